@@ -1,0 +1,117 @@
+//! Why a series cannot be stitched, in sentences for the person who measured it.
+
+use stitchbox_surface::PixelSize;
+
+/// A series that cannot be stitched as it is.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum StitchError {
+    /// Fewer than two sub-apertures.
+    #[error(
+        "stitching needs at least two sub-apertures and the series has {count}; add the missing files to the folder"
+    )]
+    TooFew {
+        /// Number of sub-apertures given.
+        count: usize,
+    },
+    /// A file without a single valid pixel.
+    #[error("{file} has no valid pixel, so nothing of it can be stitched; remove the file or measure it again")]
+    NoValidPixels {
+        /// File name.
+        file: String,
+    },
+    /// A file does not tell its pixel size.
+    #[error(
+        "{file} carries no lateral calibration, so its position in mm cannot be turned into pixels; calibrate the \
+         instrument and export again, or give the pixel size in stitch.toml"
+    )]
+    NoLateralCalibration {
+        /// File name.
+        file: String,
+    },
+    /// The pixel sizes of two files differ by more than 1e-4.
+    #[error(
+        "{first} has pixels of {} and {second} has pixels of {}; files of one series must agree to 0.01 %: \
+         remove the file that does not belong to the series, or give one pixel size in stitch.toml",
+        in_mm(.first_size), in_mm(.second_size)
+    )]
+    PixelSizesDiffer {
+        /// File whose pixel size is taken as that of the series.
+        first: String,
+        /// Its pixel size.
+        first_size: PixelSize,
+        /// File that disagrees.
+        second: String,
+        /// Its pixel size.
+        second_size: PixelSize,
+    },
+    /// A position is not a number, or lies absurdly far away.
+    #[error(
+        "the position of {file} is x = {x_mm} mm, y = {y_mm} mm, which cannot be a place on a mirror; correct it in \
+         positions.csv or stitch.toml"
+    )]
+    AbsurdPosition {
+        /// File name.
+        file: String,
+        /// Mirror x, mm.
+        x_mm: f64,
+        /// Mirror y, mm.
+        y_mm: f64,
+    },
+    /// The sub-apertures fall into groups without a common valid pixel.
+    #[error(
+        "the sub-apertures fall into {} groups that share no valid pixels: {}; check the positions and their signs, \
+         or measure the gap between the groups",
+        .groups.len(), in_groups(.groups)
+    )]
+    NoOverlap {
+        /// File names of each group, in the order of the series.
+        groups: Vec<Vec<String>>,
+    },
+    /// The stitched map or the camera frame would be larger than any mirror needs.
+    #[error(
+        "the {what} would have {rows} x {columns} pixels, more than can be stitched; a detector window or a position \
+         of the series must be wrong"
+    )]
+    TooLarge {
+        /// `camera frame` or `stitched map`.
+        what: &'static str,
+        /// Rows it would have.
+        rows: u64,
+        /// Columns it would have.
+        columns: u64,
+    },
+    /// The known reference does not fit the camera frame.
+    #[error(
+        "the reference map has {} x {} pixels (rows x columns) but the detector windows of the series span {} x {}; \
+         give a reference measured with the same camera window",
+        .reference[0], .reference[1], .camera[0], .camera[1]
+    )]
+    ReferenceShape {
+        /// Rows and columns of the reference.
+        reference: [usize; 2],
+        /// Rows and columns that the detector windows span.
+        camera: [usize; 2],
+    },
+    /// [`crate::Progress::cancelled`] said so.
+    #[error("the stitch was cancelled")]
+    Cancelled,
+}
+
+fn in_mm(size: &PixelSize) -> String {
+    if size.x_mm == size.y_mm {
+        format!("{:.6} mm", size.x_mm)
+    } else {
+        format!("{:.6} x {:.6} mm", size.x_mm, size.y_mm)
+    }
+}
+
+fn in_groups(groups: &[Vec<String>]) -> String {
+    /// So many names of a group are written out.
+    const NAMED: usize = 6;
+    let group = |names: &Vec<String>| {
+        let shown = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+        if names.len() > NAMED { format!("({shown} and {} more)", names.len() - NAMED) } else { format!("({shown})") }
+    };
+    let shown = groups.iter().take(NAMED).map(group).collect::<Vec<_>>().join("; ");
+    if groups.len() > NAMED { format!("{shown}; and {} more groups", groups.len() - NAMED) } else { shown }
+}

@@ -1,0 +1,78 @@
+//! What a caller gives: the placed sub-apertures, the terms to solve for, and a place to report progress.
+
+use stitchbox_surface::{HeightMap, SubAperture};
+
+/// Terms that every sub-aperture may carry on its own, switched on or off for the whole series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Terms {
+    /// A constant height, nm.
+    pub piston: bool,
+    /// A slope along x (with the columns), nm/mm.
+    pub pitch: bool,
+    /// A slope along y (down the rows), nm/mm.
+    pub roll: bool,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { piston: true, pitch: true, roll: true }
+    }
+}
+
+/// The additive error that stays in the instrument while the mirror moves.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Reference {
+    /// Taken as zero.
+    None,
+    /// Unknown, one value for every camera pixel, found together with everything else.
+    #[default]
+    Pixelwise,
+    /// Unknown but smooth: 2-D Legendre terms up to degree 9 along x and 3 along y, total degree at least 3.
+    Smooth,
+    /// Measured before; heights in nm in the camera frame, either of the full camera or of the rectangle that the
+    /// detector windows of the series span. Its invalid pixels are invalid in every sub-aperture.
+    Known(HeightMap),
+}
+
+/// How to stitch. The default is the default recipe: all terms, pixel-wise reference, robust.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Terms solved for every sub-aperture.
+    pub terms: Terms,
+    /// What is known of the reference.
+    pub reference: Reference,
+    /// Look for outliers that no mask marks, and solve again without them.
+    pub robust: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { terms: Terms::default(), reference: Reference::default(), robust: true }
+    }
+}
+
+/// A sub-aperture with its resolved place: where camera column 0, row 0 looks in the mirror frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placed {
+    /// The measured map. Its own `position_mm` is not looked at.
+    pub sub_aperture: SubAperture,
+    /// Mirror x, mm.
+    pub x_mm: f64,
+    /// Mirror y, mm.
+    pub y_mm: f64,
+}
+
+/// Hears how far a stitch is, and can end it.
+pub trait Progress: Sync {
+    /// Called between steps and iterations; `fraction` grows from 0 to 1.
+    fn at(&self, fraction: f64, step: &str);
+    /// Asked at every iteration; `true` ends the stitch with [`crate::StitchError::Cancelled`].
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Hears nothing and never cancels.
+impl Progress for () {
+    fn at(&self, _fraction: f64, _step: &str) {}
+}

@@ -1,0 +1,124 @@
+//! What a stitch returns: the map, how sure it is, and everything that was found or assumed on the way.
+
+use ndarray::Array2;
+use sha2::{Digest, Sha256};
+use stitchbox_surface::HeightMap;
+
+/// The result of a stitch. All maps but `reference` have the shape (rows, columns) of `height`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stitched {
+    /// Stitched heights, nm; row 0 is the smallest y, column 0 the smallest x of the mirror frame.
+    pub height: HeightMap,
+    /// Standard uncertainty (k = 1) of each pixel from random noise, nm; `0.0` where the map is invalid. It covers
+    /// noise of the data and of the pixel-wise reference, not the [`Stitched::non_observable`] terms and not
+    /// systematic errors. `None` where the series has no redundancy to estimate the noise from.
+    pub uncertainty_nm: Option<Array2<f64>>,
+    /// Number of sub-apertures whose value was used at each pixel (after rejection of outliers).
+    pub overlap: Array2<u16>,
+    /// Rms over the overlaps of (corrected sub-aperture - map), nm; `0.0` where fewer than two overlap.
+    pub residual_nm: Array2<f64>,
+    /// Reference in the camera frame (the rectangle that the detector windows span), nm. Found or given; `None` if
+    /// taken as zero.
+    pub reference: Option<HeightMap>,
+    /// Mirror x of column 0, mm.
+    pub x0_mm: f64,
+    /// Mirror y of row 0, mm.
+    pub y0_mm: f64,
+    /// What each sub-aperture carried, in the order of the series.
+    pub correctors: Vec<Corrector>,
+    /// Map shapes that these data cannot determine, and what was done about each.
+    pub non_observable: Vec<NonObservable>,
+    /// What a metrologist should know before trusting the map.
+    pub warnings: Vec<Warning>,
+    /// Noise of one pixel of one sub-aperture (1 sigma), nm, from the residuals with the degrees of freedom counted.
+    pub noise_nm: Option<f64>,
+    /// Conjugate-gradient iterations, summed over all solves.
+    pub iterations: usize,
+}
+
+/// Piston, pitch and roll that one sub-aperture carries with respect to the stitched map. Subtracting
+/// `piston + pitch * x + roll * y` (x, y in mm from the centre of the camera frame) and the reference puts the
+/// sub-aperture onto the map.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Corrector {
+    /// File name of the sub-aperture.
+    pub name: String,
+    /// Mirror x of camera column 0, mm, as given.
+    pub x_mm: f64,
+    /// Mirror y of camera row 0, mm, as given.
+    pub y_mm: f64,
+    /// Constant height, nm.
+    pub piston_nm: f64,
+    /// Slope along x, nm/mm.
+    pub pitch_nm_per_mm: f64,
+    /// Slope along y, nm/mm.
+    pub roll_nm_per_mm: f64,
+    /// Rms of (corrected sub-aperture - map) over the used pixels that overlap another, nm.
+    pub residual_rms_nm: f64,
+    /// Valid pixels that the robust loop rejected.
+    pub rejected: usize,
+}
+
+/// A map shape that no data of this series can determine.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct NonObservable {
+    /// The shape: `1`, `x`, `y`, `x^2`, `x y`, `y^2`, `g(y)`, `g(x)`, `period 250 px`, ...
+    pub term: String,
+    /// Why it is not observable, and which convention fixes it in the map.
+    pub why: String,
+}
+
+/// Something to know about the result.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Warning {
+    /// Stable kebab-case name, for programs.
+    pub code: String,
+    /// One or two sentences, for people.
+    pub message: String,
+}
+
+/// The one NaN that stands for an invalid pixel in the digest.
+const CANONICAL_NAN: u64 = 0x7ff8_0000_0000_0000;
+
+impl Stitched {
+    /// Result digest, lower-case hex SHA-256. Over `height` (nm), `uncertainty` (nm, left out when there is none)
+    /// and `overlap` (unit `1`), in this order: name, a zero byte, rows and columns as little-endian u64, unit, a
+    /// zero byte, then the values as little-endian f64, row by row, with one canonical NaN where the map is invalid.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let valid = self.height.valid();
+        absorb(&mut hash, "height", "nm", self.height.shape(), self.height.heights_nm().iter().copied().zip(valid));
+        if let Some(uncertainty) = &self.uncertainty_nm {
+            absorb(&mut hash, "uncertainty", "nm", uncertainty.dim(), uncertainty.iter().copied().zip(valid));
+        }
+        let overlap = self.overlap.iter().map(|n| (f64::from(*n), &true));
+        absorb(&mut hash, "overlap", "1", self.overlap.dim(), overlap);
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+fn absorb<'a>(
+    hash: &mut Sha256,
+    name: &str,
+    unit: &str,
+    shape: (usize, usize),
+    values: impl Iterator<Item = (f64, &'a bool)>,
+) {
+    hash.update(name.as_bytes());
+    hash.update([0]);
+    hash.update((shape.0 as u64).to_le_bytes());
+    hash.update((shape.1 as u64).to_le_bytes());
+    hash.update(unit.as_bytes());
+    hash.update([0]);
+    let mut block = Vec::with_capacity(1 << 16);
+    for (value, valid) in values {
+        let bits = if *valid && !value.is_nan() { value.to_bits() } else { CANONICAL_NAN };
+        block.extend_from_slice(&bits.to_le_bytes());
+        if block.len() >= 1 << 16 {
+            hash.update(&block);
+            block.clear();
+        }
+    }
+    hash.update(&block);
+}

@@ -1,0 +1,2 @@
+//! stitchbox
+fn main() {}

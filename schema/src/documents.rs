@@ -1,0 +1,125 @@
+//! The documents of the API, as they travel in JSON.
+
+use crate::{ItemId, Role, RunId, SpaceId, SpaceKind, Timestamp, VersionId};
+use serde::Serialize;
+
+/// State of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Waits for a worker.
+    Queued,
+    /// A worker holds the lease.
+    Running,
+    /// The results lie in the folder.
+    Done,
+    /// Ended without results; the reason is in the message and beside the series.
+    Failed,
+    /// The series or its recipe changed before or after it ended; a later run took its place.
+    Superseded,
+    /// Somebody deleted the results; not repeated until inputs or recipe change.
+    OutputsRemoved,
+}
+
+impl RunState {
+    /// The word used in SQL and API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Superseded => "superseded",
+            Self::OutputsRemoved => "outputs_removed",
+        }
+    }
+
+    /// Reads the word back.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Queued, Self::Running, Self::Done, Self::Failed, Self::Superseded, Self::OutputsRemoved]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+    }
+}
+
+/// One execution of a recipe on one series.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunDocument {
+    /// Id of the run.
+    pub id: RunId,
+    /// Name of the space.
+    pub space: String,
+    /// Path of the series' folder in its space, starting with `/`.
+    pub folder: String,
+    /// Where it stands.
+    pub state: RunState,
+    /// 0 to 1.
+    pub progress: f64,
+    /// What is being done, in a few words.
+    pub step: String,
+    /// Attempts begun so far.
+    pub attempts: i64,
+    /// Why it failed, or a remark on the result.
+    pub message: Option<String>,
+    /// Number of files it is pinned to.
+    pub inputs: usize,
+    /// SHA-256 over the result arrays.
+    pub digest: Option<String>,
+    /// Paths of the results relative to the folder.
+    pub outputs: Vec<String>,
+    /// Engine that runs or ran it.
+    pub engine: String,
+    /// When the series was found complete.
+    pub created_at: Timestamp,
+    /// When the last attempt began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// A space as its members see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct SpaceDocument {
+    /// Id of the space.
+    pub id: SpaceId,
+    /// Name of the space.
+    pub name: String,
+    /// Personal or project.
+    pub kind: SpaceKind,
+    /// What the asking user may do in it.
+    pub role: Role,
+    /// Bytes in live files.
+    pub used_bytes: i64,
+    /// Most bytes it may hold, if limited.
+    pub quota_bytes: Option<i64>,
+}
+
+/// One version of a file.
+#[derive(Debug, Clone, Serialize)]
+pub struct VersionDocument {
+    /// Id of the version.
+    pub version: VersionId,
+    /// Bytes.
+    pub size: i64,
+    /// SHA-256 of the content, hexadecimal.
+    pub sha256: String,
+    /// When it was committed.
+    pub created_at: Timestamp,
+    /// Whether the file shows this version now.
+    pub current: bool,
+}
+
+/// One deleted item that can be restored.
+#[derive(Debug, Clone, Serialize)]
+pub struct TrashDocument {
+    /// Id of the item.
+    pub item: ItemId,
+    /// Its name.
+    pub name: String,
+    /// Where it lay, relative to the space.
+    pub original_path: String,
+    /// When it was deleted.
+    pub deleted_at: Timestamp,
+}

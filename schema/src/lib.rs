@@ -1,0 +1,19 @@
+//! The vocabulary of Stitchbox: ids, ETags, names, roles, the documents of the API, and the SQL migrations.
+//!
+//! Everything above uses these words; this crate knows no database, no HTTP and no async code.
+
+pub mod documents;
+mod etag;
+mod ids;
+pub mod migrations;
+mod name;
+mod role;
+mod time;
+
+pub use etag::ETag;
+pub use ids::{
+    AppPasswordId, BlobId, Cursor, IdParseError, ItemId, JobId, RunId, SpaceId, UploadId, UserId, VersionId,
+};
+pub use name::{ItemName, NameError, SpaceName, UserName};
+pub use role::{Role, SpaceKind, UnknownWord};
+pub use time::Timestamp;

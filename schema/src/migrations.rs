@@ -1,0 +1,57 @@
+//! The SQL migrations, in order. One text serves SQLite and PostgreSQL; two words differ and are filled in by
+//! [`Migration::sql`]: `{id}` (a 64-bit primary key) and `{bytes}` (a byte string).
+//!
+//! A migration that has landed is never edited; a change is a new file.
+
+/// The two databases the SQL runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite, embedded.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+}
+
+/// One step of the schema.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    /// Position, from 1.
+    pub version: i64,
+    /// What it does, in a few words.
+    pub description: &'static str,
+    template: &'static str,
+}
+
+impl Migration {
+    /// The statements for one database.
+    #[must_use]
+    pub fn sql(&self, dialect: Dialect) -> String {
+        let (id, bytes) = match dialect {
+            Dialect::Sqlite => ("INTEGER PRIMARY KEY", "BLOB"),
+            Dialect::Postgres => ("BIGINT PRIMARY KEY", "BYTEA"),
+        };
+        self.template.replace("{id}", id).replace("{bytes}", bytes)
+    }
+}
+
+/// All migrations, oldest first.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    description: "spaces, tree, changes, series, runs, jobs",
+    template: include_str!("../migrations/0001_first.sql"),
+}];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_count_up_from_one_and_no_word_is_left_open() {
+        for (migration, version) in MIGRATIONS.iter().zip(1..) {
+            assert_eq!(migration.version, version);
+            for dialect in [Dialect::Sqlite, Dialect::Postgres] {
+                assert!(!migration.sql(dialect).contains('{'), "{}", migration.description);
+            }
+        }
+    }
+}

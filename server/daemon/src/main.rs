@@ -1,0 +1,2 @@
+//! stitchboxd
+fn main() {}
