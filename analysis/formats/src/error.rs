@@ -156,7 +156,7 @@ pub enum FormatError {
         /// What the reader was about to do.
         doing: &'static str,
         /// What the HDF5 reader said.
-        source: Box<hdf5_reader::Error>,
+        source: Box<hdf5_reader::error::Error>,
     },
     /// The heights are compressed in a way that is not supported.
     #[error(
@@ -185,8 +185,8 @@ pub enum FormatError {
         /// How many dimensions it has.
         dimensions: usize,
     },
-    /// The dataset holds something that is not a number.
-    #[error("the heights are stored as {found}, not as numbers; save the map again from the instrument's software")]
+    /// The dataset holds something that is no height.
+    #[error("the heights are stored as {found}, which cannot be turned into heights; save the map in nanometres")]
     NotNumbers {
         /// Name of the kind of data.
         found: &'static str,

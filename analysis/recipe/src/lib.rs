@@ -1,1 +1,26 @@
-//! stitchbox-recipe
+//! From a folder's files to a result: the recipe, the roles of files, their positions, and the run.
+//!
+//! [`run`] is the one door: files in (by path, with the SHA-256 the caller knows them by), outputs in memory out, or a
+//! [`RunFailure`] whose message a person can act on. This crate knows no users, spaces, SQL or async code; time, agent
+//! and site are parameters.
+
+mod classify;
+mod context;
+mod failure;
+mod identity;
+mod memory;
+mod positions;
+mod read;
+mod recipe;
+mod run;
+mod size;
+
+pub use classify::{POSITIONS_NAME, RECIPE_NAME, Role, classify};
+pub use context::{ENGINE_REVISION, ENGINE_VERSION, InputFile, RunContext};
+pub use failure::{FailureKind, RunFailure};
+pub use identity::{recipe_hash, run_identity};
+pub use memory::estimate_bytes;
+pub use positions::{PositionsError, PositionsFile};
+pub use recipe::{Completeness, PositionRule, Recipe, RecipeError, ReferenceChoice, SeriesRule, StitchRule};
+pub use run::{RunOutput, run};
+pub use size::{SizeError, parse_size};

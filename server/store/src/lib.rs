@@ -1,1 +1,29 @@
-//! stitchbox-store
+//! Every line of SQL: rows in, rows out. What may be done, and when, is decided in `domain`.
+//!
+//! * [`Store::write`] runs a closure in a transaction. Transactions of one process are queued and committed in groups,
+//!   one flush for many; on PostgreSQL an advisory lock gives the same order across processes. A closure therefore
+//!   sees the database alone: what it reads cannot change before it commits.
+//! * [`Store::read`] lends a read-only connection.
+//! * Lookups return `Option`; ids and times come in as parameters; placeholders are `$1`, which both databases read.
+//! * Functions that change rows take [`Tx`], functions that only read take [`Connection`]; a `Tx` lends its connection.
+
+pub mod accounts;
+pub mod changes;
+mod connect;
+mod error;
+pub mod items;
+pub mod jobs;
+pub mod locks;
+pub mod properties;
+pub mod runs;
+pub mod series;
+pub mod settings;
+pub mod spaces;
+pub mod trash;
+pub mod uploads;
+pub mod versions;
+mod writer;
+
+pub use connect::{Connection, Reader, Store};
+pub use error::StoreError;
+pub use writer::Tx;

@@ -43,18 +43,24 @@ impl Palette {
     }
 }
 
-/// From lightness, chroma and hue (degrees) to sRGB; chroma is lowered until the colour exists on a screen.
+/// From lightness, chroma and hue (degrees) to sRGB; chroma is lowered just until the colour exists on a screen.
 fn oklch(lightness: f64, chroma: f64, hue: f64) -> Rgb {
     let angle = hue.to_radians();
-    let mut chroma = chroma;
-    loop {
-        let rgb = oklab_to_linear(lightness, chroma * cos(angle), chroma * sin(angle));
-        let displayable = rgb.iter().all(|c| (-1e-4..=1.0001).contains(c));
-        if displayable || chroma < 1e-3 {
-            return rgb.map(to_srgb);
-        }
-        chroma *= 0.96;
+    let at = |chroma: f64| oklab_to_linear(lightness, chroma * cos(angle), chroma * sin(angle));
+    let exists = |rgb: &[f64; 3]| rgb.iter().all(|c| (-1e-4..=1.0001).contains(c));
+    let (mut low, mut high) = (0.0, chroma);
+    if exists(&at(high)) {
+        low = high;
     }
+    for _ in 0..20 {
+        let middle = 0.5 * (low + high);
+        if exists(&at(middle)) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    at(low).map(to_srgb)
 }
 
 fn oklab_to_linear(lightness: f64, a: f64, b: f64) -> [f64; 3] {

@@ -33,7 +33,7 @@ pub enum Range {
     FromZero,
     /// Symmetrical about zero.
     Symmetric,
-    /// Whole numbers from `0` to the largest, one step of colour each.
+    /// Whole numbers from 1 to the largest, one step of colour each.
     Counts,
 }
 
@@ -124,7 +124,7 @@ impl MapFigure<'_> {
                 let limit = quantile(0.999).abs().max(quantile(0.001).abs());
                 (-limit, limit)
             }
-            Range::Counts => return Scale { axis: Axis::whole(-0.5, max + 0.5, 9), below: false, above: false },
+            Range::Counts => return Scale { axis: Axis::whole(0.5, max.max(1.0) + 0.5, 9), below: false, above: false },
         };
         // an outlier of a hair's breadth deserves no arrowhead
         let margin = 0.02 * (high - low);
@@ -146,7 +146,7 @@ impl MapFigure<'_> {
 
     fn shade(&self, table: &[Rgb], value: f64, scale: &Scale) -> Rgb {
         let fraction = match self.range {
-            Range::Counts => value / (scale.axis.high - 0.5).max(1.0),
+            Range::Counts => value / (scale.axis.high + 0.5),
             _ => scale.axis.fraction(value),
         };
         table[(fraction.clamp(0.0, 1.0) * 255.0 + 0.5) as usize % 256]
@@ -159,7 +159,7 @@ impl MapFigure<'_> {
         let (x_low, x_high) = edges(self.origin_mm.0, self.pixel.x_mm, columns);
         let (y_low, y_high) = edges(self.origin_mm.1, self.pixel.y_mm, rows);
         let x_axis = Axis::new(x_low, x_high, (plot.width / 130).max(2));
-        let y_axis = Axis::new(y_low, y_high, (plot.height / 85).max(2));
+        let y_axis = Axis::new(y_low, y_high, (plot.height / 60).max(2));
         for tick in &x_axis.ticks {
             let x = LEFT + (x_axis.fraction(*tick) * width as f64) as i64;
             canvas.fill(x - 1, TOP + height + 2, 2, 10, FRAME);
@@ -179,7 +179,7 @@ impl MapFigure<'_> {
         for row in 0..height {
             let fraction = 1.0 - (row as f64 + 0.5) / height as f64;
             let value = scale.axis.low + fraction * (scale.axis.high - scale.axis.low);
-            let value = if self.range == Range::Counts { libm::round(value).max(0.0) } else { value };
+            let value = if self.range == Range::Counts { libm::round(value).max(1.0) } else { value };
             canvas.fill(left, TOP + row, BAR_WIDTH, 1, self.shade(&table, value, scale));
         }
         canvas.frame(left, TOP, BAR_WIDTH, height, 2, FRAME);

@@ -1,0 +1,200 @@
+//! Zygo MetroPro `.dat`: header, optional intensity frames, then one big-endian `i32` for each height.
+//!
+//! `height[m] = stored * S * O * wavelength / R` with R = 4096, 32768 or 131072 for phase resolution 0, 1, 2; stored
+//! values from 2147483640 up mean "not measured". Row 0 is the top row of the camera; nothing is flipped.
+
+mod bytes;
+mod header;
+mod writer;
+
+pub use header::{IntensityBlock, MetroProHeader, PhaseWindow, Stage};
+pub use writer::{WriteError, write_metropro};
+
+use ndarray::Array2;
+use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, PixelSize, SubAperture};
+
+use crate::{FormatError, Limits, position};
+
+/// Stored values from here up are pixels without a height.
+pub(crate) const INVALID_FROM: i32 = 2_147_483_640;
+const BYTES_PER_HEIGHT: u64 = 4;
+const BYTES_PER_INTENSITY: u64 = 2;
+const NM_PER_M: f64 = 1e9;
+
+/// A MetroPro file as data: what its header says, and its heights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetroPro {
+    /// The header, field by field.
+    pub header: MetroProHeader,
+    /// Heights in nm with their mask; the pixel size is `None` if the file has no lateral calibration.
+    pub map: HeightMap,
+}
+
+/// Reads a MetroPro file of header format 1, 2 or 3 from its whole content.
+///
+/// A lateral resolution that is zero or no number is no error: the map then has no pixel size.
+///
+/// # Errors
+/// [`FormatError`] where the file is of another format, is truncated, contradicts itself, holds no heights, exceeds
+/// `limits`, or lacks a usable scale. Nothing is allocated for heights that are not there.
+pub fn read_metropro(bytes: &[u8], limits: &Limits) -> Result<MetroPro, FormatError> {
+    let header = MetroProHeader::parse(bytes)?;
+    let nm_per_step = nm_per_step(&header)?;
+    let (rows, columns) = shape(&header.phase)?;
+    let pixels = limits.admit(rows, columns).ok_or(FormatError::MapTooLarge {
+        columns,
+        rows,
+        limit: limits.max_pixels,
+    })?;
+    let stored = stored_heights(bytes, &header, rows, columns)?;
+
+    let out_of_memory = |_| FormatError::OutOfMemory { columns, rows };
+    let (mut heights, mut valid) = (Vec::new(), Vec::new());
+    heights.try_reserve_exact(pixels).map_err(out_of_memory)?;
+    valid.try_reserve_exact(pixels).map_err(out_of_memory)?;
+    for value in stored.as_chunks::<4>().0 {
+        let value = i32::from_be_bytes(*value);
+        let measured = value < INVALID_FROM;
+        heights.push(if measured { f64::from(value) * nm_per_step } else { 0.0 });
+        valid.push(measured);
+    }
+
+    let no_heights = |_| FormatError::NoHeights { columns: columns as i64, rows: rows as i64 };
+    let shape = (rows as usize, columns as usize);
+    let heights = Array2::from_shape_vec(shape, heights).map_err(no_heights)?;
+    let valid = Array2::from_shape_vec(shape, valid).map_err(no_heights)?;
+    let pixel = pixel_size(header.lateral_resolution_m);
+    let map = HeightMap::new(heights, valid, pixel).map_err(|_| FormatError::NoHeights {
+        columns: columns as i64,
+        rows: rows as i64,
+    })?;
+    Ok(MetroPro { header, map })
+}
+
+impl MetroPro {
+    /// Where the camera looked at the mirror, (x, y) in mm: from the ESRF comment, or else from the stage coordinates
+    /// (inches) where the header says that they are set; both with the sign turned, because a stage that carries the
+    /// mirror by +x makes the camera look at mirror coordinate -x.
+    #[must_use]
+    pub fn position_mm(&self) -> Option<(f64, f64)> {
+        position::from_comment(&self.header.comment).or_else(|| {
+            let stage = &self.header.stage;
+            let set = stage.state != 0;
+            set.then(|| position::from_stage_inches(f64::from(stage.x_inches), f64::from(stage.y_inches))).flatten()
+        })
+    }
+
+    /// The sub-aperture of this file under the given name.
+    #[must_use]
+    pub fn into_sub_aperture(self, name: &str) -> SubAperture {
+        let position_mm = self.position_mm();
+        let Self { header, map } = self;
+        let text = |text: String| (!text.is_empty()).then_some(text);
+        SubAperture {
+            name: name.to_owned(),
+            map,
+            window: DetectorWindow { column: i64::from(header.phase.column), row: i64::from(header.phase.row) },
+            position_mm,
+            instrument: Instrument {
+                format: format!("MetroPro .dat (format {})", header.format),
+                wavelength_nm: Some(f64::from(header.wavelength_m) * NM_PER_M),
+                scale_factor: Some(f64::from(header.scale_factor)),
+                acquired_unix: (header.time_stamp > 0).then_some(i64::from(header.time_stamp)),
+                comment: text(header.comment),
+                objective: text(header.objective_name),
+                part: text(header.part_name),
+            },
+        }
+    }
+}
+
+/// Height of one step of the stored integers, nm.
+pub(crate) fn nm_per_step(header: &MetroProHeader) -> Result<f64, FormatError> {
+    let wavelength = FormatError::check_factor("wavelength", f64::from(header.wavelength_m))?;
+    let scale = FormatError::check_factor("interferometric scale factor", f64::from(header.scale_factor))?;
+    let obliquity = FormatError::check_factor("obliquity factor", f64::from(header.obliquity_factor))?;
+    let steps = match header.phase_resolution {
+        0 => 4096.0,
+        1 => 32768.0,
+        2 => 131_072.0,
+        code => return Err(FormatError::PhaseResolution { code }),
+    };
+    Ok(scale * obliquity * wavelength / steps * NM_PER_M)
+}
+
+/// Rows and columns of the heights, both at least 1.
+fn shape(phase: &PhaseWindow) -> Result<(u64, u64), FormatError> {
+    let count = |n: i16| u64::try_from(n).ok().filter(|n| *n > 0);
+    match (count(phase.height), count(phase.width)) {
+        (Some(rows), Some(columns)) => Ok((rows, columns)),
+        _ => Err(FormatError::NoHeights { columns: i64::from(phase.width), rows: i64::from(phase.height) }),
+    }
+}
+
+/// The bytes of the heights: behind the header and the intensity frames, exactly as long as the map needs.
+fn stored_heights<'b>(
+    bytes: &'b [u8],
+    header: &MetroProHeader,
+    rows: u64,
+    columns: u64,
+) -> Result<&'b [u8], FormatError> {
+    let needed = rows * columns * BYTES_PER_HEIGHT;
+    let announced = header.phase.bytes;
+    if announced != 0 && i64::from(announced) != needed as i64 {
+        return Err(FormatError::Contradiction {
+            what: "the heights",
+            expected: needed,
+            announced: i64::from(announced),
+        });
+    }
+    let header_bytes = u64::from(header.header_size);
+    let body = bytes.get(header_bytes as usize..).ok_or(FormatError::HeaderTruncated {
+        needed: header_bytes,
+        found: bytes.len() as u64,
+    })?;
+    let available = body.len() as u64;
+    let skip = intensity_bytes(&header.intensity, available, needed)?;
+    let rest = body
+        .get(usize::try_from(skip).unwrap_or(usize::MAX)..)
+        .ok_or(FormatError::IntensityTruncated { announced: skip, found: available })?;
+    rest.get(..needed as usize).ok_or(FormatError::HeightsTruncated {
+        columns,
+        rows,
+        needed,
+        found: rest.len() as u64,
+    })
+}
+
+/// Bytes of intensity before the heights. The header tells it twice, as a byte count and as pixels; Mx leaves one of
+/// them at zero in processed data. Where the two differ, the one that makes the file end with the last height counts.
+fn intensity_bytes(block: &IntensityBlock, available: u64, heights: u64) -> Result<u64, FormatError> {
+    let cannot_be = FormatError::IntensitySize {
+        columns: i64::from(block.width),
+        rows: i64::from(block.height),
+        frames: i64::from(block.frames),
+        bytes: i64::from(block.bytes),
+    };
+    let sizes = [block.width, block.height, block.frames].map(u64::try_from);
+    let ([Ok(width), Ok(height), Ok(frames)], Ok(counted)) = (sizes, u64::try_from(block.bytes)) else {
+        return Err(cannot_be);
+    };
+    let computed = width * height * frames * BYTES_PER_INTENSITY;
+    let fits = |intensity: u64| intensity + heights == available;
+    if computed == counted || fits(computed) {
+        Ok(computed)
+    } else if fits(counted) {
+        Ok(counted)
+    } else {
+        Err(FormatError::Contradiction {
+            what: "the intensity frames",
+            expected: computed,
+            announced: i64::from(block.bytes),
+        })
+    }
+}
+
+/// Lateral resolution in m/px to the pixel size; zero, negative and non-numbers mean "not calibrated".
+fn pixel_size(metres: f32) -> Option<PixelSize> {
+    let mm = f64::from(metres) * 1e3;
+    (mm.is_finite() && mm > 0.0).then_some(PixelSize { x_mm: mm, y_mm: mm })
+}

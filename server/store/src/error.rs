@@ -1,0 +1,42 @@
+//! Two kinds of database trouble, kept apart: the driver failed, or the rows contradict each other.
+
+/// What can go wrong between us and the database.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The database could not be reached or refused the statement.
+    #[error("the database failed: {0}")]
+    Driver(String),
+    /// A unique constraint: somebody took the name or id first.
+    #[error("a row with this key exists already")]
+    Conflict,
+    /// A row says something no version of this program writes.
+    #[error("the database is inconsistent: {table}.{column} of row {row} holds an unknown value")]
+    Inconsistent {
+        /// Table of the row.
+        table: &'static str,
+        /// Column that was read.
+        column: &'static str,
+        /// Id of the row.
+        row: i64,
+    },
+    /// The transaction's group was not committed.
+    #[error("the change could not be written: {0}")]
+    NotCommitted(String),
+    /// The schema is newer than this program.
+    #[error("the database was written by a newer version (schema {found}, this program knows {known}); upgrade the program")]
+    TooNew {
+        /// Schema version found.
+        found: i64,
+        /// Newest version this program knows.
+        known: i64,
+    },
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(database) if database.is_unique_violation() => Self::Conflict,
+            _ => Self::Driver(error.to_string()),
+        }
+    }
+}

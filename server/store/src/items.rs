@@ -1,0 +1,274 @@
+//! Drive items: the tree.
+
+use crate::{Connection, StoreError, Tx};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+use stitchbox_schema::{Cursor, ETag, ItemId, RunId, SpaceId, Timestamp, VersionId};
+
+/// File or folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemKind {
+    /// Has a version and no children.
+    File,
+    /// Has children and no version.
+    Folder,
+}
+
+impl ItemKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Folder => "folder",
+        }
+    }
+}
+
+/// A drive item as stored.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Survives rename and move.
+    pub id: ItemId,
+    /// The space it lies in.
+    pub space: SpaceId,
+    /// Its folder; none for the root of a space and for an item in the trash.
+    pub parent: Option<ItemId>,
+    /// Its name; empty for the root of a space.
+    pub name: String,
+    /// File or folder.
+    pub kind: ItemKind,
+    /// The version a file shows.
+    pub version: Option<VersionId>,
+    /// Bytes: of the version, or of everything below.
+    pub size: i64,
+    /// Modification time.
+    pub mtime: Timestamp,
+    /// The last change at or below it.
+    pub last_change: Cursor,
+    /// The run that wrote it: set for derived items.
+    pub run: Option<RunId>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl Item {
+    /// The item's ETag, equal wherever it is shown.
+    #[must_use]
+    pub fn etag(&self) -> ETag {
+        match self.version {
+            Some(version) => ETag::of_version(version),
+            None => ETag::of_folder(self.id, self.last_change),
+        }
+    }
+
+    /// Whether it is a folder.
+    #[must_use]
+    pub fn is_folder(&self) -> bool {
+        self.kind == ItemKind::Folder
+    }
+}
+
+fn item(row: &AnyRow) -> Result<Item, StoreError> {
+    let id: i64 = row.try_get("id")?;
+    let kind = match row.try_get::<String, _>("kind")?.as_str() {
+        "file" => ItemKind::File,
+        "folder" => ItemKind::Folder,
+        _ => return Err(StoreError::Inconsistent { table: "items", column: "kind", row: id }),
+    };
+    Ok(Item {
+        id: ItemId(id),
+        space: SpaceId(row.try_get("space_id")?),
+        parent: row.try_get::<Option<i64>, _>("parent_id")?.map(ItemId),
+        name: row.try_get("name")?,
+        kind,
+        version: row.try_get::<Option<i64>, _>("version_id")?.map(VersionId),
+        size: row.try_get("size")?,
+        mtime: Timestamp(row.try_get("mtime_ns")?),
+        last_change: Cursor(row.try_get("last_change")?),
+        run: row.try_get::<Option<i64>, _>("run_id")?.map(RunId),
+        created_at: Timestamp(row.try_get("created_at")?),
+    })
+}
+
+/// The item with this id, in the tree or in the trash.
+pub async fn by_id(db: &mut Connection, id: ItemId) -> Result<Option<Item>, StoreError> {
+    let row = sqlx::query("SELECT * FROM items WHERE id = $1").bind(id.0).fetch_optional(db).await?;
+    row.as_ref().map(item).transpose()
+}
+
+/// The child of a folder with this name.
+pub async fn child(db: &mut Connection, folder: ItemId, name: &str) -> Result<Option<Item>, StoreError> {
+    let row = sqlx::query("SELECT * FROM items WHERE parent_id = $1 AND name = $2")
+        .bind(folder.0)
+        .bind(name)
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(item).transpose()
+}
+
+/// All children of a folder, by name.
+pub async fn children(db: &mut Connection, folder: ItemId) -> Result<Vec<Item>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM items WHERE parent_id = $1 ORDER BY name").bind(folder.0).fetch_all(db).await?;
+    rows.iter().map(item).collect()
+}
+
+/// Up to `limit` children of a folder whose name sorts after `after` (all from the start if `None`), by name.
+pub async fn children_page(
+    db: &mut Connection,
+    folder: ItemId,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Item>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM items WHERE parent_id = $1 AND name > $2 ORDER BY name LIMIT $3")
+        .bind(folder.0)
+        .bind(after.unwrap_or(""))
+        .bind(limit)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(item).collect()
+}
+
+/// The names from the top of the tree to the item, and whether the top is the root of a space (false: in the trash).
+pub async fn path(db: &mut Connection, id: ItemId) -> Result<(Vec<String>, bool), StoreError> {
+    let rows = sqlx::query(
+        "WITH RECURSIVE up (id, parent_id, name, depth) AS (
+             SELECT id, parent_id, name, CAST(0 AS BIGINT) FROM items WHERE id = $1
+             UNION ALL
+             SELECT items.id, items.parent_id, items.name, up.depth + 1 FROM items JOIN up ON items.id = up.parent_id)
+         SELECT name FROM up ORDER BY depth DESC",
+    )
+    .bind(id.0)
+    .fetch_all(db)
+    .await?;
+    let mut names = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+    let live = names.first().is_some_and(String::is_empty);
+    if live {
+        names.remove(0);
+    }
+    Ok((names, live))
+}
+
+/// An item and everything below it: id, parent, kind, name, size; parents before their children.
+pub async fn subtree(db: &mut Connection, top: ItemId) -> Result<Vec<Item>, StoreError> {
+    let rows = sqlx::query(
+        "WITH RECURSIVE down (id, depth) AS (
+             SELECT id, CAST(0 AS BIGINT) FROM items WHERE id = $1
+             UNION ALL
+             SELECT items.id, down.depth + 1 FROM items JOIN down ON items.parent_id = down.id)
+         SELECT items.* FROM items JOIN down ON items.id = down.id ORDER BY down.depth, items.id",
+    )
+    .bind(top.0)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(item).collect()
+}
+
+/// Makes an item. Its `last_change` is corrected by [`set_last_change`] once the change is written.
+pub async fn insert(tx: &mut Tx, item: &Item) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO items
+             (id, space_id, parent_id, name, kind, version_id, size, mtime_ns, last_change, run_id, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    )
+    .bind(item.id.0)
+    .bind(item.space.0)
+    .bind(item.parent.map(|parent| parent.0))
+    .bind(&item.name)
+    .bind(item.kind.as_str())
+    .bind(item.version.map(|version| version.0))
+    .bind(item.size)
+    .bind(item.mtime.0)
+    .bind(item.last_change.0)
+    .bind(item.run.map(|run| run.0))
+    .bind(item.created_at.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Lets a file show another version.
+pub async fn show_version(
+    tx: &mut Tx,
+    id: ItemId,
+    version: VersionId,
+    size: i64,
+    mtime: Timestamp,
+    run: Option<RunId>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE items SET version_id = $2, size = $3, mtime_ns = $4, run_id = $5 WHERE id = $1")
+        .bind(id.0)
+        .bind(version.0)
+        .bind(size)
+        .bind(mtime.0)
+        .bind(run.map(|run| run.0))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Puts an item under a folder (or nowhere: into the trash) with a name. The caller accounts for sizes.
+pub async fn place(tx: &mut Tx, id: ItemId, parent: Option<ItemId>, name: &str) -> Result<(), StoreError> {
+    sqlx::query("UPDATE items SET parent_id = $2, name = $3 WHERE id = $1")
+        .bind(id.0)
+        .bind(parent.map(|parent| parent.0))
+        .bind(name)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Gives an item and everything below it to another space.
+pub async fn set_space(tx: &mut Tx, top: ItemId, space: SpaceId) -> Result<(), StoreError> {
+    sqlx::query(
+        "WITH RECURSIVE down (id) AS (
+             SELECT id FROM items WHERE id = $1
+             UNION ALL
+             SELECT items.id FROM items JOIN down ON items.parent_id = down.id)
+         UPDATE items SET space_id = $2 WHERE id IN (SELECT id FROM down)",
+    )
+    .bind(top.0)
+    .bind(space.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Sets the position of the last change of one item.
+pub async fn set_last_change(tx: &mut Tx, id: ItemId, cursor: Cursor) -> Result<(), StoreError> {
+    sqlx::query("UPDATE items SET last_change = $2 WHERE id = $1").bind(id.0).bind(cursor.0).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Sets the modification time of one item.
+pub async fn set_mtime(tx: &mut Tx, id: ItemId, mtime: Timestamp) -> Result<(), StoreError> {
+    sqlx::query("UPDATE items SET mtime_ns = $2 WHERE id = $1").bind(id.0).bind(mtime.0).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Marks an item as written by a run, or as an ordinary item.
+pub async fn set_run(tx: &mut Tx, id: ItemId, run: Option<RunId>) -> Result<(), StoreError> {
+    sqlx::query("UPDATE items SET run_id = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(run.map(|run| run.0))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Every item, by id, a page at a time: for checking the tree.
+pub async fn page(db: &mut Connection, after: ItemId, limit: i64) -> Result<Vec<Item>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM items WHERE id > $1 ORDER BY id LIMIT $2")
+        .bind(after.0)
+        .bind(limit)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(item).collect()
+}
+
+/// Sum of the sizes of a folder's children.
+pub async fn size_of_children(db: &mut Connection, folder: ItemId) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM items WHERE parent_id = $1")
+        .bind(folder.0)
+        .fetch_one(db)
+        .await?;
+    Ok(row.try_get(0)?)
+}

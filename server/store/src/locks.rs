@@ -1,0 +1,101 @@
+//! WebDAV locks. A lock belongs to a path, not to an item: it does not follow a move (RFC 4918, 7.5).
+
+use crate::{Connection, StoreError, Tx};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+use stitchbox_schema::{SpaceId, Timestamp, UserId};
+
+/// A write lock.
+#[derive(Debug, Clone)]
+pub struct Lock {
+    /// The token, a `urn:uuid:` URI.
+    pub token: String,
+    /// The space of the locked path.
+    pub space: SpaceId,
+    /// The locked path, starting with `/`, without a slash at the end (the root is `/`).
+    pub path: String,
+    /// Depth infinity: everything below is locked too.
+    pub deep: bool,
+    /// Exclusive or shared.
+    pub exclusive: bool,
+    /// Who took it.
+    pub user: UserId,
+    /// What the client said about the owner, as XML; may be empty.
+    pub owner_xml: String,
+    /// The timeout granted, seconds.
+    pub timeout_seconds: Option<i64>,
+    /// When it ends unless refreshed.
+    pub expires_at: Timestamp,
+}
+
+fn lock(row: &AnyRow) -> Result<Lock, StoreError> {
+    Ok(Lock {
+        token: row.try_get("token")?,
+        space: SpaceId(row.try_get("space_id")?),
+        path: row.try_get("path")?,
+        deep: row.try_get::<i64, _>("deep")? != 0,
+        exclusive: row.try_get::<i64, _>("exclusive")? != 0,
+        user: UserId(row.try_get("user_id")?),
+        owner_xml: row.try_get("owner_xml")?,
+        timeout_seconds: row.try_get("timeout_s")?,
+        expires_at: Timestamp(row.try_get("expires_at")?),
+    })
+}
+
+/// All locks of a space that hold at `now`. Few at any time, so the rules on paths are applied by the caller.
+pub async fn of_space(db: &mut Connection, space: SpaceId, now: Timestamp) -> Result<Vec<Lock>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM locks WHERE space_id = $1 AND expires_at > $2 ORDER BY path, token")
+        .bind(space.0)
+        .bind(now.0)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(lock).collect()
+}
+
+/// Takes a lock.
+pub async fn insert(tx: &mut Tx, lock: &Lock) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO locks (token, space_id, path, deep, exclusive, user_id, owner_xml, timeout_s, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(&lock.token)
+    .bind(lock.space.0)
+    .bind(&lock.path)
+    .bind(i64::from(lock.deep))
+    .bind(i64::from(lock.exclusive))
+    .bind(lock.user.0)
+    .bind(&lock.owner_xml)
+    .bind(lock.timeout_seconds)
+    .bind(lock.expires_at.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Prolongs a lock.
+pub async fn refresh(
+    tx: &mut Tx,
+    token: &str,
+    timeout_seconds: Option<i64>,
+    expires_at: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE locks SET timeout_s = $2, expires_at = $3 WHERE token = $1")
+        .bind(token)
+        .bind(timeout_seconds)
+        .bind(expires_at.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Ends a lock; whether there was one.
+pub async fn remove(tx: &mut Tx, token: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query("DELETE FROM locks WHERE token = $1").bind(token).execute(&mut **tx).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Forgets the locks that have ended.
+pub async fn remove_expired(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM locks WHERE expires_at <= $1").bind(now.0).execute(&mut **tx).await?;
+    Ok(())
+}
