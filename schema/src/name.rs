@@ -19,7 +19,9 @@ pub enum NameError {
     #[error("the name contains a slash or a control character; remove it")]
     ForbiddenCharacter,
     /// Space and user names are kept to what URLs and shells carry.
-    #[error("the name may hold letters, digits, spaces and . _ - @ +, at most 64 bytes, and starts and ends with a letter or digit")]
+    #[error(
+        "the name may hold letters, digits, spaces and . _ - @ +, at most 64 bytes, and starts and ends with a letter or digit"
+    )]
     NotAnAccountName,
 }
 
@@ -103,7 +105,9 @@ mod tests {
 
     #[test]
     fn what_people_call_their_files_is_accepted_byte_for_byte() {
-        for name in ["a", "ça & 100% #1 +?'.txt", "emoji 😀.txt", ".hidden", "trailing ", "a%20b", "con:", &"n".repeat(255)] {
+        for name in
+            ["a", "ça & 100% #1 +?'.txt", "emoji 😀.txt", ".hidden", "trailing ", "a%20b", "con:", &"n".repeat(255)]
+        {
             assert_eq!(ItemName::parse(name).unwrap().as_str(), name);
         }
     }

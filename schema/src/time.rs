@@ -26,9 +26,8 @@ impl Timestamp {
     /// RFC 3339 in UTC with milliseconds: `2026-11-20T10:04:47.123Z`.
     #[must_use]
     pub fn rfc3339(self) -> String {
-        let format = time::macros::format_description!(
-            "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
-        );
+        let format =
+            time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
         time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0))
             .ok()
             .and_then(|t| t.format(&format).ok())

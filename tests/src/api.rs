@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::dav::{Credentials, Dav};
-use crate::wait::wait_for;
+use crate::wait::wait_or_tell;
 
 /// One run as the API shows it.
 #[derive(Debug, Clone, Deserialize)]
@@ -116,15 +116,18 @@ impl Api {
     /// Waits for a run of folder `name` in `state`.
     ///
     /// # Panics
-    /// In vain, or when a run of that folder fails while another state is awaited.
+    /// In vain, or when *done* is awaited and the first failure of that folder comes instead.
     pub fn wait_run(&self, name: &str, state: &str) -> Run {
-        wait_for(&format!("a run of {name} that is {state}; runs: {:?}", self.runs_of(name)), || {
+        let failed_before = self.runs_of(name).iter().any(|run| run.state == "failed");
+        let look = || {
             let runs = self.runs_of(name);
-            if let Some(failed) = runs.iter().find(|run| run.state == "failed" && state == "done") {
+            let failed = runs.iter().find(|run| run.state == "failed");
+            if let Some(failed) = failed.filter(|_| state == "done" && !failed_before) {
                 panic!("the run of {name} failed: {:?}", failed.message);
             }
             runs.into_iter().find(|run| run.state == state)
-        })
+        };
+        wait_or_tell(look, || format!("a run of {name} that is {state}; there is {:?}", self.runs()))
     }
 
     /// Waits until `count` runs of folder `name` are in `state`.
@@ -132,10 +135,11 @@ impl Api {
     /// # Panics
     /// In vain.
     pub fn wait_runs(&self, name: &str, state: &str, count: usize) -> Vec<Run> {
-        wait_for(&format!("{count} runs of {name} that are {state}"), || {
+        let look = || {
             let found: Vec<Run> = self.runs_of(name).into_iter().filter(|run| run.state == state).collect();
             (found.len() >= count).then_some(found)
-        })
+        };
+        wait_or_tell(look, || format!("{count} runs of {name} that are {state}; there is {:?}", self.runs()))
     }
 
     /// A bearer token for this person.

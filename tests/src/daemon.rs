@@ -1,24 +1,22 @@
 //! Starts, kills and restarts a real `stitchboxd` on its own data folder, and administers it by its command line.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::ExitStatusExt;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::api::Api;
 use crate::dav::{Credentials, Dav};
+use crate::processes::{Admin, PROCESS_LIMIT, Worker, signal, wait_child};
 use crate::programs::program;
 use crate::say;
 
-/// How long a start may take before it counts as "never".
-const START_LIMIT: Duration = Duration::from_secs(90);
 /// How many lines of the log a failing test prints.
 const TAIL: usize = 120;
 
@@ -56,6 +54,7 @@ pub struct Daemon {
     log: PathBuf,
     settings: Settings,
     running: Option<Running>,
+    listen: String,
     base: String,
 }
 
@@ -86,7 +85,13 @@ impl Daemon {
         let folder = TempDir::with_prefix("stitchbox-test-").expect("a temporary folder");
         let data = folder.path().join("data");
         let log = folder.path().join("stitchboxd.log");
-        Daemon { data, log, settings, folder: Some(folder), running: None, base: String::new() }
+        let listen = "127.0.0.1:0".to_owned();
+        Daemon { data, log, settings, folder: Some(folder), running: None, listen, base: String::new() }
+    }
+
+    /// Listens at a fixed address instead of a free port, from the next start on.
+    pub fn listen(&mut self, address: &str) {
+        self.listen = address.to_owned();
     }
 
     /// Starts (again) on the same data folder, killing what still runs. The port changes.
@@ -114,7 +119,7 @@ impl Daemon {
                         return Ok(());
                     }
                 }
-                Err(RecvTimeoutError::Timeout) if start.elapsed() < START_LIMIT => {}
+                Err(RecvTimeoutError::Timeout) if start.elapsed() < PROCESS_LIMIT => {}
                 Err(RecvTimeoutError::Timeout) => return Err("no `listening` line in time".to_owned()),
                 Err(RecvTimeoutError::Disconnected) => return Err(format!("it ended: {:?}", self.wait())),
             }
@@ -126,14 +131,10 @@ impl Daemon {
         self.kill();
         let log = File::options().create(true).append(true).open(&self.log).expect("the log can be written");
         let mut command = Command::new(program("stitchboxd"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&self.data);
+        command.args(["serve", "--listen", &self.listen, "--data"]).arg(&self.data);
         self.settings.apply(&mut command);
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .expect("stitchboxd can be started");
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().expect("stitchboxd can be started");
         let output = child.stdout.take().expect("standard output is piped");
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (sender, receiver) = channel();
@@ -200,9 +201,17 @@ impl Daemon {
         self.wait().unwrap_or_else(|| panic!("stitchboxd ignores SIGTERM\n{}", self.log_tail()))
     }
 
+    /// Waits until the program ends by itself, however long that takes.
+    pub fn wait_forever(&mut self) {
+        if let Some(running) = self.running.as_mut() {
+            // Only a child that was reaped already cannot be waited for: then it has ended.
+            let _ = running.child.wait();
+        }
+    }
+
     fn wait(&mut self) -> Option<ExitStatus> {
         let running = self.running.as_mut()?;
-        wait_child(&mut running.child, START_LIMIT)
+        wait_child(&mut running.child, PROCESS_LIMIT)
     }
 
     /// Runs `stitchboxd ARGS --data DIR` with the same environment.
@@ -302,107 +311,7 @@ impl Drop for Daemon {
     }
 }
 
-/// What an administration command said.
-#[derive(Debug)]
-pub struct Admin {
-    /// How it ended.
-    pub status: ExitStatus,
-    /// Its standard output.
-    pub stdout: String,
-    /// Its standard error.
-    pub stderr: String,
-}
-
-impl Admin {
-    /// Runs `command` with `input` on standard input.
-    ///
-    /// # Panics
-    /// When it cannot be started.
-    pub fn run(command: &mut Command, input: &str) -> Admin {
-        let shown = format!("{command:?}");
-        let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let mut child = spawned.unwrap_or_else(|error| panic!("{shown}: {error}"));
-        if let Some(mut stdin) = child.stdin.take() {
-            // A program that refuses early closes its input; its exit code tells.
-            let _ = stdin.write_all(input.as_bytes());
-        }
-        let output = child.wait_with_output().unwrap_or_else(|error| panic!("{shown}: {error}"));
-        Admin {
-            status: output.status,
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-
-    /// Insists on exit code 0.
-    ///
-    /// # Panics
-    /// Otherwise.
-    #[track_caller]
-    pub fn succeeded(self) -> Admin {
-        assert!(self.status.success(), "{self:?}");
-        self
-    }
-
-    /// Insists on a refusal: an exit code other than 0, no signal, and a sentence on standard error.
-    ///
-    /// # Panics
-    /// Otherwise.
-    #[track_caller]
-    pub fn refused(self) -> Admin {
-        assert!(!self.status.success() && self.status.signal().is_none(), "{self:?}");
-        assert!(!self.stderr.trim().is_empty() && !self.stderr.contains("panicked"), "{self:?}");
-        self
-    }
-}
-
-/// A worker process; dropping it kills it.
-#[derive(Debug)]
-pub struct Worker {
-    child: Child,
-}
-
-impl Worker {
-    /// SIGKILL, and reaps it.
-    pub fn kill(mut self) {
-        self.end();
-    }
-
-    /// SIGTERM, and how it ended; nothing when it did not end in time.
-    pub fn stop(mut self) -> Option<ExitStatus> {
-        signal(self.child.id(), Signal::TERM);
-        wait_child(&mut self.child, START_LIMIT)
-    }
-
-    fn end(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
 /// The password every test user gets.
 pub fn password_of(name: &str) -> String {
     format!("stable horse {name} 8741")
-}
-
-fn signal(pid: u32, signal: Signal) {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
-    kill_process(pid, signal).expect("a signal can be sent to our own child");
-}
-
-fn wait_child(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
-    let start = Instant::now();
-    while start.elapsed() < limit {
-        if let Some(status) = child.try_wait().expect("our own child can be waited for") {
-            return Some(status);
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    None
 }

@@ -36,12 +36,7 @@ pub struct Dav {
 impl Dav {
     /// A client for `root` (such as `/remote.php/dav/files/ada`) on the server at `base` (`http://127.0.0.1:4711`).
     pub fn new(base: &str, root: &str, credentials: Credentials) -> Dav {
-        Dav {
-            client: new_client(),
-            base: base.to_owned(),
-            root: root.trim_end_matches('/').to_owned(),
-            credentials,
-        }
+        Dav { client: new_client(), base: base.to_owned(), root: root.trim_end_matches('/').to_owned(), credentials }
     }
 
     /// The same person at another root.

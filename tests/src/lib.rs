@@ -7,10 +7,13 @@ mod api;
 mod content;
 mod daemon;
 mod dav;
+mod judge;
 mod multistatus;
 mod postgres;
+mod processes;
 mod programs;
 mod random;
+mod raw;
 mod result_file;
 mod series;
 mod skip;
@@ -18,16 +21,19 @@ mod wait;
 
 pub use api::{Api, Run, Stream, TrashItem, VersionRow};
 pub use content::{digest_of, hex, sha256};
-pub use daemon::{Admin, Daemon, Settings, Worker, password_of};
+pub use daemon::{Daemon, Settings, password_of};
 pub use dav::{Call, Credentials, Dav, Reply, encode_path};
+pub use judge::{error_nm, limit_nm};
 pub use multistatus::{Entry, parse_multistatus};
 pub use postgres::Postgres;
+pub use processes::{Admin, Worker};
 pub use programs::{data_folder, program};
 pub use random::Random;
+pub use raw::raw_request;
 pub use result_file::ResultFile;
 pub use series::{Damage, Series, expected_recipe};
 pub use skip::no_skip;
-pub use wait::{wait_for, wait_until};
+pub use wait::{wait_for, wait_or_tell, wait_until};
 
 /// Prints a line to the real standard error, past the test harness's capture.
 pub fn say(line: &str) {

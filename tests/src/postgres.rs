@@ -47,7 +47,14 @@ impl Postgres {
             let port = free_port();
             let mut command = Command::new(&server);
             command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
-            command.args(["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=100", "-c", "shared_buffers=32MB"]);
+            command.args([
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "max_connections=100",
+                "-c",
+                "shared_buffers=32MB",
+            ]);
             command.arg("-c").arg(format!("unix_socket_directories={}", folder.path().display()));
             drop_rights(&mut command, account, folder.path());
             let log = std::fs::File::create(folder.path().join("postgres.log")).expect("the log can be written");
@@ -108,7 +115,9 @@ fn account() -> Result<Option<(u32, u32)>, Why> {
     let accounts = std::fs::read_to_string("/etc/passwd").map_err(|error| format!("/etc/passwd: {error}"))?;
     let wanted = ["postgres", "nobody"];
     let found = wanted.iter().find_map(|name| accounts.lines().find_map(|line| parse_account(line, name)));
-    found.map(Some).ok_or_else(|| "we are root, PostgreSQL will not run as root, and no other account exists".to_owned())
+    found
+        .map(Some)
+        .ok_or_else(|| "we are root, PostgreSQL will not run as root, and no other account exists".to_owned())
 }
 
 fn parse_account(line: &str, name: &str) -> Option<(u32, u32)> {
@@ -155,4 +164,27 @@ fn ready(child: &mut Child, log: &Path) -> bool {
         std::thread::sleep(Duration::from_millis(50));
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Postgres, parse_account};
+
+    #[test]
+    fn a_cluster_starts_has_databases_and_goes_away() {
+        let cluster = match Postgres::start() {
+            Ok(cluster) => cluster,
+            Err(why) => crate::skip!("postgres cluster", "{why}"),
+        };
+        assert!(cluster.database("second").ends_with("/second"));
+        let folder = cluster.folder.path().to_owned();
+        drop(cluster);
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn accounts_are_read_from_passwd_lines() {
+        assert_eq!(parse_account("postgres:x:107:113:PostgreSQL:/var/lib:/bin/bash", "postgres"), Some((107, 113)));
+        assert_eq!(parse_account("root:x:0:0:root:/root:/bin/bash", "postgres"), None);
+    }
 }

@@ -39,7 +39,9 @@ impl ResultFile {
         let (y_shape, y, y_unit) = read(&file, "y")?;
         let &[rows, columns] = shape.as_slice() else { return Err(format!("height has shape {shape:?}")) };
         if overlap_shape != shape || x_shape != [columns] || y_shape != [rows] {
-            return Err(format!("shapes differ: height {shape:?}, overlap {overlap_shape:?}, x {x_shape:?}, y {y_shape:?}"));
+            return Err(format!(
+                "shapes differ: height {shape:?}, overlap {overlap_shape:?}, x {x_shape:?}, y {y_shape:?}"
+            ));
         }
         let axis_units = (x_unit, y_unit);
         Ok(ResultFile { shape: (rows, columns), height, height_unit, overlap, x, y, axis_units })

@@ -137,7 +137,10 @@ impl Series {
                 }
             }
             Damage::PdfAmong => {
-                files.push(("protocol.pdf".to_owned(), b"%PDF-1.4\n%\xE2\xE3\xCF\xD3\n1 0 obj\n<<>>\nendobj\n%%EOF\n".to_vec()));
+                files.push((
+                    "protocol.pdf".to_owned(),
+                    b"%PDF-1.4\n%\xE2\xE3\xCF\xD3\n1 0 obj\n<<>>\nendobj\n%%EOF\n".to_vec(),
+                ));
             }
             Damage::ZeroValid => files[1].1 = self.bytes(1, self.pixel_mm, self.comment(1, 1), true),
         }

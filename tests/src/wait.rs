@@ -9,13 +9,23 @@ const STEP: Duration = Duration::from_millis(50);
 ///
 /// # Panics
 /// When two minutes pass, with `what` in the message.
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_or_tell(look, || what.to_owned())
+}
+
+/// As [`wait_for`]; `tell` describes what was awaited and what there is instead, once it is too late.
+///
+/// # Panics
+/// When two minutes pass.
+pub fn wait_or_tell<T>(mut look: impl FnMut() -> Option<T>, tell: impl FnOnce() -> String) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < LIMIT, "waited {} s in vain for: {what}", LIMIT.as_secs());
+        if start.elapsed() > LIMIT {
+            panic!("waited {} s in vain for {}", LIMIT.as_secs(), tell());
+        }
         std::thread::sleep(STEP);
     }
 }

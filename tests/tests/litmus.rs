@@ -45,8 +45,10 @@ fn run_all(url: &str, user: &str) -> (u32, u32) {
         passed += summary.passed;
         run += summary.run;
         if summary.run != expected || summary.failed > 0 || summary.passed != summary.run || summary.skipped {
-            let told: Vec<&str> =
-                output.lines().filter(|line| line.contains("FAIL") || line.contains("WARNING") || line.contains("skipped")).collect();
+            let told: Vec<&str> = output
+                .lines()
+                .filter(|line| line.contains("FAIL") || line.contains("WARNING") || line.contains("skipped"))
+                .collect();
             faults.push_str(&format!("{suite}: {summary:?}\n{}\n", told.join("\n")));
         }
     }

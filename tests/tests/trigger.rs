@@ -226,7 +226,10 @@ fn results_are_read_only_but_may_be_deleted() {
     Series::new(4).upload_expected(&dav, "/m11");
     api.wait_run("m11", "done");
     let letters = dav.entry("/m11/Stitched/height.h5").oc("permissions").unwrap_or_default().to_owned();
-    assert!(letters.contains('D') && !letters.contains(['W', 'N', 'V', 'C', 'K']), "letters of a derived file: {letters}");
+    assert!(
+        letters.contains('D') && !letters.contains(['W', 'N', 'V', 'C', 'K']),
+        "letters of a derived file: {letters}"
+    );
     let folder = dav.entry("/m11/Stitched").oc("permissions").unwrap_or_default().to_owned();
     assert!(folder.contains('D') && !folder.contains(['W', 'N', 'V', 'C', 'K']), "letters of Stitched/: {folder}");
     for call in [

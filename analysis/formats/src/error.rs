@@ -180,7 +180,9 @@ pub enum FormatError {
         count: usize,
     },
     /// The dataset is not a matrix.
-    #[error("the height data has {dimensions} dimensions instead of rows and columns; save the map as a single surface")]
+    #[error(
+        "the height data has {dimensions} dimensions instead of rows and columns; save the map as a single surface"
+    )]
     NotAMatrix {
         /// How many dimensions it has.
         dimensions: usize,

@@ -9,6 +9,7 @@
 //!   `.datx` may unfold, but never beyond [`Limits`].
 //! * Positions are given in the frame of the mirror: where the camera looks, `(-X-coord, -Y-coord)` of the stage.
 
+mod content;
 mod datx;
 mod error;
 mod limits;
@@ -16,6 +17,7 @@ mod metropro;
 mod position;
 mod sniff;
 
+pub use content::Content;
 pub use error::FormatError;
 pub use limits::Limits;
 pub use metropro::{

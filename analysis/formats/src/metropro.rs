@@ -41,11 +41,8 @@ pub fn read_metropro(bytes: &[u8], limits: &Limits) -> Result<MetroPro, FormatEr
     let header = MetroProHeader::parse(bytes)?;
     let nm_per_step = nm_per_step(&header)?;
     let (rows, columns) = shape(&header.phase)?;
-    let pixels = limits.admit(rows, columns).ok_or(FormatError::MapTooLarge {
-        columns,
-        rows,
-        limit: limits.max_pixels,
-    })?;
+    let pixels =
+        limits.admit(rows, columns).ok_or(FormatError::MapTooLarge { columns, rows, limit: limits.max_pixels })?;
     let stored = stored_heights(bytes, &header, rows, columns)?;
 
     let out_of_memory = |_| FormatError::OutOfMemory { columns, rows };
@@ -64,10 +61,8 @@ pub fn read_metropro(bytes: &[u8], limits: &Limits) -> Result<MetroPro, FormatEr
     let heights = Array2::from_shape_vec(shape, heights).map_err(no_heights)?;
     let valid = Array2::from_shape_vec(shape, valid).map_err(no_heights)?;
     let pixel = pixel_size(header.lateral_resolution_m);
-    let map = HeightMap::new(heights, valid, pixel).map_err(|_| FormatError::NoHeights {
-        columns: columns as i64,
-        rows: rows as i64,
-    })?;
+    let map = HeightMap::new(heights, valid, pixel)
+        .map_err(|_| FormatError::NoHeights { columns: columns as i64, rows: rows as i64 })?;
     Ok(MetroPro { header, map })
 }
 
@@ -148,21 +143,15 @@ fn stored_heights<'b>(
         });
     }
     let header_bytes = u64::from(header.header_size);
-    let body = bytes.get(header_bytes as usize..).ok_or(FormatError::HeaderTruncated {
-        needed: header_bytes,
-        found: bytes.len() as u64,
-    })?;
+    let body = bytes
+        .get(header_bytes as usize..)
+        .ok_or(FormatError::HeaderTruncated { needed: header_bytes, found: bytes.len() as u64 })?;
     let available = body.len() as u64;
     let skip = intensity_bytes(&header.intensity, available, needed)?;
     let rest = body
         .get(usize::try_from(skip).unwrap_or(usize::MAX)..)
         .ok_or(FormatError::IntensityTruncated { announced: skip, found: available })?;
-    rest.get(..needed as usize).ok_or(FormatError::HeightsTruncated {
-        columns,
-        rows,
-        needed,
-        found: rest.len() as u64,
-    })
+    rest.get(..needed as usize).ok_or(FormatError::HeightsTruncated { columns, rows, needed, found: rest.len() as u64 })
 }
 
 /// Bytes of intensity before the heights. The header tells it twice, as a byte count and as pixels; Mx leaves one of

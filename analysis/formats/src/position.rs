@@ -52,10 +52,10 @@ fn number(text: &str) -> Option<f64> {
     let count = |from: usize| bytes.iter().skip(from).take_while(|b| b.is_ascii_digit()).count();
     let whole = count(0);
     let mut end = whole;
-    if matches!(bytes.get(end), Some(b'.')) {
-        end += 1 + count(end + 1);
-    } else if matches!(bytes.get(end), Some(b',')) && count(end + 1) > 0 {
-        end += 1 + count(end + 1);
+    let decimals = count(end + 1);
+    // A comma is a decimal sign only between digits; otherwise it separates.
+    if matches!(bytes.get(end), Some(b'.')) || matches!(bytes.get(end), Some(b',')) && decimals > 0 {
+        end += 1 + decimals;
     }
     if let Some(b'e') = bytes.get(end) {
         let sign = usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
@@ -99,7 +99,9 @@ mod tests {
 
     #[test]
     fn what_is_no_coordinate_gives_no_position() {
-        for comment in ["", "mirror M1, face up", "max-coord= 3", "X-coord= ", "X-coord= n/a", "X-shift= 0.9", "X-coord=1e999"] {
+        for comment in
+            ["", "mirror M1, face up", "max-coord= 3", "X-coord= ", "X-coord= n/a", "X-shift= 0.9", "X-coord=1e999"]
+        {
             assert_eq!(from_comment(comment), None, "{comment}");
         }
     }

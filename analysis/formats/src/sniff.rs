@@ -33,7 +33,7 @@ pub enum Sniff {
 /// Number of leading bytes [`sniff`] wants to see; fewer are fine where the file is shorter.
 pub const SNIFF_BYTES: usize = 512;
 
-const HDF5_SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
+pub(crate) const HDF5_SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 
 /// MetroPro signatures; the last digit counts the header formats 1, 2 and 3.
 pub(crate) const METROPRO_SIGNATURES: [[u8; 4]; 3] =
@@ -88,7 +88,7 @@ fn extension(name: &str) -> Option<String> {
 }
 
 /// A known document or a text. An empty file is neither: it is a measurement that did not arrive.
-fn is_document(head: &[u8]) -> bool {
+pub(crate) fn is_document(head: &[u8]) -> bool {
     let head = head.get(..SNIFF_BYTES).unwrap_or(head);
     !head.is_empty() && (FOREIGN_SIGNATURES.iter().any(|s| head.starts_with(s)) || is_text(head))
 }

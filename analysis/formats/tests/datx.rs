@@ -3,7 +3,7 @@
 mod fixtures;
 
 use fixtures::{Datx, Layout, with_filter};
-use stitchbox_formats::{FormatError, Format, Limits, Sniff, read_sub_aperture, sniff};
+use stitchbox_formats::{Format, FormatError, Limits, Sniff, read_sub_aperture, sniff};
 use stitchbox_surface::{DetectorWindow, PixelSize, SubAperture};
 
 fn read(file: &Datx) -> Result<SubAperture, FormatError> {

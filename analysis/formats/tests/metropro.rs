@@ -3,7 +3,9 @@
 mod fixtures;
 
 use fixtures::{patched, small_map, small_metropro};
-use stitchbox_formats::{FormatError, Limits, MetroPro, MetroProHeader, read_metropro, read_sub_aperture, write_metropro};
+use stitchbox_formats::{
+    FormatError, Limits, MetroPro, MetroProHeader, read_metropro, read_sub_aperture, write_metropro,
+};
 use stitchbox_surface::{DetectorWindow, HeightMap};
 
 fn read(bytes: &[u8]) -> Result<MetroPro, FormatError> {

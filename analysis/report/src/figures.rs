@@ -45,7 +45,11 @@ pub(crate) fn draw(stitched: &Stitched, summary: &Summary) -> Result<Figures, Re
     };
     let overlap_figure = MapFigure {
         title: format!("Overlap — {}", short(&summary.title)),
-        remark: format!("up to {}, on average {} sub-apertures a pixel", summary.overlap_max, label(summary.overlap_mean)),
+        remark: format!(
+            "up to {}, on average {} sub-apertures a pixel",
+            summary.overlap_max,
+            label(summary.overlap_mean)
+        ),
         quantity: "sub-apertures".to_owned(),
         values: &overlap,
         valid: &seen,
@@ -67,7 +71,10 @@ pub(crate) fn draw(stitched: &Stitched, summary: &Summary) -> Result<Figures, Re
     };
     let uncertainty = stitched.uncertainty_nm.as_ref().map(|values| MapFigure {
         title: format!("Uncertainty — {}", short(&summary.title)),
-        remark: format!("standard uncertainty of a pixel, median {} nm", label(summary.uncertainty_median_nm.unwrap_or(0.0))),
+        remark: format!(
+            "standard uncertainty of a pixel, median {} nm",
+            label(summary.uncertainty_median_nm.unwrap_or(0.0))
+        ),
         quantity: "uncertainty (nm)".to_owned(),
         values,
         palette: Palette::Ember,

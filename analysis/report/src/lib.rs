@@ -13,8 +13,8 @@ mod provenance;
 mod record;
 mod summary;
 
-pub use h5::height_h5;
 pub use figures::Figures;
+pub use h5::height_h5;
 pub use html::report_html;
 pub use provenance::{OutputEntity, PROVENANCE_SCHEMA, provenance};
 pub use record::{Input, InputRole, RecipeRecord, Record, UnixTime};

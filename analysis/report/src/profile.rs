@@ -63,7 +63,8 @@ impl Profile {
         let mut rest: Vec<f64> = self.points.iter().map(|p| p.1).collect();
         let mut basis: Vec<Vec<f64>> = Vec::new();
         for degree in 0..3 {
-            let mut polynomial: Vec<f64> = self.points.iter().map(|p| (0..degree).fold(1.0, |v, _| v * scaled(p.0))).collect();
+            let mut polynomial: Vec<f64> =
+                self.points.iter().map(|p| (0..degree).fold(1.0, |v, _| v * scaled(p.0))).collect();
             for _ in 0..2 {
                 for earlier in &basis {
                     subtract_projection(&mut polynomial, earlier);
@@ -87,7 +88,8 @@ impl Profile {
         let (Some(first), Some(last)) = (self.points.first(), self.points.last()) else {
             return String::new();
         };
-        let (low, high) = self.points.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), p| (l.min(p.1), h.max(p.1)));
+        let (low, high) =
+            self.points.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), p| (l.min(p.1), h.max(p.1)));
         let margin = 0.05 * (high - low);
         let x_axis = Axis::new(first.0, last.0, 9);
         let y_axis = Axis::new(low - margin, high + margin, 5);

@@ -121,8 +121,7 @@ impl Unknowns {
     }
 
     fn dot(&self, other: &Self) -> f64 {
-        dot(&self.reference, &other.reference)
-            + dot(self.correctors.as_flattened(), other.correctors.as_flattened())
+        dot(&self.reference, &other.reference) + dot(self.correctors.as_flattened(), other.correctors.as_flattened())
     }
 
     fn add(&mut self, factor: f64, other: &Self) {

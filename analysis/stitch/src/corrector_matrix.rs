@@ -45,9 +45,9 @@ impl CorrectorInverse {
         Self { unknowns, factor: PivotedCholesky::new(&matrix, size) }
     }
 
-    /// Unknowns that the data determine with the reference held, and unknowns in all.
-    pub fn rank_and_size(&self) -> (usize, usize) {
-        (self.factor.rank(), self.unknowns.len())
+    /// Number of unknowns that the data determine with the reference held.
+    pub fn rank(&self) -> usize {
+        self.factor.rank()
     }
 
     /// `out = M^- right`; terms that are off come out as zero.

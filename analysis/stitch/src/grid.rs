@@ -91,12 +91,16 @@ impl<'a> Grid<'a> {
         let x = whole_and_fraction(series, |p| p.x_mm / pixel.x_mm)?;
         let y = whole_and_fraction(series, |p| p.y_mm / pixel.y_mm)?;
         let (rows, row0) = span(series.iter().map(|p| (p.sub_aperture.window.row, p.sub_aperture.map.shape().0)));
-        let (columns, column0) = span(series.iter().map(|p| (p.sub_aperture.window.column, p.sub_aperture.map.shape().1)));
+        let (columns, column0) =
+            span(series.iter().map(|p| (p.sub_aperture.window.column, p.sub_aperture.map.shape().1)));
         let camera = sized("camera frame", rows, columns, MOST_CAMERA_PIXELS)?;
 
         let placed = |axis: &Axis, k: usize, window: i64| axis.whole[k].saturating_add(window);
         let (map_rows, map_row0) = span(
-            series.iter().enumerate().map(|(k, p)| (placed(&y, k, p.sub_aperture.window.row), p.sub_aperture.map.shape().0)),
+            series
+                .iter()
+                .enumerate()
+                .map(|(k, p)| (placed(&y, k, p.sub_aperture.window.row), p.sub_aperture.map.shape().0)),
         );
         let (map_columns, map_column0) = span(
             series
@@ -169,7 +173,9 @@ struct Footprint {
 
 impl Footprint {
     fn touches(&self, other: &Footprint) -> bool {
-        let meet = |a: i64, a_len: usize, b: i64, b_len: usize| a < b.saturating_add(b_len as i64) && b < a.saturating_add(a_len as i64);
+        let meet = |a: i64, a_len: usize, b: i64, b_len: usize| {
+            a < b.saturating_add(b_len as i64) && b < a.saturating_add(a_len as i64)
+        };
         meet(self.row, self.shape.0, other.row, other.shape.0)
             && meet(self.column, self.shape.1, other.column, other.shape.1)
     }
@@ -224,12 +230,9 @@ fn whole_and_fraction(series: &[Placed], px: impl Fn(&Placed) -> f64) -> Result<
     let positions: Vec<f64> = series.iter().map(&px).collect();
     let first = positions[0];
     for (position, p) in positions.iter().zip(series) {
-        if !position.is_finite() || !p.x_mm.is_finite() || !p.y_mm.is_finite() || (position - first).abs() > FARTHEST_PX {
-            return Err(StitchError::AbsurdPosition {
-                file: p.sub_aperture.name.clone(),
-                x_mm: p.x_mm,
-                y_mm: p.y_mm,
-            });
+        if !position.is_finite() || !p.x_mm.is_finite() || !p.y_mm.is_finite() || (position - first).abs() > FARTHEST_PX
+        {
+            return Err(StitchError::AbsurdPosition { file: p.sub_aperture.name.clone(), x_mm: p.x_mm, y_mm: p.y_mm });
         }
     }
     let off_whole = |distance: f64| (distance - distance.round()).abs();

@@ -1,15 +1,54 @@
 //! Stitching: from placed sub-apertures to one map, by global weighted least squares over all overlapping pixels.
+//!
+//! # Model
+//! Sub-aperture k at camera pixel (u, v) reads `map(u + X_k, v + Y_k) + reference(u, v) + piston_k + pitch_k u +
+//! roll_k v + noise`. The most likely map, reference and correctors for white noise are found together: the map is
+//! eliminated in closed form, the rest is solved by preconditioned conjugate gradients without forming a matrix
+//! larger than 3N x 3N.
+//!
+//! # Conventions
+//! What the data cannot determine is fixed by convention and listed in [`Stitched::non_observable`]:
+//! * An unknown **reference** carries no tilt, no power (u^2, v^2) and no twist (uv), and, if all motion is along one
+//!   line, no function constant along that line (in a pure x-scan: no function of v alone). This holds in the joint
+//!   least-squares sense over the camera pixels seen, for those shapes that map and correctors can imitate with the
+//!   terms that are switched on. What is taken from the reference goes into the map.
+//! * If all steps are multiples of g pixels, reference content that repeats with g is not observable. A smooth
+//!   reference is found first and the pixel-wise one is pulled towards it: of what repeats, only the smooth part is kept.
+//! * The **map** then carries no piston and no tilt: the least-squares plane over its valid pixels is taken off, as far
+//!   as it is free (without a pitch term and with a known reference, for instance, the tilt along x is measured and stays).
+//!
+//! # Frame
+//! x runs with the columns, y down the rows; nothing is flipped. Positions in mm become pixels with the pixel size of
+//! the first file. A position within 0.02 px of a whole pixel is taken as whole; others are resampled by cubic convolution and
+//! named in a warning. Detector windows may differ: all are placed in one camera frame.
+//!
+//! # Same bits everywhere
+//! Sums run in an order fixed by the data, whatever the number of threads; no fused multiply-add, no kernel chosen by
+//! the processor; transcendental functions come from `libm`.
+//!
+//! This crate knows no files, no recipes and no users.
 
+mod assemble;
+mod cholesky;
+mod conjugate;
+mod corrector_matrix;
+mod engine;
 mod error;
+mod gauge;
+mod grid;
+mod known;
+mod lonely;
+mod normal;
+mod observable;
 mod options;
+mod resample;
+mod robust;
+mod runs;
+mod smooth;
 mod stitched;
+mod watch;
 
+pub use engine::stitch;
 pub use error::StitchError;
 pub use options::{Options, Placed, Progress, Reference, Terms};
 pub use stitched::{Corrector, NonObservable, Stitched, Warning};
-
-/// Stitches a series.
-pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> Result<Stitched, StitchError> {
-    let _ = (options, progress);
-    Err(StitchError::TooFew { count: series.len() })
-}

@@ -154,33 +154,28 @@ impl<'g> Normal<'g> {
         let means: &[f64] = map;
         let width = self.grid.camera.1;
         let n = self.grid.plates.len();
-        gradient
-            .reference
-            .par_chunks_mut(width)
-            .zip(gradient.partial.par_chunks_mut(n))
-            .enumerate()
-            .for_each_init(
-                || if coincide { vec![0.0; columns] } else { Vec::new() },
-                |own_mean, (row, (target, partial))| {
-                    if coincide {
-                        // Camera rows and map rows are the same rows.
-                        self.mean_row(row, quantity, reference, c, own_mean);
-                    }
-                    target.fill(0.0);
-                    for (k, plate) in self.grid.plates.iter().enumerate() {
-                        partial[k] = [0.0; 2];
-                        let Some(own) = plate.row_at_camera(row) else { continue };
-                        let mean = if coincide {
-                            &own_mean[..]
-                        } else {
-                            &means[(plate.map.0 + own) * columns..(plate.map.0 + own + 1) * columns]
-                        };
-                        let line = Line::new(self.grid, plate, own, reference, c[k]);
-                        let target = if with_reference { Some(&mut target[..]) } else { None };
-                        partial[k] = self.gather_line(&line, quantity, k, own, mean, target);
-                    }
-                },
-            );
+        gradient.reference.par_chunks_mut(width).zip(gradient.partial.par_chunks_mut(n)).enumerate().for_each_init(
+            || if coincide { vec![0.0; columns] } else { Vec::new() },
+            |own_mean, (row, (target, partial))| {
+                if coincide {
+                    // Camera rows and map rows are the same rows.
+                    self.mean_row(row, quantity, reference, c, own_mean);
+                }
+                target.fill(0.0);
+                for (k, plate) in self.grid.plates.iter().enumerate() {
+                    partial[k] = [0.0; 2];
+                    let Some(own) = plate.row_at_camera(row) else { continue };
+                    let mean = if coincide {
+                        &own_mean[..]
+                    } else {
+                        &means[(plate.map.0 + own) * columns..(plate.map.0 + own + 1) * columns]
+                    };
+                    let line = Line::new(self.grid, plate, own, reference, c[k]);
+                    let target = if with_reference { Some(&mut target[..]) } else { None };
+                    partial[k] = self.gather_line(&line, quantity, k, own, mean, target);
+                }
+            },
+        );
         for (k, sums) in gradient.correctors.iter_mut().enumerate() {
             *sums = [0.0; 3];
             for (row, v) in self.grid.v.iter().enumerate() {

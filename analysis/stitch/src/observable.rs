@@ -192,7 +192,8 @@ impl Observable {
         if !self.reference_unknown {
             return list;
         }
-        let assumed = "by convention the reference has none (least squares over the camera frame), so all of it is in the map";
+        let assumed =
+            "by convention the reference has none (least squares over the camera frame), so all of it is in the map";
         let imitated = self.imitated();
         let shapes = [
             ("x^2", imitated[2] && self.moves.0, "power of the reference and pitch growing with x"),
@@ -214,7 +215,10 @@ impl Observable {
                     format!("any shape that is constant along the direction ({dx}, {dy}) px"),
                 ),
             };
-            say(&term, &format!("nothing moved across that direction, so {what} may belong to reference or mirror; {assumed}"));
+            say(
+                &term,
+                &format!("nothing moved across that direction, so {what} may belong to reference or mirror; {assumed}"),
+            );
         }
         if self.periodic() {
             let term = match self.lattice.rank() {

@@ -43,12 +43,7 @@ fn shift_lines(heights: &mut Array2<f64>, valid: &mut Array2<bool>, axis: Axis, 
 /// Weights of the four neighbours of a point at `t` (0..1) between the second and the third.
 fn keys(t: f64) -> [f64; 4] {
     let (t2, t3) = (t * t, t * t * t);
-    [
-        0.5 * (-t3 + 2.0 * t2 - t),
-        0.5 * (3.0 * t3 - 5.0 * t2 + 2.0),
-        0.5 * (-3.0 * t3 + 4.0 * t2 + t),
-        0.5 * (t3 - t2),
-    ]
+    [0.5 * (-t3 + 2.0 * t2 - t), 0.5 * (3.0 * t3 - 5.0 * t2 + 2.0), 0.5 * (-3.0 * t3 + 4.0 * t2 + t), 0.5 * (t3 - t2)]
 }
 
 #[cfg(test)]
@@ -69,7 +64,7 @@ mod tests {
                 }
             }
             assert!(!valid[[4, 6]]);
-            assert!(valid.iter().filter(|v| **v).count() >= 40);
+            assert!(valid.iter().filter(|v| **v).count() >= 38);
         }
     }
 }

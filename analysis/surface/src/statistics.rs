@@ -71,8 +71,9 @@ fn solve3(mut a: [[f64; 3]; 3], mut b: [f64; 3]) -> Option<[f64; 3]> {
         b.swap(k, pivot);
         for i in k + 1..3 {
             let factor = a[i][k] / a[k][k];
-            for j in k..3 {
-                a[i][j] -= factor * a[k][j];
+            let pivot_row = a[k];
+            for (entry, above) in a[i].iter_mut().zip(pivot_row).skip(k) {
+                *entry -= factor * above;
             }
             b[i] -= factor * b[k];
         }
@@ -92,7 +93,8 @@ mod tests {
 
     #[test]
     fn a_plane_is_found_exactly_and_masked_pixels_do_not_count() {
-        let mut heights = Array2::from_shape_fn((5, 7), |(r, c)| 3.0 + 0.5 * (c as f64 - 3.0) - 0.25 * (r as f64 - 2.0));
+        let mut heights =
+            Array2::from_shape_fn((5, 7), |(r, c)| 3.0 + 0.5 * (c as f64 - 3.0) - 0.25 * (r as f64 - 2.0));
         heights[[1, 1]] = f64::NAN;
         let map = HeightMap::from_heights_nm(heights, None);
         let plane = fit_plane(&map).unwrap();

@@ -35,8 +35,8 @@ impl BlobStore {
     pub fn local(folder: &Path) -> Result<Self, BlobError> {
         local::prepare(folder)?;
         let root = folder.to_string_lossy();
-        let operator =
-            Operator::new(opendal::services::Fs::default().root(&root)).map_err(BlobError::remote("opening the folder"))?;
+        let operator = Operator::new(opendal::services::Fs::default().root(&root))
+            .map_err(BlobError::remote("opening the folder"))?;
         Ok(Self { operator, folder: Some(folder.to_path_buf()) })
     }
 

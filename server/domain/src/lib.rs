@@ -1,1 +1,49 @@
-//! stitchbox-domain
+//! The rules: who may do what, and what belongs together in one transaction.
+//!
+//! Front-ends translate a protocol into calls of [`Domain`] and its answers back; they never decide. The domain knows
+//! no HTTP; [`Error`] is closed so that every protocol maps it in one exhaustive match. Nothing here starts work
+//! because of a call: what must follow is read from the journal of changes.
+
+mod access;
+pub mod auth;
+mod clock;
+mod conditions;
+mod domain;
+mod error;
+mod guard;
+mod locks;
+mod members;
+mod path;
+mod properties;
+mod read;
+pub mod runs;
+pub mod series;
+mod sweep;
+mod trash;
+mod tree;
+pub mod uploads;
+pub mod verify;
+mod view;
+
+pub use access::{Action, Membership, Principal, Scope};
+pub use clock::{Clock, Ids, SystemClock};
+pub use conditions::{Conditions, EntityTags, StateCondition, StateList, StateTest};
+pub use domain::{Domain, Settings};
+pub use error::{Error, Refusal};
+pub use locks::{LockRequest, covers};
+pub use members::{NewSpace, NewUser};
+pub use path::{ItemPath, Location};
+pub use properties::PropertyChange;
+pub use read::{Content, Quota};
+pub use tree::{CopyDepth, Relocated};
+pub use view::{FilesView, RESERVED_NAMES, SPACES_FOLDER};
+
+pub use stitchbox_blob::BlobStream;
+pub use stitchbox_store::accounts::{AppPassword, User};
+pub use stitchbox_store::items::{Item, ItemKind};
+pub use stitchbox_store::locks::Lock;
+pub use stitchbox_store::properties::Property;
+pub use stitchbox_store::runs::Run;
+pub use stitchbox_store::spaces::Space;
+pub use stitchbox_store::trash::Trashed;
+pub use stitchbox_store::versions::Version;

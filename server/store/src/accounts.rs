@@ -171,11 +171,12 @@ pub async fn revoke_app_password(
     id: AppPasswordId,
     at: Timestamp,
 ) -> Result<bool, StoreError> {
-    let done = sqlx::query("UPDATE app_passwords SET revoked_at = $3 WHERE id = $2 AND user_id = $1 AND revoked_at IS NULL")
-        .bind(owner.0)
-        .bind(id.0)
-        .bind(at.0)
-        .execute(&mut **tx)
-        .await?;
+    let done =
+        sqlx::query("UPDATE app_passwords SET revoked_at = $3 WHERE id = $2 AND user_id = $1 AND revoked_at IS NULL")
+            .bind(owner.0)
+            .bind(id.0)
+            .bind(at.0)
+            .execute(&mut **tx)
+            .await?;
     Ok(done.rows_affected() > 0)
 }

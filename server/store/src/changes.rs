@@ -23,8 +23,7 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    const ALL: [Self; 6] =
-        [Self::Created, Self::Updated, Self::Moved, Self::Deleted, Self::Restored, Self::Touched];
+    const ALL: [Self; 6] = [Self::Created, Self::Updated, Self::Moved, Self::Deleted, Self::Restored, Self::Touched];
 
     /// The word in SQL and API.
     #[must_use]
@@ -91,10 +90,11 @@ pub struct Change {
 fn change(row: &AnyRow) -> Result<Change, StoreError> {
     let cursor: i64 = row.try_get("cursor")?;
     let word: String = row.try_get("kind")?;
-    let kind = ChangeKind::ALL
-        .into_iter()
-        .find(|kind| kind.as_str() == word)
-        .ok_or(StoreError::Inconsistent { table: "changes", column: "kind", row: cursor })?;
+    let kind = ChangeKind::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or(StoreError::Inconsistent {
+        table: "changes",
+        column: "kind",
+        row: cursor,
+    })?;
     Ok(Change {
         cursor: Cursor(cursor),
         space: SpaceId(row.try_get("space_id")?),
@@ -111,7 +111,8 @@ fn change(row: &AnyRow) -> Result<Change, StoreError> {
 /// Takes the next position of the journal. Positions have no gaps and become visible in order, because the writers of
 /// all processes are ordered (see [`crate::Store::write`]).
 async fn next(tx: &mut Tx) -> Result<Cursor, StoreError> {
-    let row = sqlx::query("UPDATE journal SET head = head + 1 WHERE id = 1 RETURNING head").fetch_one(&mut **tx).await?;
+    let row =
+        sqlx::query("UPDATE journal SET head = head + 1 WHERE id = 1 RETURNING head").fetch_one(&mut **tx).await?;
     Ok(Cursor(row.try_get(0)?))
 }
 

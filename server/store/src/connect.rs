@@ -6,9 +6,9 @@ use futures::future::BoxFuture;
 use sqlx::any::AnyPoolOptions;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Row};
-use stitchbox_schema::migrations::{Dialect, MIGRATIONS};
 use std::str::FromStr;
 use std::time::Duration;
+use stitchbox_schema::migrations::{Dialect, MIGRATIONS};
 
 /// A connection to either database, as queries take it.
 pub type Connection = AnyConnection;

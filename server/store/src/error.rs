@@ -23,7 +23,9 @@ pub enum StoreError {
     #[error("the change could not be written: {0}")]
     NotCommitted(String),
     /// The schema is newer than this program.
-    #[error("the database was written by a newer version (schema {found}, this program knows {known}); upgrade the program")]
+    #[error(
+        "the database was written by a newer version (schema {found}, this program knows {known}); upgrade the program"
+    )]
     TooNew {
         /// Schema version found.
         found: i64,

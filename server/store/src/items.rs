@@ -107,7 +107,8 @@ pub async fn child(db: &mut Connection, folder: ItemId, name: &str) -> Result<Op
 
 /// All children of a folder, by name.
 pub async fn children(db: &mut Connection, folder: ItemId) -> Result<Vec<Item>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM items WHERE parent_id = $1 ORDER BY name").bind(folder.0).fetch_all(db).await?;
+    let rows =
+        sqlx::query("SELECT * FROM items WHERE parent_id = $1 ORDER BY name").bind(folder.0).fetch_all(db).await?;
     rows.iter().map(item).collect()
 }
 

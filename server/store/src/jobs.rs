@@ -78,12 +78,7 @@ pub async fn is_waiting(db: &mut Connection, now: Timestamp) -> Result<bool, Sto
 }
 
 /// Leases the job that waits longest, or one whose lease has ended. Counts the attempt.
-pub async fn lease(
-    tx: &mut Tx,
-    owner: &str,
-    now: Timestamp,
-    until: Timestamp,
-) -> Result<Option<Job>, StoreError> {
+pub async fn lease(tx: &mut Tx, owner: &str, now: Timestamp, until: Timestamp) -> Result<Option<Job>, StoreError> {
     let row = sqlx::query(
         "UPDATE jobs SET state = 'leased', lease_owner = $1, lease_until = $3, attempts = attempts + 1
          WHERE id = (SELECT id FROM jobs
@@ -122,11 +117,13 @@ pub async fn is_held(db: &mut Connection, id: JobId, owner: &str) -> Result<bool
 
 /// Ends a job for good.
 pub async fn finish(tx: &mut Tx, id: JobId, error: Option<&str>) -> Result<(), StoreError> {
-    sqlx::query("UPDATE jobs SET state = 'ended', lease_owner = NULL, lease_until = NULL, last_error = $2 WHERE id = $1")
-        .bind(id.0)
-        .bind(error)
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "UPDATE jobs SET state = 'ended', lease_owner = NULL, lease_until = NULL, last_error = $2 WHERE id = $1",
+    )
+    .bind(id.0)
+    .bind(error)
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

@@ -38,11 +38,7 @@ pub async fn of_children(db: &mut Connection, folder: ItemId) -> Result<Vec<(Ite
 }
 
 fn property(row: &sqlx::any::AnyRow, first: usize) -> Result<Property, StoreError> {
-    Ok(Property {
-        namespace: row.try_get(first)?,
-        name: row.try_get(first + 1)?,
-        value: row.try_get(first + 2)?,
-    })
+    Ok(Property { namespace: row.try_get(first)?, name: row.try_get(first + 1)?, value: row.try_get(first + 2)? })
 }
 
 /// Sets a property.

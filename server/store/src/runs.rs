@@ -230,11 +230,7 @@ pub async fn inputs(db: &mut Connection, id: RunId) -> Result<Vec<RunInput>, Sto
         .await?;
     rows.iter()
         .map(|row| {
-            Ok(RunInput {
-                item: ItemId(row.try_get(0)?),
-                version: VersionId(row.try_get(1)?),
-                name: row.try_get(2)?,
-            })
+            Ok(RunInput { item: ItemId(row.try_get(0)?), version: VersionId(row.try_get(1)?), name: row.try_get(2)? })
         })
         .collect()
 }

@@ -28,10 +28,11 @@ pub struct Space {
 
 fn space(row: &AnyRow) -> Result<Space, StoreError> {
     let id: i64 = row.try_get("id")?;
-    let kind = row
-        .try_get::<String, _>("kind")?
-        .parse()
-        .map_err(|_| StoreError::Inconsistent { table: "spaces", column: "kind", row: id })?;
+    let kind = row.try_get::<String, _>("kind")?.parse().map_err(|_| StoreError::Inconsistent {
+        table: "spaces",
+        column: "kind",
+        row: id,
+    })?;
     Ok(Space {
         id: SpaceId(id),
         name: row.try_get("name")?,
@@ -98,9 +99,11 @@ pub async fn all(db: &mut Connection) -> Result<Vec<Space>, StoreError> {
 }
 
 fn role(row: &AnyRow, column: &'static str) -> Result<Role, StoreError> {
-    row.try_get::<String, _>(column)?
-        .parse()
-        .map_err(|_| StoreError::Inconsistent { table: "members", column: "role", row: 0 })
+    row.try_get::<String, _>(column)?.parse().map_err(|_| StoreError::Inconsistent {
+        table: "members",
+        column: "role",
+        row: 0,
+    })
 }
 
 /// The role of a user in a space.

@@ -136,12 +136,7 @@ impl Writer {
     }
 }
 
-async fn write_groups(
-    mut queue: mpsc::Receiver<Box<dyn Queued>>,
-    mut tx: Tx,
-    dialect: Dialect,
-    reconnect: Reconnect,
-) {
+async fn write_groups(mut queue: mpsc::Receiver<Box<dyn Queued>>, mut tx: Tx, dialect: Dialect, reconnect: Reconnect) {
     let mut group = Vec::with_capacity(GROUP);
     while queue.recv_many(&mut group, GROUP).await > 0 {
         let outcome = commit_group(&mut group, &mut tx, dialect).await;

@@ -165,7 +165,9 @@ fn referenced_count(reference: &[u8]) -> Option<usize> {
 /// Bytes of one number of this type.
 fn number_size(datatype: &Datatype) -> Option<usize> {
     match datatype {
-        Datatype::FixedPoint { size, .. } | Datatype::FloatingPoint { size, .. } if *size > 0 => Some(usize::from(*size)),
+        Datatype::FixedPoint { size, .. } | Datatype::FloatingPoint { size, .. } if *size > 0 => {
+            Some(usize::from(*size))
+        }
         _ => None,
     }
 }

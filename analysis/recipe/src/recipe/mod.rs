@@ -29,8 +29,8 @@ pub enum Completeness {
 /// Which files form the series, and when it is complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeriesRule {
-    /// When it is complete.
-    pub completeness: Completeness,
+    /// When it is complete; `None` leaves it to the server: after its quiet time.
+    pub completeness: Option<Completeness>,
     /// Patterns (`*`, `?`) of which a sub-aperture's name must fit one; empty admits all.
     pub include: Vec<String>,
     /// Patterns that keep a file out.
@@ -83,18 +83,11 @@ pub struct Recipe {
     pub positions: PositionRule,
 }
 
-/// Quiet time of the default recipe.
-const DEFAULT_QUIET: Duration = Duration::from_secs(10);
-
 impl Default for Recipe {
-    /// Piston, pitch and roll, pixel-wise reference, robust, complete after 10 quiet seconds.
+    /// Piston, pitch and roll, pixel-wise reference, robust.
     fn default() -> Self {
         Self {
-            series: SeriesRule {
-                completeness: Completeness::Quiet(DEFAULT_QUIET),
-                include: Vec::new(),
-                exclude: Vec::new(),
-            },
+            series: SeriesRule { completeness: None, include: Vec::new(), exclude: Vec::new() },
             stitch: StitchRule { terms: Terms::default(), reference: ReferenceChoice::Pixelwise, robust: true },
             positions: PositionRule::default(),
         }
@@ -119,7 +112,7 @@ impl Recipe {
         if matches!(&self.stitch.reference, ReferenceChoice::File(file) if file == name) {
             return Role::Reference;
         }
-        if matches!(&self.series.completeness, Completeness::Marker(marker) if marker == name) {
+        if matches!(&self.series.completeness, Some(Completeness::Marker(marker)) if marker == name) {
             return Role::Foreign;
         }
         let role = classify(name, head);
@@ -137,13 +130,15 @@ impl Recipe {
     pub fn resolved_toml(&self) -> String {
         let mut out = "[series]\n".to_owned();
         let _ = match &self.series.completeness {
-            Completeness::Expected(count) => writeln!(out, "expected = {count}"),
-            Completeness::Marker(name) => writeln!(out, "marker = {}", quoted(name)),
-            Completeness::Quiet(time) => writeln!(out, "quiet = {}", quoted(&duration::write(*time))),
+            None => Ok(()),
+            Some(Completeness::Expected(count)) => writeln!(out, "expected = {count}"),
+            Some(Completeness::Marker(name)) => writeln!(out, "marker = {}", quoted(name)),
+            Some(Completeness::Quiet(time)) => writeln!(out, "quiet = {}", quoted(&duration::write(*time))),
         };
         for (key, patterns) in [("include", &self.series.include), ("exclude", &self.series.exclude)] {
             if !patterns.is_empty() {
-                let _ = writeln!(out, "{key} = [{}]", patterns.iter().map(|p| quoted(p)).collect::<Vec<_>>().join(", "));
+                let _ =
+                    writeln!(out, "{key} = [{}]", patterns.iter().map(|p| quoted(p)).collect::<Vec<_>>().join(", "));
             }
         }
         let terms = &self.stitch.terms;

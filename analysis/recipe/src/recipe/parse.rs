@@ -70,14 +70,13 @@ impl Reader<'_> {
                 }
             };
             if let Some((first, _)) = &completeness {
-                let message = format!("\"{first}\" and \"{key_name}\" both say when the series is complete; keep one of them");
+                let message =
+                    format!("\"{first}\" and \"{key_name}\" both say when the series is complete; keep one of them");
                 return Err(self.error(&key.span(), message));
             }
             completeness = Some((key_name, rule));
         }
-        if let Some((_, rule)) = completeness {
-            recipe.series.completeness = rule;
-        }
+        recipe.series.completeness = completeness.map(|(_, rule)| rule);
         Ok(())
     }
 
@@ -106,7 +105,8 @@ impl Reader<'_> {
                 }
                 "reference_file" => reference_file = Some((key.span(), self.file_name("reference_file", value)?)),
                 "robust" => {
-                    rule.robust = value.get_ref().as_bool().ok_or_else(|| self.wrong_kind("robust", value, "true or false"))?;
+                    rule.robust =
+                        value.get_ref().as_bool().ok_or_else(|| self.wrong_kind("robust", value, "true or false"))?;
                 }
                 other => {
                     let known = ["terms", "reference", "reference_file", "robust"];
@@ -117,7 +117,8 @@ impl Reader<'_> {
         match (wants_file, reference_file) {
             (Some(_), Some((_, name))) => rule.reference = ReferenceChoice::File(name),
             (Some(span), None) => {
-                let message = "reference = \"file\" needs the name of a file in this folder: reference_file = \"reference.dat\"";
+                let message =
+                    "reference = \"file\" needs the name of a file in this folder: reference_file = \"reference.dat\"";
                 return Err(self.error(&span, message.to_owned()));
             }
             (None, Some((span, _))) => {
@@ -141,7 +142,9 @@ impl Reader<'_> {
                         rule.at.insert(name.get_ref().to_string(), place);
                     }
                 }
-                other => return Err(self.unknown(&key.span(), "key in [positions]", other, &["file", "at", "pixel_mm"])),
+                other => {
+                    return Err(self.unknown(&key.span(), "key in [positions]", other, &["file", "at", "pixel_mm"]));
+                }
             }
         }
         if let (Some(file), false) = (&rule.file, rule.at.is_empty()) {
@@ -156,7 +159,8 @@ impl Reader<'_> {
         match integer(value.get_ref()) {
             Some(count @ 2..=MOST_EXPECTED) => Ok(count as usize),
             Some(count) => {
-                let message = format!("expected = {count} cannot be: a series has between 2 and {MOST_EXPECTED} sub-apertures");
+                let message =
+                    format!("expected = {count} cannot be: a series has between 2 and {MOST_EXPECTED} sub-apertures");
                 Err(self.error(&value.span(), message))
             }
             None => Err(self.wrong_kind("expected", value, "a whole number such as 12")),
@@ -172,13 +176,17 @@ impl Reader<'_> {
             _ => self.string("quiet", value, "\"10 s\"")?,
         };
         duration::read(text).ok_or_else(|| {
-            let message = format!("\"{text}\" is not a time between 0 s and 7 d; write for example \"10 s\" or \"2 min\"");
+            let message =
+                format!("\"{text}\" is not a time between 0 s and 7 d; write for example \"10 s\" or \"2 min\"");
             self.error(&value.span(), message)
         })
     }
 
     fn terms(&self, value: &Value<'_>) -> Result<Terms, RecipeError> {
-        let list = value.get_ref().as_array().ok_or_else(|| self.wrong_kind("terms", value, "[\"piston\", \"pitch\", \"roll\"]"))?;
+        let list = value
+            .get_ref()
+            .as_array()
+            .ok_or_else(|| self.wrong_kind("terms", value, "[\"piston\", \"pitch\", \"roll\"]"))?;
         let mut terms = Terms { piston: false, pitch: false, roll: false };
         for entry in list {
             match self.string("terms", entry, "\"piston\"")? {
@@ -198,7 +206,9 @@ impl Reader<'_> {
         };
         let possible = |size: f64| (1e-6..=1e3).contains(&size);
         if !possible(x_mm) || !possible(y_mm) {
-            let message = format!("a pixel of {x_mm} x {y_mm} mm cannot be; pixel_mm is the distance between pixels in millimetres");
+            let message = format!(
+                "a pixel of {x_mm} x {y_mm} mm cannot be; pixel_mm is the distance between pixels in millimetres"
+            );
             return Err(self.error(&value.span(), message));
         }
         Ok(PixelSize { x_mm, y_mm })
@@ -209,12 +219,15 @@ impl Reader<'_> {
             value.get_ref().as_array().and_then(|list| list.iter().map(|entry| number(entry.get_ref())).collect());
         match numbers.as_deref() {
             Some([x, y]) if x.is_finite() && y.is_finite() => Ok((*x, *y)),
-            _ => Err(self.error(&value.span(), format!("{what} must be two numbers in mm, [x, y], such as [12.5, 0.0]"))),
+            _ => {
+                Err(self.error(&value.span(), format!("{what} must be two numbers in mm, [x, y], such as [12.5, 0.0]")))
+            }
         }
     }
 
     fn strings(&self, key: &str, value: &Value<'_>) -> Result<Vec<String>, RecipeError> {
-        let list = value.get_ref().as_array().ok_or_else(|| self.wrong_kind(key, value, "a list such as [\"*.dat\"]"))?;
+        let list =
+            value.get_ref().as_array().ok_or_else(|| self.wrong_kind(key, value, "a list such as [\"*.dat\"]"))?;
         list.iter().map(|entry| self.string(key, entry, "\"*.dat\"").map(str::to_owned)).collect()
     }
 
@@ -233,7 +246,10 @@ impl Reader<'_> {
 
     fn table<'v, 'i>(&self, name: &str, value: &'v Value<'i>) -> Result<&'v DeTable<'i>, RecipeError> {
         value.get_ref().as_table().ok_or_else(|| {
-            self.error(&value.span(), format!("\"{name}\" is a section: write [{name}] on a line of its own and its keys below"))
+            self.error(
+                &value.span(),
+                format!("\"{name}\" is a section: write [{name}] on a line of its own and its keys below"),
+            )
         })
     }
 

@@ -19,7 +19,7 @@ fn every_key_is_read() {
          [positions.at]\n\"a.dat\" = [0, 0.5]\n\"b.dat\" = [-12.5, 1e1]\n",
     )
     .unwrap();
-    assert_eq!(recipe.series.completeness, Completeness::Expected(12));
+    assert_eq!(recipe.series.completeness, Some(Completeness::Expected(12)));
     assert_eq!(recipe.stitch.terms, Terms { piston: true, pitch: true, roll: false });
     assert_eq!(recipe.stitch.reference, ReferenceChoice::File("flat.dat".to_owned()));
     assert!(!recipe.stitch.robust);

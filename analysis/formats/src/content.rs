@@ -1,0 +1,86 @@
+//! What the first bytes of a file say, kept in a word: enough to classify the file again after it was renamed.
+
+use crate::sniff::{self, Format};
+
+/// Kind of content, whatever the file is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// MetroPro.
+    MetroPro,
+    /// HDF5 of any kind.
+    Hdf5,
+    /// Binary or empty, and not recognised.
+    Unknown,
+    /// A text, picture, document or archive.
+    Document,
+}
+
+impl Content {
+    const ALL: [Self; 4] = [Self::MetroPro, Self::Hdf5, Self::Unknown, Self::Document];
+
+    /// Looks at the first [`crate::SNIFF_BYTES`] bytes, or all of a shorter file.
+    #[must_use]
+    pub fn of(head: &[u8]) -> Self {
+        match sniff::signature(head) {
+            Some(Format::MetroPro) => Self::MetroPro,
+            Some(Format::Datx) => Self::Hdf5,
+            None if sniff::is_document(head) => Self::Document,
+            None => Self::Unknown,
+        }
+    }
+
+    /// The word it is stored as.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MetroPro => "metropro",
+            Self::Hdf5 => "hdf5",
+            Self::Unknown => "unknown",
+            Self::Document => "document",
+        }
+    }
+
+    /// Reads the word back; a word of a later version counts as unknown content.
+    #[must_use]
+    pub fn from_word(word: &str) -> Self {
+        Self::ALL.into_iter().find(|content| content.as_str() == word).unwrap_or(Self::Unknown)
+    }
+
+    /// Bytes that [`crate::sniff`] judges exactly as it would judge the file's own, under every name.
+    #[must_use]
+    pub fn head(self) -> &'static [u8] {
+        match self {
+            Self::MetroPro => &sniff::METROPRO_SIGNATURES[0],
+            Self::Hdf5 => &sniff::HDF5_SIGNATURE,
+            Self::Unknown => &[0],
+            Self::Document => b"text",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sniff;
+
+    #[test]
+    fn the_word_stands_for_the_bytes_under_every_name() {
+        let heads: [&[u8]; 8] = [
+            b"\x88\x1B\x03\x71rest",
+            b"\x89HDF\r\n\x1a\nrest",
+            b"",
+            b"\0\x01\x02",
+            b"%PDF-1.7\0",
+            b"x y z\n",
+            b"\x89PNG\r\n\x1a\n\0",
+            b"\x88\x1B",
+        ];
+        for head in heads {
+            let content = Content::of(head);
+            assert_eq!(Content::from_word(content.as_str()), content);
+            for name in ["a.dat", "a.datx", "a.h5", "a", "a.pdf", "a.txt"] {
+                assert_eq!(sniff(name, content.head()), sniff(name, head), "{name} {head:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Genuine instrument files, where they are on this machine: the numbers of `shared/data/MANIFEST.md`, which were
+//! computed there by an independent byte-level parse. The layouts themselves are tested in `metropro.rs` and
+//! `datx.rs` without them.
+
+mod fixtures;
+
+use std::path::Path;
+
+use stitchbox_formats::{Format, Limits, SNIFF_BYTES, Sniff, read_sub_aperture, sniff};
+use stitchbox_surface::{DetectorWindow, HeightMap, SubAperture, fit_plane, statistics};
+
+/// The folder of real files, or a line that says why the test checks nothing.
+fn data(test: &str) -> Option<std::path::PathBuf> {
+    let folder = fixtures::real_data();
+    if folder.is_none() {
+        eprintln!(
+            "SKIPPED {test}: no real files (set STITCHBOX_SHARED_DATA to the folder that holds zygo/ and synthetic/)"
+        );
+    }
+    folder
+}
+
+fn read(path: &Path, format: Format) -> SubAperture {
+    let bytes = std::fs::read(path).unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let head = &bytes[..SNIFF_BYTES.min(bytes.len())];
+    assert_eq!(sniff(name, head), Sniff::Recognised(format), "{name}");
+    read_sub_aperture(name, &bytes, &Limits::default()).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+/// Equal to all digits given: the difference is at most half a unit of the last one.
+fn assert_digits(found: f64, expected: &str) {
+    let value: f64 = expected.parse().unwrap();
+    let mantissa = expected.split('e').next().unwrap();
+    let decimals = mantissa.split_once('.').map_or(0, |(_, d)| d.len()) as i32;
+    let exponent: i32 = expected.split_once('e').map_or(0, |(_, e)| e.parse().unwrap());
+    let half_unit = 0.5 * 10f64.powi(exponent - decimals);
+    assert!((found - value).abs() <= half_unit * (1.0 + 1e-6), "{found:e} is not {expected}");
+}
+
+fn assert_statistics(map: &HeightMap, valid: usize, mean_m: &str, pv_m: &str, rms_m: &str) {
+    let s = statistics(map).unwrap();
+    assert_eq!(s.count, valid);
+    assert_digits(s.mean_nm * 1e-9, mean_m);
+    assert_digits(s.pv_nm * 1e-9, pv_m);
+    assert_digits(s.rms_nm * 1e-9, rms_m);
+}
+
+#[test]
+fn the_metropro_file_has_the_numbers_of_the_manifest() {
+    let Some(data) = data("metropro") else { return };
+    let sub = read(&data.join("zygo/prysm_valid_zygo_dat_file.dat"), Format::MetroPro);
+    assert_eq!(sub.map.shape(), (432, 425));
+    assert_statistics(&sub.map, 136_359, "2.3368e-15", "3.307001733e-7", "4.459140938e-8");
+    assert_digits(sub.map.pixel().unwrap().x_mm, "0.11792420");
+    assert_eq!(sub.window, DetectorWindow { column: 139, row: 38 });
+    assert_eq!(sub.instrument.format, "MetroPro .dat (format 1)");
+}
+
+#[test]
+fn the_datx_file_has_the_numbers_of_the_manifest() {
+    let Some(data) = data("datx") else { return };
+    let sub = read(&data.join("zygo/monolithic_zygo_test.datx"), Format::Datx);
+    assert_eq!(sub.map.shape(), (259, 33));
+    assert_statistics(&sub.map, 7771, "2.869612914e-8", "4.530304789e-7", "8.081765264e-8");
+    let pixel = sub.map.pixel().unwrap();
+    assert_digits(pixel.x_mm, "1.0000000475");
+    assert_digits(pixel.y_mm, "1.0000000475");
+    assert_digits(rms_after_plane_nm(&sub.map) * 1e-9, "8.019636845e-8");
+    // By the names of the fields: 259 rows from 22 and 33 columns from 15 lie in the middle of the 302 x 62 camera.
+    assert_eq!(sub.window, DetectorWindow { column: 15, row: 22 });
+    assert_digits(sub.instrument.wavelength_nm.unwrap() * 1e-9, "6.32799981e-7");
+    assert_eq!(sub.instrument.scale_factor, Some(0.5));
+    assert_eq!(sub.instrument.objective.as_deref(), Some("Sm Aperture"));
+}
+
+fn rms_after_plane_nm(map: &HeightMap) -> f64 {
+    let [piston, pitch, roll] = fit_plane(map).unwrap();
+    let (rows, columns) = map.shape();
+    let (v0, u0) = ((rows as f64 - 1.0) / 2.0, (columns as f64 - 1.0) / 2.0);
+    let (mut sum, mut count) = (0.0, 0.0);
+    for (((row, column), height), valid) in map.heights_nm().indexed_iter().zip(map.valid()) {
+        if *valid {
+            let rest = height - piston - pitch * (column as f64 - u0) - roll * (row as f64 - v0);
+            sum += rest * rest;
+            count += 1.0;
+        }
+    }
+    f64::sqrt(sum / count)
+}
+
+#[test]
+fn the_synthetic_series_is_read_with_its_positions() {
+    let Some(data) = data("synthetic series") else { return };
+    let folder = data.join("synthetic/S_x12");
+    let positions = std::fs::read_to_string(folder.join("positions.json")).unwrap();
+    let x_mm = numbers(&positions, "x_mm");
+    let pixel_mm = numbers(&positions, "pixel_mm")[0];
+    assert_eq!(x_mm.len(), 12);
+    for (k, expected) in x_mm.iter().enumerate() {
+        let sub = read(&folder.join(format!("sub_{:02}.dat", k + 1)), Format::MetroPro);
+        assert_eq!(sub.map.shape(), (40, 200));
+        let (x, y) = sub.position_mm.expect("a position in the comment");
+        assert!((x - expected).abs() <= 0.5e-4 + 1e-12 && y == 0.0, "sub {}: {x} {y}", k + 1);
+        assert!((sub.map.pixel().unwrap().x_mm / pixel_mm - 1.0).abs() < 1e-7);
+        let valid = sub.map.valid_count();
+        assert!((7000..8000).contains(&valid), "{valid} valid pixels");
+        assert_eq!(sub.window, DetectorWindow { column: 0, row: 0 });
+    }
+}
+
+/// The numbers behind a key of a JSON document, enough for one that we wrote.
+fn numbers(json: &str, key: &str) -> Vec<f64> {
+    let (_, rest) = json.split_once(&format!("\"{key}\":")).unwrap();
+    let rest = rest.trim_start();
+    let text = match rest.strip_prefix('[') {
+        Some(list) => list.split(']').next().unwrap(),
+        None => rest.split([',', '\n', '}']).next().unwrap(),
+    };
+    text.split(',').map(|n| n.trim().parse().unwrap()).collect()
+}
+
+#[test]
+fn profiles_and_other_formats_are_foreign() {
+    let Some(data) = data("foreign files") else { return };
+    for folder in ["dabam", "digitalsurf", "opd", "other", "xmf"] {
+        for entry in std::fs::read_dir(data.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            let name = path.file_name().unwrap().to_string_lossy();
+            let answer = sniff(&name, &bytes[..SNIFF_BYTES.min(bytes.len())]);
+            assert_eq!(answer, Sniff::Foreign, "{}", path.display());
+        }
+    }
+}

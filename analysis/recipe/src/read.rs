@@ -1,0 +1,164 @@
+//! Reading the files of a series: each once, in parallel, with its hash verified and its complaint kept.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+
+use rayon::prelude::*;
+use stitchbox_formats::{Limits, SNIFF_BYTES, read_sub_aperture};
+use stitchbox_report::sha256_hex;
+use stitchbox_surface::SubAperture;
+
+use crate::classify::Role;
+use crate::context::InputFile;
+use crate::failure::{FailureKind, RunFailure, list};
+use crate::recipe::Recipe;
+
+/// Largest list of positions read, bytes.
+const MOST_TEXT_BYTES: u64 = 16 << 20;
+
+/// The files of a folder by the part they play; each list sorted by name.
+pub(crate) struct Sorted<'a> {
+    pub sub_apertures: Vec<&'a InputFile>,
+    pub claimed: Vec<&'a InputFile>,
+    pub positions: Option<&'a InputFile>,
+    pub reference: Option<&'a InputFile>,
+    pub recipe: Option<&'a InputFile>,
+    pub ignored: Vec<String>,
+}
+
+/// Looks at the head of every file.
+pub(crate) fn sort<'a>(inputs: &'a [InputFile], recipe: &Recipe) -> Result<Sorted<'a>, RunFailure> {
+    let mut inputs: Vec<&InputFile> = inputs.iter().collect();
+    inputs.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut sorted = Sorted {
+        sub_apertures: Vec::new(),
+        claimed: Vec::new(),
+        positions: None,
+        reference: None,
+        recipe: None,
+        ignored: Vec::new(),
+    };
+    for input in inputs {
+        match recipe.classify(&input.name, &head(input)?) {
+            Role::SubAperture => sorted.sub_apertures.push(input),
+            Role::Claimed => sorted.claimed.push(input),
+            Role::Positions => sorted.positions = Some(input),
+            Role::Reference => sorted.reference = Some(input),
+            Role::Recipe => sorted.recipe = Some(input),
+            Role::Foreign => sorted.ignored.push(input.name.clone()),
+        }
+    }
+    Ok(sorted)
+}
+
+/// All sub-apertures, in the order of their names.
+///
+/// # Errors
+/// One failure that names every damaged file; [`FailureKind::Storage`] if any could not be read at all.
+pub(crate) fn sub_apertures(sorted: &Sorted<'_>, limits: &Limits) -> Result<Vec<SubAperture>, RunFailure> {
+    let mut files: Vec<&InputFile> = sorted.sub_apertures.iter().chain(&sorted.claimed).copied().collect();
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    let read: Vec<Result<SubAperture, Complaint>> = files.par_iter().map(|file| sub_aperture(file, limits)).collect();
+    let mut maps = Vec::with_capacity(read.len());
+    let mut complaints = Vec::new();
+    let mut storage = false;
+    for (file, result) in files.iter().zip(read) {
+        match result {
+            Ok(map) if map.map.valid_count() == 0 => {
+                complaints
+                    .push(format!("{}: there is no valid pixel in the file; measure it again or remove it", file.name));
+            }
+            Ok(map) => maps.push(map),
+            Err(Complaint::Damaged(why)) => complaints.push(format!("{}: {why}", file.name)),
+            Err(Complaint::Storage(why)) => {
+                storage = true;
+                complaints.push(format!("{}: {why}", file.name));
+            }
+        }
+    }
+    if complaints.is_empty() {
+        return Ok(maps);
+    }
+    let headline = match (complaints.len(), files.len()) {
+        (1, 1) => "The only file of the series cannot be used:".to_owned(),
+        (1, all) => format!("One of the {all} files of the series cannot be used:"),
+        (bad, all) => format!("{bad} of the {all} files of the series cannot be used:"),
+    };
+    let next = "Nothing was changed or removed. Replace these files, or take them out of the folder; the run then starts again by itself.";
+    let kind = if storage { FailureKind::Storage } else { FailureKind::BadFiles };
+    Err(RunFailure::new(kind, list(&headline, &complaints, next)))
+}
+
+/// One map that is no sub-aperture: the reference.
+pub(crate) fn reference(file: &InputFile, limits: &Limits) -> Result<SubAperture, RunFailure> {
+    sub_aperture(file, limits).map_err(|complaint| match complaint {
+        Complaint::Damaged(why) => {
+            RunFailure::new(FailureKind::BadRecipe, format!("The reference {} cannot be used: {why}.", file.name))
+        }
+        Complaint::Storage(why) => {
+            RunFailure::new(FailureKind::Storage, format!("The reference {} cannot be used: {why}.", file.name))
+        }
+    })
+}
+
+/// A text file; bytes that are not UTF-8 are taken as Latin-1, as older spreadsheets write.
+pub(crate) fn text(file: &InputFile) -> Result<String, RunFailure> {
+    let bytes = content(file, MOST_TEXT_BYTES).map_err(|complaint| match complaint {
+        Complaint::Damaged(why) => {
+            RunFailure::new(FailureKind::BadRecipe, format!("{} cannot be used: {why}.", file.name))
+        }
+        Complaint::Storage(why) => {
+            RunFailure::new(FailureKind::Storage, format!("{} cannot be used: {why}.", file.name))
+        }
+    })?;
+    Ok(String::from_utf8(bytes).unwrap_or_else(|e| e.into_bytes().iter().map(|byte| char::from(*byte)).collect()))
+}
+
+/// What is wrong with a file.
+enum Complaint {
+    /// With its content: again tomorrow the same.
+    Damaged(String),
+    /// With reading it: tomorrow perhaps better.
+    Storage(String),
+}
+
+fn sub_aperture(file: &InputFile, limits: &Limits) -> Result<SubAperture, Complaint> {
+    let bytes = content(file, limits.max_file_bytes)?;
+    read_sub_aperture(&file.name, &bytes, limits).map_err(|error| Complaint::Damaged(error.to_string()))
+}
+
+fn content(file: &InputFile, most: u64) -> Result<Vec<u8>, Complaint> {
+    let storage = |error: std::io::Error| Complaint::Storage(cannot_read(&error));
+    let handle = File::open(&file.path).map_err(storage)?;
+    let size = handle.metadata().map_err(storage)?.len();
+    if size > most {
+        return Err(Complaint::Damaged(format!("the file has {size} bytes, more than the {most} that are read")));
+    }
+    let mut bytes = Vec::with_capacity(size as usize);
+    handle.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(storage)?;
+    if sha256_hex(&bytes) != file.sha256 {
+        let why = "its content is not the one that was recorded (the SHA-256 differs); it changed while it was read, or the storage is damaged";
+        return Err(Complaint::Storage(why.to_owned()));
+    }
+    Ok(bytes)
+}
+
+fn head(file: &InputFile) -> Result<Vec<u8>, RunFailure> {
+    let mut head = Vec::with_capacity(SNIFF_BYTES);
+    let read = File::open(&file.path).and_then(|handle| handle.take(SNIFF_BYTES as u64).read_to_end(&mut head));
+    match read {
+        Ok(_) => Ok(head),
+        Err(error) => {
+            let message = format!("{}: {}.", file.name, cannot_read(&error));
+            Err(RunFailure::new(FailureKind::Storage, message))
+        }
+    }
+}
+
+fn cannot_read(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "the file is no longer there".to_owned(),
+        ErrorKind::PermissionDenied => "there is no permission to read the file".to_owned(),
+        _ => format!("the file could not be read ({error})"),
+    }
+}

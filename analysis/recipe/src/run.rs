@@ -1,0 +1,267 @@
+//! One run: read, place, stitch, report.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use stitchbox_report::{Input, InputRole, OutputFile, RecipeRecord, Record, Summary, UnixTime, write_all};
+use stitchbox_stitch::{Options, Placed, Progress, Reference, StitchError, Warning, stitch};
+use stitchbox_surface::SubAperture;
+
+use crate::context::{ENGINE_VERSION, InputFile, RunContext};
+use crate::failure::{FailureKind, RunFailure};
+use crate::identity::recipe_hash;
+use crate::memory::{estimate_bytes, readable};
+use crate::positions::{Source, place};
+use crate::read::{self, Sorted};
+use crate::recipe::{Recipe, ReferenceChoice};
+
+/// What a run made.
+#[derive(Debug, Clone)]
+pub struct RunOutput {
+    /// Files for the folder `Stitched/`.
+    pub files: Vec<OutputFile>,
+    /// The numbers of the result.
+    pub summary: Summary,
+    /// Result digest.
+    pub digest: String,
+    /// Time from the inputs decoded in memory to the map in memory, seconds. In none of the files.
+    pub solve_seconds: f64,
+}
+
+/// Share of the progress bar that reading takes, and where reporting begins.
+const READ_UNTIL: f64 = 0.15;
+const SOLVE_UNTIL: f64 = 0.85;
+
+/// Runs a recipe on the files of one folder. `recipe_text` is the text of `stitch.toml`, `None` for the default recipe;
+/// the number of threads is that of the rayon pool it is called in, and changes no bit of the result.
+///
+/// # Errors
+/// [`RunFailure`] with a message for the person who measured, naming the files.
+pub fn run(
+    inputs: &[InputFile],
+    recipe: &Recipe,
+    recipe_text: Option<&str>,
+    context: &RunContext,
+    progress: &dyn Progress,
+) -> Result<RunOutput, RunFailure> {
+    progress.at(0.0, "reading");
+    let sorted = read::sort(inputs, recipe)?;
+    enough(&sorted, recipe_text.is_some())?;
+    let maps = read::sub_apertures(&sorted, &context.limits)?;
+    enough(&sorted, recipe_text.is_some())?;
+    let known = match &recipe.stitch.reference {
+        ReferenceChoice::File(name) => Some(reference(&sorted, name, context)?),
+        _ => None,
+    };
+    let placed = place(maps, &recipe.positions, sorted.positions)?;
+    let (series, sources): (Vec<Placed>, Vec<Source>) = placed.into_iter().unzip();
+    fits(&series, context)?;
+    let options = Options {
+        terms: recipe.stitch.terms,
+        reference: match (&recipe.stitch.reference, known) {
+            (ReferenceChoice::None, _) => Reference::None,
+            (ReferenceChoice::Smooth, _) => Reference::Smooth,
+            (ReferenceChoice::File(_), Some(map)) => Reference::Known(map.map),
+            (ReferenceChoice::File(_) | ReferenceChoice::Pixelwise, _) => Reference::Pixelwise,
+        },
+        robust: recipe.stitch.robust,
+    };
+    progress.at(READ_UNTIL, "stitching");
+    let begun = Instant::now();
+    let mut stitched = stitch(&series, &options, &Part { whole: progress, from: READ_UNTIL, to: SOLVE_UNTIL })
+        .map_err(|error| no_result(&error))?;
+    let solve_seconds = begun.elapsed().as_secs_f64();
+    stitched.warnings.extend(notes(&sorted, recipe, &series));
+    progress.at(SOLVE_UNTIL, "reporting");
+    if progress.cancelled() {
+        return Err(no_result(&StitchError::Cancelled));
+    }
+    let record = record(&sorted, recipe, recipe_text, context, &series, &sources);
+    let (files, summary) =
+        write_all(&stitched, &record).map_err(|error| RunFailure::new(FailureKind::Internal, format!("{error}.")))?;
+    progress.at(1.0, "done");
+    Ok(RunOutput { files, digest: summary.digest.clone(), summary, solve_seconds })
+}
+
+/// The part of the progress bar that one step fills.
+struct Part<'a> {
+    whole: &'a dyn Progress,
+    from: f64,
+    to: f64,
+}
+
+impl Progress for Part<'_> {
+    fn at(&self, fraction: f64, step: &str) {
+        self.whole.at(self.from + fraction.clamp(0.0, 1.0) * (self.to - self.from), step);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.whole.cancelled()
+    }
+}
+
+fn enough(sorted: &Sorted<'_>, has_recipe: bool) -> Result<(), RunFailure> {
+    let count = sorted.sub_apertures.len();
+    if !sorted.claimed.is_empty() || count >= 2 {
+        return Ok(());
+    }
+    let found = match sorted.sub_apertures.first() {
+        Some(only) => format!("The folder holds one sub-aperture, {}; a map is stitched from two or more.", only.name),
+        None => "The folder holds no sub-aperture in a format that is read (MetroPro .dat, Zygo .datx).".to_owned(),
+    };
+    let kind = if has_recipe { FailureKind::BadSeries } else { FailureKind::TooFew };
+    Err(RunFailure::new(kind, format!("{found} Add the missing files.")))
+}
+
+fn reference(sorted: &Sorted<'_>, name: &str, context: &RunContext) -> Result<SubAperture, RunFailure> {
+    match sorted.reference {
+        Some(file) => read::reference(file, &context.limits),
+        None => {
+            let message = format!(
+                "The recipe takes the reference from \"{name}\", but there is no such file in the folder. Add it, or choose \
+                 another reference in stitch.toml."
+            );
+            Err(RunFailure::new(FailureKind::BadRecipe, message))
+        }
+    }
+}
+
+fn fits(series: &[Placed], context: &RunContext) -> Result<(), RunFailure> {
+    let Some(limit) = context.memory_limit else { return Ok(()) };
+    let needed = estimate_bytes(series);
+    if needed <= limit {
+        return Ok(());
+    }
+    let message = format!(
+        "Stitching these {} files takes about {} of memory and {} are allowed. Allow more, or stitch fewer files.",
+        series.len(),
+        readable(needed),
+        readable(limit)
+    );
+    Err(RunFailure::new(FailureKind::TooLarge, message))
+}
+
+fn no_result(error: &StitchError) -> RunFailure {
+    let kind = match error {
+        StitchError::Cancelled => FailureKind::Cancelled,
+        StitchError::ReferenceShape { .. } => FailureKind::BadRecipe,
+        StitchError::AbsurdPosition { .. } => FailureKind::NoPositions,
+        _ => FailureKind::BadSeries,
+    };
+    RunFailure::new(kind, sentence(&error.to_string()))
+}
+
+/// First letter upper-case, a full stop at the end.
+fn sentence(text: &str) -> String {
+    // a file name keeps its case: it is followed by a space only in prose, so look for a dot in the first word
+    let names_a_file = text.split_whitespace().next().is_some_and(|word| word.contains('.'));
+    let mut characters = text.chars();
+    let first: String = match characters.next() {
+        Some(c) if !names_a_file => c.to_uppercase().collect(),
+        Some(c) => c.to_string(),
+        None => String::new(),
+    };
+    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
+}
+
+/// Remarks that only the caller of the solver can make.
+fn notes(sorted: &Sorted<'_>, recipe: &Recipe, series: &[Placed]) -> Vec<Warning> {
+    let mut notes = Vec::new();
+    if let (Some(file), false) = (sorted.positions, recipe.positions.at.is_empty()) {
+        notes.push(Warning {
+            code: "positions-file-not-used".to_owned(),
+            message: format!("{} was not used: stitch.toml gives the positions itself.", file.name),
+        });
+    }
+    if let Some(crate::Completeness::Expected(expected)) = recipe.series.completeness {
+        if expected != series.len() {
+            notes.push(Warning {
+                code: "unexpected-count".to_owned(),
+                message: format!("stitch.toml expects {expected} sub-apertures and {} were stitched.", series.len()),
+            });
+        }
+    }
+    notes
+}
+
+fn record(
+    sorted: &Sorted<'_>,
+    recipe: &Recipe,
+    recipe_text: Option<&str>,
+    context: &RunContext,
+    series: &[Placed],
+    sources: &[Source],
+) -> Record {
+    let plain = |file: &InputFile, role: InputRole| Input {
+        name: file.name.clone(),
+        role,
+        version: file.version.clone(),
+        sha256: file.sha256.clone(),
+        format: None,
+        acquired_at: None,
+        position_from: None,
+    };
+    let mut inputs: Vec<Input> = Vec::new();
+    for (file, (placed, source)) in sorted.sub_apertures.iter().zip(series.iter().zip(sources)) {
+        let instrument = &placed.sub_aperture.instrument;
+        inputs.push(Input {
+            format: Some(instrument.format.clone()),
+            acquired_at: instrument.acquired_unix.map(|seconds| UnixTime { seconds, nanoseconds: 0 }),
+            position_from: Some(source.as_str(sorted.positions.map(|f| f.name.as_str()))),
+            ..plain(file, InputRole::SubAperture)
+        });
+    }
+    let positions_used = sources.contains(&Source::List);
+    inputs.extend(sorted.positions.filter(|_| positions_used).map(|file| plain(file, InputRole::Positions)));
+    inputs.extend(sorted.reference.map(|file| plain(file, InputRole::Reference)));
+    inputs.extend(sorted.recipe.filter(|_| recipe_text.is_some()).map(|file| plain(file, InputRole::Recipe)));
+    Record {
+        title: context.title.clone(),
+        run: context.run.clone(),
+        inputs,
+        ignored: sorted.ignored.clone(),
+        recipe: RecipeRecord {
+            text: recipe_text.map(str::to_owned),
+            sha256: recipe_hash(recipe_text),
+            resolved: recipe.resolved_toml(),
+        },
+        parameters: parameters(recipe, series),
+        engine: ENGINE_VERSION.to_owned(),
+        software: context.software.clone(),
+        agent: context.agent.clone(),
+        site: context.site.clone(),
+        started_at: context.started_at,
+        ended_at: context.clock.map(|now| now()),
+    }
+}
+
+fn parameters(recipe: &Recipe, series: &[Placed]) -> BTreeMap<String, Value> {
+    let mut parameters = BTreeMap::new();
+    let terms = &recipe.stitch.terms;
+    let names = [("piston", terms.piston), ("pitch", terms.pitch), ("roll", terms.roll)];
+    let names: Vec<&str> = names.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
+    let reference = match &recipe.stitch.reference {
+        ReferenceChoice::None => "none".to_owned(),
+        ReferenceChoice::Pixelwise => "pixelwise".to_owned(),
+        ReferenceChoice::Smooth => "smooth".to_owned(),
+        ReferenceChoice::File(name) => format!("file {name}"),
+    };
+    parameters.insert("terms".to_owned(), json!(names.join(", ")));
+    parameters.insert("reference".to_owned(), json!(reference));
+    parameters.insert("robust".to_owned(), json!(recipe.stitch.robust));
+    parameters.insert("sub_apertures".to_owned(), json!(series.len()));
+    if let Some(pixel) = series.first().and_then(|p| p.sub_aperture.map.pixel()) {
+        parameters.insert("pixel_x_mm".to_owned(), json!(pixel.x_mm));
+        parameters.insert("pixel_y_mm".to_owned(), json!(pixel.y_mm));
+        let origin = if recipe.positions.pixel.is_some() { "recipe" } else { "files" };
+        parameters.insert("pixel_from".to_owned(), json!(origin));
+    }
+    if let Some(wavelength) = series.iter().find_map(|p| p.sub_aperture.instrument.wavelength_nm) {
+        parameters.insert("wavelength_nm".to_owned(), json!(wavelength));
+    }
+    parameters
+}
+
+#[cfg(test)]
+mod tests;

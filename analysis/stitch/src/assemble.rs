@@ -1,0 +1,119 @@
+//! From the solution to the maps: heights, residuals, overlap count, noise and uncertainty.
+
+use ndarray::Array2;
+use rayon::prelude::*;
+
+use crate::conjugate::State;
+use crate::normal::{Line, Normal, Quantity, blocks};
+
+/// Maps and sums of squares that belong to one solution.
+pub(crate) struct Assembled {
+    pub height: Array2<f64>,
+    pub valid: Array2<bool>,
+    pub residual: Array2<f64>,
+    /// Sum over overlaps of the variance that the reference adds, in units of the noise variance, times 1 / n^2.
+    pub spread: Array2<f64>,
+    /// Per sub-aperture: sum of squared residuals and number of pixels, where at least two overlap and do not
+    /// contradict each other.
+    pub squares: Vec<(f64, usize)>,
+    /// Map pixels where at least two overlap and do not contradict each other.
+    pub overlapping: usize,
+    /// Map pixels where two overlap and contradict each other.
+    pub contradicted: usize,
+}
+
+/// Everything of one map row.
+struct Row<'a> {
+    height: &'a mut [f64],
+    valid: &'a mut [bool],
+    residual: &'a mut [f64],
+    spread: &'a mut [f64],
+}
+
+/// Computes the maps. `reference_variance` is the variance of the reference at each camera pixel in units of the
+/// noise variance (zero where it is given). Where only two values overlap and differ by more than `contradiction` (nm),
+/// nobody can tell which is wrong: they stay in the map but do not count in the sums.
+pub(crate) fn assemble(normal: &Normal, state: &State, reference_variance: &[f64], contradiction: f64) -> Assembled {
+    let grid = normal.grid;
+    let (rows, columns) = grid.map;
+    let n = grid.plates.len();
+    let mut height = vec![0.0; rows * columns];
+    let mut valid = vec![false; rows * columns];
+    let mut residual = vec![0.0; rows * columns];
+    let mut spread = vec![0.0; rows * columns];
+    let mut squares = vec![(0.0, 0usize); rows * n];
+    height
+        .par_chunks_mut(columns)
+        .zip(valid.par_chunks_mut(columns))
+        .zip(residual.par_chunks_mut(columns))
+        .zip(spread.par_chunks_mut(columns))
+        .zip(squares.par_chunks_mut(n))
+        .enumerate()
+        .for_each(|(row, ((((height, valid), residual), spread), squares))| {
+            let out = Row { height, valid, residual, spread };
+            fill_row(normal, state, reference_variance, contradiction, row, out, squares);
+        });
+    let mut of_plates = vec![(0.0, 0usize); n];
+    for row in squares.chunks_exact(n) {
+        for (total, part) in of_plates.iter_mut().zip(row) {
+            *total = (total.0 + part.0, total.1 + part.1);
+        }
+    }
+    let overlapping = normal.count.iter().filter(|n| **n >= 2).count();
+    let two_apart = |(n, residual): &(&u16, &f64)| **n == 2 && **residual > 0.5 * contradiction;
+    let contradicted = normal.count.iter().zip(&residual).filter(two_apart).count();
+    let shaped = |values| Array2::from_shape_vec((rows, columns), values).unwrap_or_default();
+    Assembled {
+        height: shaped(height),
+        valid: Array2::from_shape_vec((rows, columns), valid).unwrap_or_default(),
+        residual: shaped(residual),
+        spread: shaped(spread),
+        squares: of_plates,
+        overlapping: overlapping - contradicted,
+        contradicted,
+    }
+}
+
+fn fill_row(
+    normal: &Normal,
+    state: &State,
+    reference_variance: &[f64],
+    contradiction: f64,
+    row: usize,
+    out: Row,
+    squares: &mut [(f64, usize)],
+) {
+    let grid = normal.grid;
+    let inverse = normal.inverse_row(row);
+    normal.mean_row(row, Quantity::Corrected, &state.reference, &state.correctors, out.height);
+    let mut buffer = vec![0.0; grid.camera.1];
+    for (k, plate) in grid.plates.iter().enumerate() {
+        let Some(own) = plate.row_at_map(row) else { continue };
+        let line = Line::new(grid, plate, own, &state.reference, state.correctors[k]);
+        let variance = &reference_variance[(plate.camera.0 + own) * grid.camera.1 + plate.camera.1..];
+        for &(start, end) in normal.used[k].row(own) {
+            for (from, to) in blocks(start, end) {
+                let values = &mut buffer[..to - from];
+                line.fill(Quantity::Corrected, from, values);
+                for (i, value) in values.iter().enumerate() {
+                    let column = plate.map.1 + from + i;
+                    let inverse = inverse[column];
+                    out.spread[column] += variance[from + i] * inverse * inverse;
+                    if inverse < 1.0 {
+                        let e = value - out.height[column];
+                        out.residual[column] += e * e * inverse;
+                        // Of two values each lies half their difference from the mean.
+                        if inverse < 0.5 || e.abs() <= 0.5 * contradiction {
+                            squares[k].0 += e * e;
+                            squares[k].1 += 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    for ((valid, residual), inverse) in out.valid.iter_mut().zip(out.residual).zip(inverse) {
+        *valid = *inverse > 0.0;
+        *residual = residual.sqrt();
+    }
+}

@@ -1,0 +1,179 @@
+//! Fixes by convention what the data leave open, changing the fit to no datum.
+//!
+//! 1. An unknown reference carries no tilt, power and twist, and no function constant along the only direction of
+//!    motion, as far as map and correctors can imitate them (joint least squares over its seen camera pixels).
+//!    What is taken from it goes into the map.
+//! 2. The map then carries no piston and tilt (least squares over its valid pixels), as far as those are free.
+
+use rayon::prelude::*;
+
+use crate::Terms;
+use crate::cholesky::{PivotedCholesky, dot};
+use crate::conjugate::State;
+use crate::grid::Grid;
+use crate::normal::{Normal, Quantity};
+use crate::observable::Observable;
+
+/// Applies convention 1; returns how many dimensions of the reference it fixed beyond the functions of the labels.
+pub(crate) fn fix_reference(
+    grid: &Grid,
+    observable: &Observable,
+    terms: Terms,
+    seen: &[bool],
+    state: &mut State,
+) -> usize {
+    let (labels, count) = observable.labels(grid.camera);
+    let shapes = shapes(grid);
+    let imitated = observable.imitated();
+    let chosen: Vec<usize> = (0..shapes.len()).filter(|i| imitated[*i]).collect();
+
+    // Functions of the label drop out of the fit when every column is taken about its mean within the label.
+    let about_mean = |values: &[f64]| {
+        let means = means_by_label(values, &labels, count, seen);
+        let about =
+            |((value, label), seen): ((&f64, &u32), &bool)| if *seen { value - means[*label as usize] } else { 0.0 };
+        values.iter().zip(&labels).zip(seen).map(about).collect::<Vec<f64>>()
+    };
+    let columns: Vec<Vec<f64>> = chosen.iter().map(|i| about_mean(&shapes[*i])).collect();
+    let reference = about_mean(&state.reference);
+    let size = columns.len();
+    let products = |column: &Vec<f64>| columns.iter().map(|other| dot(column, other)).collect::<Vec<f64>>();
+    let matrix: Vec<f64> = columns.iter().flat_map(products).collect();
+    let right: Vec<f64> = columns.iter().map(|column| dot(column, &reference)).collect();
+    let factor = PivotedCholesky::new(&matrix, size);
+    let mut fitted = vec![0.0; size];
+    factor.solve(&right, &mut fitted);
+
+    let mut q = [0.0; 5];
+    for (i, value) in chosen.iter().zip(&fitted) {
+        q[*i] = *value;
+    }
+    for (i, value) in q.iter().enumerate() {
+        for (r, s) in state.reference.iter_mut().zip(&shapes[i]) {
+            *r -= value * s;
+        }
+    }
+    let means = means_by_label(&state.reference, &labels, count, seen);
+    for (r, label) in state.reference.iter_mut().zip(&labels) {
+        *r -= means[*label as usize];
+    }
+    for (k, c) in state.correctors.iter_mut().enumerate() {
+        let (x, y) = grid.scaled_step(k);
+        // The map receives q(x, y) at x = u + X, y = v + Y; what q(u, v) did not hold goes into the correctors.
+        // A tilt that no piston can follow was a pitch or roll of every sub-aperture.
+        let (through_x, through_y) = (terms.piston || !observable.moves.0, terms.piston || !observable.moves.1);
+        if through_x {
+            c[0] -= q[0] * x
+        } else {
+            c[1] += q[0]
+        }
+        if through_y {
+            c[0] -= q[1] * y
+        } else {
+            c[2] += q[1]
+        }
+        c[0] -= q[2] * x * x + q[3] * x * y + q[4] * y * y;
+        c[1] -= 2.0 * q[2] * x + q[3] * y;
+        c[2] -= q[3] * x + 2.0 * q[4] * y;
+    }
+    factor.rank()
+}
+
+/// u, v, u^2, uv, v^2 on the camera frame.
+fn shapes(grid: &Grid) -> [Vec<f64>; 5] {
+    let of = |f: fn(f64, f64) -> f64| grid.v.iter().flat_map(|v| grid.u.iter().map(move |u| f(*u, *v))).collect();
+    [of(|u, _| u), of(|_, v| v), of(|u, _| u * u), of(|u, v| u * v), of(|_, v| v * v)]
+}
+
+fn means_by_label(values: &[f64], labels: &[u32], count: usize, seen: &[bool]) -> Vec<f64> {
+    let mut sums = vec![(0.0, 0.0); count];
+    for ((value, label), seen) in values.iter().zip(labels).zip(seen) {
+        if *seen {
+            let (sum, number) = &mut sums[*label as usize];
+            *sum += value;
+            *number += 1.0;
+        }
+    }
+    sums.iter().map(|(sum, number)| if *number > 0.0 { sum / number } else { 0.0 }).collect()
+}
+
+/// Applies convention 2.
+pub(crate) fn fix_map(normal: &Normal, observable: &Observable, terms: Terms, state: &mut State) {
+    let grid = normal.grid;
+    let free: Vec<usize> = (0..3).filter(|i| observable.free_plane()[*i]).collect();
+    let (rows, columns) = grid.map;
+    let (mx, my) = ((columns as f64 - 1.0) / 2.0, (rows as f64 - 1.0) / 2.0);
+    let (hx, hy) = (mx.max(1.0), my.max(1.0));
+    let sums: Vec<[f64; 12]> = (0..rows)
+        .into_par_iter()
+        .map_init(
+            || vec![0.0; columns],
+            |mean, row| {
+                normal.mean_row(row, Quantity::Corrected, &state.reference, &state.correctors, mean);
+                let y = (row as f64 - my) / hy;
+                let mut sums = [0.0; 12];
+                for (column, (z, inverse)) in mean.iter().zip(normal.inverse_row(row)).enumerate() {
+                    if *inverse > 0.0 {
+                        let basis = [1.0, (column as f64 - mx) / hx, y];
+                        for i in 0..3 {
+                            for j in 0..3 {
+                                sums[i * 3 + j] += basis[i] * basis[j];
+                            }
+                            sums[9 + i] += basis[i] * z;
+                        }
+                    }
+                }
+                sums
+            },
+        )
+        .collect();
+    let mut total = [0.0; 12];
+    for row in sums {
+        for (t, s) in total.iter_mut().zip(row) {
+            *t += s;
+        }
+    }
+    let matrix: Vec<f64> = free.iter().flat_map(|i| free.iter().map(move |j| total[i * 3 + j])).collect();
+    let right: Vec<f64> = free.iter().map(|i| total[9 + i]).collect();
+    let mut fitted = vec![0.0; free.len()];
+    PivotedCholesky::new(&matrix, free.len()).solve(&right, &mut fitted);
+    let mut plane = [0.0; 3];
+    for (i, value) in free.iter().zip(fitted) {
+        plane[*i] = value;
+    }
+
+    // In camera coordinates the plane is per_u u + per_v v + a constant of each sub-aperture.
+    let (per_u, per_v) = (plane[1] * grid.scale.0 / hx, plane[2] * grid.scale.1 / hy);
+    let centre = ((grid.camera.1 as f64 - 1.0) / 2.0, (grid.camera.0 as f64 - 1.0) / 2.0);
+    let constant = |k: usize| {
+        let plate = &grid.plates[k];
+        let x = plate.map.1 as f64 - plate.camera.1 as f64 + centre.0 - mx;
+        let y = plate.map.0 as f64 - plate.camera.0 as f64 + centre.1 - my;
+        plane[0] + plane[1] * x / hx + plane[2] * y / hy
+    };
+    // What no corrector may hold is, being free, constant over the series and belongs to the reference.
+    let mut into_reference = [0.0; 3];
+    if !terms.piston {
+        into_reference[0] = constant(0);
+    }
+    if !terms.pitch {
+        into_reference[1] = per_u;
+    }
+    if !terms.roll {
+        into_reference[2] = per_v;
+    }
+    for (k, c) in state.correctors.iter_mut().enumerate() {
+        let [p, a, b] = into_reference;
+        c[0] += if terms.piston { constant(k) } else { constant(k) - p };
+        c[1] += per_u - a;
+        c[2] += per_v - b;
+    }
+    if into_reference != [0.0; 3] {
+        let [p, a, b] = into_reference;
+        for (line, v) in state.reference.chunks_exact_mut(grid.camera.1).zip(&grid.v) {
+            for (r, u) in line.iter_mut().zip(&grid.u) {
+                *r += p + a * u + b * v;
+            }
+        }
+    }
+}

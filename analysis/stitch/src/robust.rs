@@ -1,0 +1,199 @@
+//! Finds values that do not belong: outliers that no mask marks.
+//!
+//! Where at least three sub-apertures overlap, a value is compared with the median over the overlaps of the corrected
+//! data (the mean would let one bad value condemn the good ones). Where one or two overlap there is no majority: a value is
+//! then compared with the median of its neighbours in its own sub-aperture (Hampel filter), and with two overlaps it
+//! must also contradict the other. All thresholds are 6 sigma, sigma from medians of absolute differences.
+
+use rayon::prelude::*;
+
+use crate::conjugate::State;
+use crate::lonely;
+use crate::normal::{Line, Normal, Quantity};
+
+/// Sigmas from the median at which a value is rejected.
+pub(crate) const THRESHOLD: f64 = 6.0;
+/// From the median of absolute values to the standard deviation of a normal distribution.
+pub(crate) const MEDIAN_TO_SIGMA: f64 = 1.482_602_218_505_602;
+/// Sigma is never taken smaller, nm: far below any instrument, above rounding.
+const LEAST_SIGMA: f64 = 1e-3;
+/// About so many values are looked at for a sigma.
+pub(crate) const SAMPLES: usize = 50_000;
+/// Rejected pixels (row, column) of every sub-aperture, in ascending order.
+pub(crate) type Rejected = Vec<Vec<(u32, u32)>>;
+
+/// What the search found.
+pub(crate) struct Outliers {
+    pub rejected: Rejected,
+    /// Two overlapping values farther apart than this contradict each other, nm.
+    pub contradiction: f64,
+}
+
+/// Looks at all measured pixels, whether used in `state` or not, and says which do not belong.
+/// `measured` is the problem with all measured pixels.
+pub(crate) fn outliers(measured: &Normal, state: &State) -> Outliers {
+    let grid = measured.grid;
+    let limit = THRESHOLD * overlap_sigma(measured, state);
+    let suspects = lonely::suspects(measured, state);
+    let rows: Vec<Vec<(usize, u32, u32)>> = (0..grid.map.0)
+        .into_par_iter()
+        .map_init(
+            || Screen::new(grid.map.1),
+            |screen, row| {
+                screen.fill(measured, state, row);
+                screen.outliers(measured, state, row, limit, &suspects)
+            },
+        )
+        .collect();
+    let mut rejected: Rejected = vec![Vec::new(); grid.plates.len()];
+    for (k, row, column) in rows.into_iter().flatten() {
+        rejected[k].push((row, column));
+    }
+    for own in &mut rejected {
+        own.sort_unstable();
+    }
+    Outliers { rejected, contradiction: limit * std::f64::consts::SQRT_2 }
+}
+
+/// Smallest and largest corrected value at each column of one map row: most columns need no more to be cleared.
+struct Screen {
+    low: Vec<f64>,
+    high: Vec<f64>,
+    line: Vec<f64>,
+}
+
+impl Screen {
+    fn new(columns: usize) -> Self {
+        Self { low: vec![0.0; columns], high: vec![0.0; columns], line: Vec::new() }
+    }
+
+    fn fill(&mut self, normal: &Normal, state: &State, row: usize) {
+        let grid = normal.grid;
+        self.low.fill(f64::INFINITY);
+        self.high.fill(f64::NEG_INFINITY);
+        for (k, plate) in grid.plates.iter().enumerate() {
+            let Some(own) = plate.row_at_map(row) else { continue };
+            self.line.resize(plate.shape.1, 0.0);
+            let line = Line::new(grid, plate, own, &state.reference, state.correctors[k]);
+            line.fill(Quantity::Corrected, 0, &mut self.line);
+            for &(start, end) in normal.used[k].row(own) {
+                let (start, end) = (start as usize, end as usize);
+                let columns = plate.map.1 + start..plate.map.1 + end;
+                let ranges = self.low[columns.clone()].iter_mut().zip(&mut self.high[columns]);
+                for ((low, high), value) in ranges.zip(&self.line[start..end]) {
+                    *low = if *value < *low { *value } else { *low };
+                    *high = if *value > *high { *value } else { *high };
+                }
+            }
+        }
+    }
+
+    fn outliers(
+        &self,
+        normal: &Normal,
+        state: &State,
+        row: usize,
+        limit: f64,
+        suspects: &[Vec<(u32, u32)>],
+    ) -> Vec<(usize, u32, u32)> {
+        let grid = normal.grid;
+        let counts = &normal.count[row * grid.map.1..(row + 1) * grid.map.1];
+        let mut found = Vec::new();
+        let mut values = Vec::new();
+        let mut sorted = Vec::new();
+        for column in (0..grid.map.1).filter(|c| counts[*c] >= 3) {
+            // No value can be farther from the median than the whole range.
+            if self.high[column] - self.low[column] <= limit {
+                continue;
+            }
+            values_at(normal, state, row, column, &mut values);
+            sorted.clear();
+            sorted.extend(values.iter().map(|v| v.0));
+            let middle = median(&mut sorted);
+            for (_, k) in values.iter().filter(|v| (v.0 - middle).abs() > limit) {
+                let plate = &grid.plates[*k];
+                found.push((*k, (row - plate.map.0) as u32, (column - plate.map.1) as u32));
+            }
+        }
+        for (k, plate) in grid.plates.iter().enumerate() {
+            let Some(own) = plate.row_at_map(row) else { continue };
+            let own = own as u32;
+            let from = suspects[k].partition_point(|s| s.0 < own);
+            for &(_, column) in suspects[k][from..].iter().take_while(|s| s.0 == own) {
+                let at = plate.map.1 + column as usize;
+                let alone = counts[at] == 1;
+                let contradicted = self.high[at] - self.low[at] > limit * std::f64::consts::SQRT_2;
+                if alone || (counts[at] == 2 && contradicted) {
+                    found.push((k, own, column));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Corrected values at one map pixel, with the number of the sub-aperture, in the order of the series.
+fn values_at(normal: &Normal, state: &State, row: usize, column: usize, values: &mut Vec<(f64, usize)>) {
+    let grid = normal.grid;
+    values.clear();
+    for (k, plate) in grid.plates.iter().enumerate() {
+        let Some(own) = plate.row_at_map(row) else { continue };
+        let Some(own_column) = column.checked_sub(plate.map.1).filter(|c| *c < plate.shape.1) else { continue };
+        let runs = normal.used[k].row(own);
+        let before = runs.partition_point(|run| run.0 as usize <= own_column);
+        if before == 0 || own_column >= runs[before - 1].1 as usize {
+            continue;
+        }
+        let mut value = [0.0];
+        Line::new(grid, plate, own, &state.reference, state.correctors[k]).fill(
+            Quantity::Corrected,
+            own_column,
+            &mut value,
+        );
+        values.push((value[0], k));
+    }
+}
+
+/// Median; the mean of the middle two for an even number, zero of nothing.
+pub(crate) fn median(values: &mut [f64]) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let half = values.len() / 2;
+    match values.len() {
+        0 => 0.0,
+        odd if odd % 2 == 1 => values[half],
+        _ => 0.5 * (values[half - 1] + values[half]),
+    }
+}
+
+/// Sigma of one value, from differences between neighbouring overlaps at a sample of the map pixels.
+fn overlap_sigma(normal: &Normal, state: &State) -> f64 {
+    let (rows, columns) = normal.grid.map;
+    let overlapping = normal.count.iter().filter(|n| **n >= 2).count();
+    let stride = (overlapping / SAMPLES).max(1);
+    let sampled: Vec<Vec<f64>> = (0..rows)
+        .into_par_iter()
+        .map_init(Vec::new, |values, row| {
+            let counts = &normal.count[row * columns..(row + 1) * columns];
+            let mut differences = Vec::new();
+            for column in (row % stride..columns).step_by(stride).filter(|c| counts[*c] >= 2) {
+                values_at(normal, state, row, column, values);
+                if let [a, b, ..] = values[..] {
+                    differences.push((a.0 - b.0).abs());
+                }
+            }
+            differences
+        })
+        .collect();
+    let mut differences: Vec<f64> = sampled.into_iter().flatten().collect();
+    sigma_of(&mut differences) / std::f64::consts::SQRT_2
+}
+
+/// Sigma from absolute deviations; infinite if there are none.
+pub(crate) fn sigma_of(absolute: &mut [f64]) -> f64 {
+    if absolute.is_empty() {
+        return f64::INFINITY;
+    }
+    let half = absolute.len() / 2;
+    let (_, middle, _) = absolute.select_nth_unstable_by(half, f64::total_cmp);
+    (*middle * MEDIAN_TO_SIGMA).max(LEAST_SIGMA)
+}

@@ -1,0 +1,163 @@
+//! The matrix-free solution against a small dense one: what the data determine must agree to rounding.
+
+mod support;
+
+use std::collections::HashMap;
+
+use ndarray::Array2;
+use stitchbox_stitch::{Options, Placed, Reference, Stitched, Terms, stitch};
+use stitchbox_surface::HeightMap;
+use support::{PIXEL_MM, Plan, solve};
+
+/// One equation: columns with factors.
+type Equation = Vec<(usize, f64)>;
+
+/// The value that the dense least-squares solution gives to every datum, in the order of the series.
+fn dense_fit(series: &[Placed], terms: Terms, unknown_reference: bool) -> Vec<f64> {
+    let mut columns: HashMap<(u8, i64, i64), usize> = HashMap::new();
+    let mut equations: Vec<(Equation, f64)> = Vec::new();
+    for (k, placed) in series.iter().enumerate() {
+        let map = &placed.sub_aperture.map;
+        let (x, y) = ((placed.x_mm / PIXEL_MM).round() as i64, (placed.y_mm / PIXEL_MM).round() as i64);
+        for (((row, column), height), valid) in map.heights_nm().indexed_iter().zip(map.valid()) {
+            if !valid {
+                continue;
+            }
+            let (row, column) = (row as i64, column as i64);
+            let mut named = |name| {
+                let next = columns.len();
+                *columns.entry(name).or_insert(next)
+            };
+            let mut equation = vec![(named((0, row + y, column + x)), 1.0)];
+            if unknown_reference {
+                equation.push((named((1, row, column)), 1.0));
+            }
+            let k = k as i64;
+            for (on, term, factor) in
+                [(terms.piston, 0, 1.0), (terms.pitch, 1, 0.1 * column as f64), (terms.roll, 2, 0.1 * row as f64)]
+            {
+                if on {
+                    equation.push((named((2, k, term)), factor));
+                }
+            }
+            equations.push((equation, *height));
+        }
+    }
+    let n = columns.len();
+    let (mut normal, mut right) = (vec![vec![0.0; n]; n], vec![0.0; n]);
+    for (equation, height) in &equations {
+        for (i, a) in equation {
+            right[*i] += a * height;
+            for (j, b) in equation {
+                normal[*i][*j] += a * b;
+            }
+        }
+    }
+    let x = solve(normal, right);
+    equations.iter().map(|(equation, _)| equation.iter().map(|(i, a)| a * x[*i]).sum()).collect()
+}
+
+/// The same from a stitched result: map + reference + corrector.
+fn stitched_fit(series: &[Placed], result: &Stitched) -> Vec<f64> {
+    let mut fit = Vec::new();
+    for (placed, corrector) in series.iter().zip(&result.correctors) {
+        let map = &placed.sub_aperture.map;
+        let (rows, columns) = map.shape();
+        let x = ((placed.x_mm - result.x0_mm) / PIXEL_MM).round() as usize;
+        let y = ((placed.y_mm - result.y0_mm) / PIXEL_MM).round() as usize;
+        for ((row, column), valid) in map.valid().indexed_iter() {
+            if *valid {
+                let u = (column as f64 - (columns as f64 - 1.0) / 2.0) * PIXEL_MM;
+                let v = (row as f64 - (rows as f64 - 1.0) / 2.0) * PIXEL_MM;
+                let plane = corrector.piston_nm + corrector.pitch_nm_per_mm * u + corrector.roll_nm_per_mm * v;
+                let reference = result.reference.as_ref().map_or(0.0, |r| r.heights_nm()[[row, column]]);
+                fit.push(result.height.heights_nm()[[row + y, column + x]] + reference + plane);
+            }
+        }
+    }
+    fit
+}
+
+fn check(plan: &Plan, options: &Options) {
+    let series = plan.series();
+    let result = stitch(&series, options, &()).unwrap();
+    let expected = dense_fit(&series, options.terms, options.reference != Reference::None);
+    let found = stitched_fit(&series, &result);
+    let data = series.iter().flat_map(|p| p.sub_aperture.map.heights_nm().iter().zip(p.sub_aperture.map.valid()).filter(|(_, v)| **v).map(|(h, _)| *h).collect::<Vec<_>>());
+    let data: Vec<f64> = data.collect();
+    let ssr = |fit: &[f64]| fit.iter().zip(&data).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
+    eprintln!("{:?} {:?} dense {} ours {}", options.terms, options.reference, ssr(&expected), ssr(&found));
+    let worst = expected.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(worst < 1e-7, "{worst:e} nm after {} iterations, {:?}", result.iterations, result.warnings);
+}
+
+fn plain(reference: Reference, terms: Terms) -> Options {
+    Options { terms, reference, robust: false }
+}
+
+const ALL: Terms = Terms { piston: true, pitch: true, roll: true };
+
+fn x_scan() -> Plan {
+    Plan { dropouts: 0.08, ..Plan::x_scan((5, 14), &[0, 3, 7, 9, 14, 18]) }
+}
+
+fn plane_scan() -> Plan {
+    Plan { y_px: vec![0.0, 2.0, 1.0, 0.0, 3.0, 2.0], ..x_scan() }
+}
+
+#[test]
+fn an_x_scan_agrees_with_and_without_reference() {
+    check(&x_scan(), &plain(Reference::Pixelwise, ALL));
+    check(&x_scan(), &plain(Reference::None, ALL));
+}
+
+#[test]
+fn a_scan_in_both_directions_agrees() {
+    check(&plane_scan(), &plain(Reference::Pixelwise, ALL));
+    check(&plane_scan(), &plain(Reference::None, ALL));
+}
+
+#[test]
+fn a_y_scan_agrees() {
+    let scan = x_scan();
+    let plan = Plan { shape: (14, 5), y_px: scan.x_px.clone(), x_px: scan.y_px.clone(), ..scan };
+    check(&plan, &plain(Reference::Pixelwise, ALL));
+}
+
+#[test]
+fn a_diagonal_scan_agrees() {
+    let plan = Plan { y_px: vec![0.0, 3.0, 7.0, 9.0, 14.0, 18.0], shape: (9, 14), ..x_scan() };
+    check(&plan, &plain(Reference::Pixelwise, ALL));
+}
+
+#[test]
+fn every_choice_of_terms_agrees() {
+    for bits in 1..8 {
+        let terms = Terms { piston: bits & 1 != 0, pitch: bits & 2 != 0, roll: bits & 4 != 0 };
+        check(&x_scan(), &plain(Reference::Pixelwise, terms));
+        check(&plane_scan(), &plain(Reference::Pixelwise, terms));
+        check(&plane_scan(), &plain(Reference::None, terms));
+    }
+}
+
+#[test]
+fn sub_apertures_at_the_same_position_are_allowed() {
+    let mut plan = x_scan();
+    plan.x_px[2] = plan.x_px[1];
+    check(&plan, &plain(Reference::Pixelwise, ALL));
+}
+
+#[test]
+fn a_known_reference_is_taken_off_and_its_holes_mask() {
+    let plan = Plan { noise_nm: 0.0, dropouts: 0.0, ..x_scan() };
+    let mut reference = Array2::from_shape_fn(plan.shape, |(row, column)| plan.reference(row, column));
+    reference[[2, 5]] = f64::NAN;
+    let options = plain(Reference::Known(HeightMap::from_heights_nm(reference, None)), ALL);
+    let result = stitch(&plan.series(), &options, &()).unwrap();
+    let truth = |row: usize, column: usize| plan.truth(column as f64, row as f64);
+    let error = support::error_nm(&result.height, support::Null::Plane, truth);
+    assert!(error < 1e-8, "{error:e}");
+    assert_eq!(result.overlap[[2, 5]], 1, "one of two sub-apertures is masked there");
+    let terms: Vec<&str> = result.non_observable.iter().map(|n| n.term.as_str()).collect();
+    assert_eq!(terms, ["1", "x", "y"]);
+}

@@ -1,0 +1,195 @@
+//! `stitchbox runs`: the runs of a server as a table, and as they go on.
+
+use futures::StreamExt as _;
+use reqwest::Url;
+use serde::Deserialize;
+
+use crate::credentials::{CredentialArgs, Credentials, http_client};
+use crate::dav::child;
+use crate::exit::Failure;
+
+/// Arguments of `runs`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Address of the server
+    #[arg(long, env = "STITCHBOX_SERVER", default_value = "http://127.0.0.1:8080")]
+    server: Url,
+    #[command(flatten)]
+    credentials: CredentialArgs,
+    /// Go on and print every change
+    #[arg(long)]
+    watch: bool,
+    /// Print the server's JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A run as the server tells it; what it does not tell is left empty.
+#[derive(Debug, Clone, Default, Deserialize, PartialEq)]
+#[serde(default)]
+struct Run {
+    id: String,
+    space: String,
+    folder: String,
+    state: String,
+    progress: f64,
+    step: String,
+    inputs: u64,
+    message: Option<String>,
+    created_at: Option<String>,
+}
+
+/// A list comes bare or within an object.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum RunList {
+    Bare(Vec<Run>),
+    Named { runs: Vec<Run> },
+    Items { items: Vec<Run> },
+}
+
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    let http = http_client()?;
+    let credentials = args.credentials.read()?;
+    let address = child(&args.server, &["api", "v1", "runs"]);
+    let text =
+        answer(&http, &credentials, &address).await?.text().await.map_err(|error| no_answer(&address, &error))?;
+    if args.json {
+        println!("{}", text.trim());
+    } else {
+        print_table(&parse_list(&text)?);
+    }
+    if args.watch {
+        watch(&http, &credentials, &child(&address, &["events"]), args.json).await?;
+    }
+    Ok(())
+}
+
+fn parse_list(text: &str) -> Result<Vec<Run>, Failure> {
+    match serde_json::from_str(text) {
+        Ok(RunList::Bare(runs) | RunList::Named { runs } | RunList::Items { items: runs }) => Ok(runs),
+        Err(error) => Err(Failure::failed(format!("the server's list of runs is not understood: {error}"))),
+    }
+}
+
+async fn answer(
+    http: &reqwest::Client,
+    credentials: &Credentials,
+    address: &Url,
+) -> Result<reqwest::Response, Failure> {
+    let response =
+        credentials.apply(http.get(address.clone())).send().await.map_err(|error| no_answer(address, &error))?;
+    match response.status().as_u16() {
+        200..=299 => Ok(response),
+        401 => Err(Failure::failed(format!("{address}: the server does not accept this user and password"))),
+        status => Err(Failure::failed(format!("{address}: the server answered {status}"))),
+    }
+}
+
+fn no_answer(address: &Url, error: &reqwest::Error) -> Failure {
+    Failure::failed(format!("{address}: no answer: {error}"))
+}
+
+/// Prints every change until the server or the user ends it.
+async fn watch(http: &reqwest::Client, credentials: &Credentials, address: &Url, json: bool) -> Result<(), Failure> {
+    let mut stream = answer(http, credentials, address).await?.bytes_stream();
+    let mut events = Events::default();
+    while let Some(piece) = stream.next().await {
+        let piece = piece.map_err(|error| no_answer(address, &error))?;
+        for data in events.feed(&piece) {
+            match serde_json::from_str::<Run>(&data) {
+                Ok(_) if json => println!("{data}"),
+                Ok(run) => println!("{}", line(&run)),
+                Err(_) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Largest event kept, bytes; a longer one is dropped.
+const LARGEST_EVENT: usize = 1 << 20;
+
+/// Server-sent events out of a stream of bytes (WHATWG HTML, 9.2.6; only `data` matters here).
+#[derive(Debug, Default)]
+struct Events {
+    rest: Vec<u8>,
+    data: String,
+}
+
+impl Events {
+    fn feed(&mut self, piece: &[u8]) -> Vec<String> {
+        self.rest.extend_from_slice(piece);
+        let mut complete = Vec::new();
+        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line);
+            let line = line.trim_end_matches(['\n', '\r']);
+            if line.is_empty() {
+                if !self.data.is_empty() {
+                    complete.push(std::mem::take(&mut self.data));
+                }
+            } else if let Some(data) = line.strip_prefix("data:") {
+                if !self.data.is_empty() {
+                    self.data.push('\n');
+                }
+                self.data.push_str(data.strip_prefix(' ').unwrap_or(data));
+            }
+        }
+        if self.rest.len() + self.data.len() > LARGEST_EVENT {
+            self.rest.clear();
+            self.data.clear();
+        }
+        complete
+    }
+}
+
+fn print_table(runs: &[Run]) {
+    if runs.is_empty() {
+        println!("no runs yet");
+    }
+    for run in runs {
+        println!("{}", line(run));
+    }
+}
+
+fn line(run: &Run) -> String {
+    let place = format!("{}{}", run.space, run.folder);
+    let progress =
+        if run.state == "running" { format!("{:>3.0} % {}", 100.0 * run.progress, run.step) } else { String::new() };
+    let message = run.message.as_deref().and_then(|text| text.lines().next()).unwrap_or_default();
+    let begun = run.created_at.as_deref().unwrap_or_default();
+    let text = format!("{begun:<21} {:<15} {:>4} files  {place}  {progress}{message}", run.state, run.inputs);
+    text.trim_end().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_both_shapes_are_read() {
+        let bare = parse_list(r#"[{"id":"1","state":"done","inputs":12,"message":null,"unknown":1}]"#).unwrap();
+        let named = parse_list(r#"{"runs":[{"id":"1","state":"done","inputs":12}]}"#).unwrap();
+        assert_eq!(bare, named);
+        assert!(parse_list("<html>").is_err());
+    }
+
+    #[test]
+    fn events_survive_being_cut_anywhere() {
+        let text = ": hello\r\nevent: run\r\ndata: {\"a\":1}\r\n\r\ndata: x\ndata: y\n\n";
+        for cut in 0..text.len() {
+            let mut events = Events::default();
+            let (first, second) = text.as_bytes().split_at(cut);
+            let mut all = events.feed(first);
+            all.extend(events.feed(second));
+            assert_eq!(all, ["{\"a\":1}", "x\ny"], "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_line_cannot_move_the_cursor() {
+        let run = Run { folder: "/a\u{1b}[2J".to_owned(), state: "done".to_owned(), ..Run::default() };
+        assert!(!line(&run).contains('\u{1b}'));
+    }
+}

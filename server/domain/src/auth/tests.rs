@@ -1,0 +1,134 @@
+//! Logging in, end to end on a store of its own.
+
+use super::*;
+use crate::{Clock, NewSpace, NewUser, Settings};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+use stitchbox_blob::BlobStore;
+use stitchbox_schema::Timestamp;
+use stitchbox_store::Store;
+
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const PASSWORD: &str = "stable horse 8741";
+
+/// A clock that goes when told.
+#[derive(Debug)]
+struct Hand(AtomicI64);
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+}
+
+struct House {
+    domain: Domain,
+    clock: Arc<Hand>,
+    _folder: tempfile::TempDir,
+}
+
+async fn house(settings: Settings) -> House {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&format!("sqlite://{}", folder.path().join("meta.db").display())).await.unwrap();
+    let blobs = BlobStore::local(&folder.path().join("blobs")).unwrap();
+    let clock = Arc::new(Hand(AtomicI64::new(1_800_000_000_000_000_000)));
+    let domain = Domain::new(store, blobs, clock.clone(), settings, &[7; 32]).await.unwrap();
+    let ada = NewUser { name: "ada".to_owned(), password: Some(PASSWORD.to_owned()), ..NewUser::default() };
+    domain.add_user(ada).await.unwrap();
+    House { domain, clock, _folder: folder }
+}
+
+impl House {
+    async fn login(&self, password: &str) -> Result<Principal, Error> {
+        self.domain.login_basic("ada", password, HERE, Entrance::WebDav).await
+    }
+}
+
+#[tokio::test]
+async fn the_right_password_opens_and_everything_else_looks_the_same() {
+    let house = house(Settings::default()).await;
+    let ada = house.login(PASSWORD).await.unwrap();
+    assert_eq!((ada.name.as_str(), ada.scope, ada.is_admin), ("ada", Scope::default(), false));
+    for (name, password) in [("ada", "wrong"), ("ada", ""), ("", ""), ("eve", PASSWORD), ("ADA", PASSWORD)] {
+        let refused = house.domain.login_basic(name, password, HERE, Entrance::Api).await;
+        assert!(matches!(refused, Err(Error::Unauthenticated)), "{name} {password}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_password_and_a_disabled_user_are_noticed_although_the_login_is_remembered() {
+    let house = house(Settings::default()).await;
+    house.login(PASSWORD).await.unwrap();
+    house.domain.set_password("ada", "another horse 1").await.unwrap();
+    assert!(matches!(house.login(PASSWORD).await, Err(Error::Unauthenticated)));
+    house.login("another horse 1").await.unwrap();
+    house.domain.set_disabled("ada", true).await.unwrap();
+    assert!(matches!(house.login("another horse 1").await, Err(Error::Unauthenticated)));
+    house.domain.set_disabled("ada", false).await.unwrap();
+    house.login("another horse 1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_storm_of_first_requests_hashes_once_and_waits_for_nobody() {
+    let house = house(Settings::default()).await;
+    let started = Instant::now();
+    house.login(PASSWORD).await.unwrap();
+    let alone = started.elapsed();
+    house.domain.set_password("ada", "another horse 1").await.unwrap();
+    let started = Instant::now();
+    let logins = (0..50).map(|_| house.login("another horse 1"));
+    assert!(futures::future::join_all(logins).await.into_iter().all(|login| login.is_ok()));
+    assert!(started.elapsed() < alone * 10 + Duration::from_millis(500), "{:?} against {alone:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down_and_the_owner_still_gets_in() {
+    let house = house(Settings::default()).await;
+    let guesses: Vec<String> = (0..40).map(|number| format!("guess {number}")).collect();
+    let outcomes = futures::future::join_all(guesses.iter().map(|guess| house.login(guess))).await;
+    let throttled = outcomes.iter().filter(|outcome| matches!(outcome, Err(Error::Throttled { .. }))).count();
+    assert!(throttled > 20, "{throttled}");
+    let Err(Error::Throttled { seconds }) = &outcomes[39] else { panic!("the last one came too often") };
+    assert!((1..10).contains(seconds));
+    let elsewhere = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    house.domain.login_basic("ada", PASSWORD, elsewhere, Entrance::Api).await.unwrap();
+    house.login(PASSWORD).await.expect("known by now, from wherever it came");
+}
+
+#[tokio::test]
+async fn an_app_password_opens_what_it_says_until_it_is_revoked() {
+    let house = house(Settings { account_passwords_on_webdav: false, ..Settings::default() }).await;
+    assert!(matches!(house.login(PASSWORD).await, Err(Error::Unauthenticated)), "turned off");
+    house.domain.login_basic("ada", PASSWORD, HERE, Entrance::Api).await.unwrap();
+    let ring = NewSpace { name: "ring".to_owned(), manager: Some("ada".to_owned()), quota: None };
+    let ring = house.domain.add_space(ring).await.unwrap();
+    let (made, secret) = house.domain.add_app_password("ada", "rig", Some("ring"), true).await.unwrap();
+    let rig = house.login(&secret).await.unwrap();
+    assert_eq!(rig.scope, Scope { space: Some(ring.id), create_only: true });
+    assert!(house.domain.login_basic("eve", &secret, HERE, Entrance::WebDav).await.is_err(), "somebody else's");
+    let token = house.domain.issue_token("ada", &secret, HERE).await.unwrap().token;
+    assert_eq!(house.domain.login_bearer(&token).await.unwrap(), rig);
+    house.domain.revoke_app_password("ada", made.id).await.unwrap();
+    assert!(matches!(house.login(&secret).await, Err(Error::Unauthenticated)));
+    assert!(matches!(house.domain.login_bearer(&token).await, Err(Error::Unauthenticated)));
+}
+
+#[tokio::test]
+async fn a_token_ends_with_its_time_its_password_and_its_user() {
+    let house = house(Settings::default()).await;
+    let issue = || async { house.domain.issue_token("ada", PASSWORD, HERE).await.unwrap().token };
+    let token = issue().await;
+    assert_eq!(house.domain.login_bearer(&token).await.unwrap().name, "ada");
+    house.clock.0.fetch_add(16 * 60 * 1_000_000_000, Ordering::Relaxed);
+    assert!(house.domain.login_bearer(&token).await.is_err(), "older than 15 minutes");
+    let token = issue().await;
+    house.domain.set_disabled("ada", true).await.unwrap();
+    assert!(house.domain.login_bearer(&token).await.is_err(), "disabled");
+    house.domain.set_disabled("ada", false).await.unwrap();
+    assert!(house.domain.login_bearer(&token).await.is_ok());
+    house.domain.set_password("ada", "another horse 1").await.unwrap();
+    assert!(house.domain.login_bearer(&token).await.is_err(), "issued for another password");
+    assert!(matches!(house.domain.issue_token("ada", PASSWORD, HERE).await, Err(Error::Unauthenticated)));
+}

@@ -1,0 +1,101 @@
+//! Conditions a request may set (RFC 9110 section 13, RFC 4918 section 10.4), tested inside the transaction they guard.
+
+use crate::Location;
+use stitchbox_schema::ETag;
+
+/// The value of `If-Match` or `If-None-Match`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntityTags {
+    /// `*`
+    Any,
+    /// Opaque texts of strong tags, without quotes. Weak tags never match a write and are left out by the parser.
+    Listed(Vec<String>),
+}
+
+impl EntityTags {
+    fn matches(&self, current: Option<&ETag>) -> bool {
+        match (self, current) {
+            (_, None) => false,
+            (Self::Any, Some(_)) => true,
+            (Self::Listed(tags), Some(etag)) => tags.iter().any(|tag| tag == etag.opaque()),
+        }
+    }
+}
+
+/// One test of an `If` header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StateTest {
+    /// `<urn:uuid:…>`: this lock holds on the resource.
+    Token(String),
+    /// `["…"]`: the resource has this ETag (opaque text).
+    ETag(String),
+}
+
+/// A test, possibly negated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateCondition {
+    /// `Not`
+    pub negated: bool,
+    /// What is tested.
+    pub test: StateTest,
+}
+
+/// One parenthesised list of an `If` header: true if all its conditions are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateList {
+    /// The tagged resource; none if the list speaks of the request's own. A resource of another server, or one that
+    /// is not a place in a space, is `Some(None)`.
+    pub resource: Option<Option<Location>>,
+    /// All must hold.
+    pub conditions: Vec<StateCondition>,
+}
+
+/// Everything a request demands before it may change anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conditions {
+    /// `If-Match`
+    pub if_match: Option<EntityTags>,
+    /// `If-None-Match`
+    pub if_none_match: Option<EntityTags>,
+    /// `If`: at least one list must be true. Empty: no such header.
+    pub state_lists: Vec<StateList>,
+}
+
+impl Conditions {
+    /// Whether the entity-tag headers allow the request, given what is at the place now.
+    #[must_use]
+    pub fn entity_tags_hold(&self, current: Option<&ETag>) -> bool {
+        self.if_match.as_ref().is_none_or(|tags| tags.matches(current))
+            && self.if_none_match.as_ref().is_none_or(|tags| !tags.matches(current))
+    }
+
+    /// The lock tokens the request shows. Showing one is enough to prove the holder (RFC 4918, 6.4), in a negated
+    /// condition too.
+    pub fn tokens(&self) -> impl Iterator<Item = &str> {
+        self.state_lists.iter().flat_map(|list| &list.conditions).filter_map(|condition| match &condition.test {
+            StateTest::Token(token) => Some(token.as_str()),
+            StateTest::ETag(_) => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stitchbox_schema::VersionId;
+
+    #[test]
+    fn entity_tags_decide_as_rfc_9110_says() {
+        let etag = ETag::of_version(VersionId(10));
+        let listed = |tag: &str| Some(EntityTags::Listed(vec![tag.to_owned()]));
+        let conditions = |if_match, if_none_match| Conditions { if_match, if_none_match, ..Conditions::default() };
+        assert!(conditions(None, None).entity_tags_hold(None));
+        assert!(conditions(listed("va"), None).entity_tags_hold(Some(&etag)));
+        assert!(!conditions(listed("vb"), None).entity_tags_hold(Some(&etag)));
+        assert!(!conditions(Some(EntityTags::Any), None).entity_tags_hold(None));
+        assert!(conditions(None, Some(EntityTags::Any)).entity_tags_hold(None));
+        assert!(!conditions(None, Some(EntityTags::Any)).entity_tags_hold(Some(&etag)));
+        assert!(!conditions(None, listed("va")).entity_tags_hold(Some(&etag)));
+        assert!(conditions(None, listed("vb")).entity_tags_hold(Some(&etag)));
+    }
+}

@@ -1,0 +1,131 @@
+//! The value every front-end holds: the stores, the clock, the settings.
+
+use crate::auth::Auth;
+use crate::{Clock, Error, Ids};
+use futures::future::BoxFuture;
+use std::sync::Arc;
+use std::time::Duration;
+use stitchbox_blob::BlobStore;
+use stitchbox_schema::Timestamp;
+use stitchbox_store::{Store, Tx, settings};
+use tokio::sync::Notify;
+
+/// What an administrator may set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Quiet time after which a series without expected count or marker counts as complete.
+    pub quiet: Duration,
+    /// How long a job's lease holds without a sign of life.
+    pub lease: Duration,
+    /// Attempts before a run ends as failed.
+    pub attempts: u32,
+    /// Whether account passwords (not only app passwords) open WebDAV.
+    pub account_passwords_on_webdav: bool,
+    /// Lifetime of a bearer token.
+    pub token_lifetime: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            quiet: Duration::from_secs(10),
+            lease: Duration::from_secs(30),
+            attempts: 3,
+            account_passwords_on_webdav: true,
+            token_lifetime: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// The rules over one store and one blob store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Domain {
+    pub(crate) store: Store,
+    pub(crate) blobs: BlobStore,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<Ids>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) instance: Arc<str>,
+    changed: Arc<Notify>,
+    run_changed: Arc<Notify>,
+}
+
+impl Domain {
+    /// Joins the parts. `token_key` signs bearer tokens.
+    pub async fn new(
+        store: Store,
+        blobs: BlobStore,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+        token_key: &[u8],
+    ) -> Result<Self, Error> {
+        let ids = Arc::new(Ids::default());
+        let proposed = format!("sb{:x}", ids.next(clock.now()));
+        let instance: Result<String, Error> = store
+            .write(move |tx| Box::pin(async move { Ok(settings::get_or_insert(tx, "instance", &proposed).await?) }))
+            .await;
+        Ok(Self {
+            store,
+            blobs,
+            clock,
+            ids,
+            settings: Arc::new(settings),
+            auth: Arc::new(Auth::new(token_key)),
+            instance: instance?.into(),
+            changed: Arc::new(Notify::new()),
+            run_changed: Arc::new(Notify::new()),
+        })
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// What the administrator set.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The name of this installation, the same for its whole life; part of what clients see as a file's id.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// Whether the metadata store answers.
+    pub async fn ready(&self) -> Result<(), Error> {
+        let mut db = self.store.read().await?;
+        stitchbox_store::changes::head(&mut db).await?;
+        Ok(())
+    }
+
+    /// Wakes when this process wrote a change. Other processes' changes are seen by looking again after a while.
+    #[must_use]
+    pub fn changed(&self) -> &Notify {
+        &self.changed
+    }
+
+    /// Wakes when this process changed a run.
+    #[must_use]
+    pub fn run_changed(&self) -> &Notify {
+        &self.run_changed
+    }
+
+    /// Runs `work` in a transaction; an `Err` undoes it. See [`Store::write`].
+    pub(crate) async fn transact<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, Error>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.store.write(work).await
+    }
+
+    /// To be called after every committed change.
+    pub(crate) fn announce(&self) {
+        self.changed.notify_one();
+    }
+}

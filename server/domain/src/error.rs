@@ -1,0 +1,137 @@
+//! Everything the rules can answer instead of doing it. Texts are for the person who asked.
+
+use stitchbox_blob::BlobError;
+use stitchbox_schema::{NameError, Role};
+use stitchbox_store::StoreError;
+
+/// Why something visible may not be done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The role in the space does not allow it.
+    #[error("your role in this space is {0}: ask a manager of the space for the right to write")]
+    Role(Role),
+    /// The app password may only make new files.
+    #[error("this app password may only create new files; log in with another one to change or remove what exists")]
+    CreateOnly,
+    /// Only an administrator may.
+    #[error("only an administrator may do this")]
+    NotAdmin,
+    /// The item was written by a run.
+    #[error("this was written by a stitching run and is replaced by the next one; copy it to keep and edit it")]
+    Derived,
+    /// The root of a space, or a folder that only shows others.
+    #[error("this folder belongs to the server; it cannot be moved, replaced or removed")]
+    Root,
+    /// The name stands for something else in a personal space.
+    #[error("the names Spaces and Shares are taken in the top folder of a personal space; choose another one")]
+    ReservedName,
+}
+
+/// The closed error of the rules. Each protocol maps it in one exhaustive match.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No such thing, or none the asking person may know of.
+    #[error("there is nothing here by this name")]
+    NotFound,
+    /// It is visible, but may not be done.
+    #[error("{0}")]
+    Forbidden(#[from] Refusal),
+    /// The name is taken.
+    #[error("there is already something by this name")]
+    Exists,
+    /// The folder to put it into does not exist.
+    #[error("the folder this should go into does not exist; make it first")]
+    ParentMissing,
+    /// A folder where a file is needed.
+    #[error("this is a folder, not a file")]
+    IsFolder,
+    /// A file where a folder is needed.
+    #[error("this is a file, not a folder")]
+    NotAFolder,
+    /// A folder cannot be put into itself.
+    #[error("a folder cannot be moved or copied into itself or onto what contains it")]
+    IntoItself,
+    /// The name cannot be kept.
+    #[error("{0}")]
+    Name(#[from] NameError),
+    /// A condition of the request does not hold (any more).
+    #[error("the item changed in the meantime, or a condition of the request does not hold; look again and repeat")]
+    PreconditionFailed,
+    /// Somebody holds a lock.
+    #[error("\"{path}\" is locked by {holder}; wait until it is unlocked")]
+    Locked {
+        /// The locked path.
+        path: String,
+        /// The login name of the holder.
+        holder: String,
+    },
+    /// The named lock does not exist here or is not yours.
+    #[error("there is no such lock here, or it belongs to somebody else")]
+    NoSuchLock,
+    /// The space is full.
+    #[error(
+        "the space is full: {used} of {quota} bytes are used and {needed} more are needed; remove something or ask for a larger quota"
+    )]
+    QuotaExceeded {
+        /// Bytes in use.
+        used: i64,
+        /// Bytes allowed.
+        quota: i64,
+        /// Bytes the request would add.
+        needed: i64,
+    },
+    /// The body is not what the client says it sent.
+    #[error(
+        "the {algorithm} checksum of what arrived is {found}, not {expected} as announced: the file was damaged on its way, send it again"
+    )]
+    ChecksumMismatch {
+        /// Which checksum.
+        algorithm: &'static str,
+        /// As announced.
+        expected: String,
+        /// As computed.
+        found: String,
+    },
+    /// The checksum header cannot be read.
+    #[error("the announced checksum cannot be read; known are SHA256, SHA1, MD5 and ADLER32, as SHA1:hex")]
+    ChecksumUnreadable,
+    /// Fewer or more bytes arrived than announced.
+    #[error("{received} bytes arrived instead of the announced {announced}; send the file again")]
+    BodyIncomplete {
+        /// Bytes announced.
+        announced: u64,
+        /// Bytes that came.
+        received: u64,
+    },
+    /// The body broke off.
+    #[error("the connection broke before the file was complete; nothing was changed")]
+    BodyBroken,
+    /// Wrong name or password, or a token that is no longer valid.
+    #[error("the login is not valid")]
+    Unauthenticated,
+    /// Too many wrong passwords from this client.
+    #[error("too many failed logins; wait {seconds} s and try again")]
+    Throttled {
+        /// How long to wait.
+        seconds: u64,
+    },
+    /// A password that is too short.
+    #[error("the password must have at least 8 characters")]
+    WeakPassword,
+    /// The database failed.
+    #[error("{0}")]
+    Store(StoreError),
+    /// The blob store failed.
+    #[error("{0}")]
+    Blob(#[from] BlobError),
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            // Unique keys guard names; the other keys are random and never meet.
+            StoreError::Conflict => Self::Exists,
+            other => Self::Store(other),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! WebDAV locks (RFC 4918, sections 6 and 7): they end by themselves and belong to whoever took them.
+
+use crate::access::enter;
+use crate::read::resolve;
+use crate::tree::spot;
+use crate::uploads::empty_file;
+use crate::{Action, Conditions, Domain, Error, Item, ItemPath, Location, Membership, Principal};
+use std::time::Duration;
+use stitchbox_schema::{SpaceId, Timestamp};
+use stitchbox_store::locks::{self, Lock};
+use stitchbox_store::{Tx, accounts};
+
+/// Longest time a lock is granted for; clients refresh.
+const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// What a client asks for.
+#[derive(Debug, Clone)]
+pub struct LockRequest {
+    /// Everything below, too.
+    pub deep: bool,
+    /// Exclusive or shared.
+    pub exclusive: bool,
+    /// What the client says about the owner, as XML.
+    pub owner_xml: String,
+    /// How long; the longest we grant if `None`.
+    pub timeout: Option<Duration>,
+    /// A fresh token, `urn:uuid:…`.
+    pub token: String,
+}
+
+/// Whether a lock holds at a path (`/a/b`) of its space.
+#[must_use]
+pub fn covers(lock: &Lock, path: &str) -> bool {
+    lock.path == path || lock.deep && is_within(path, &lock.path)
+}
+
+fn is_within(path: &str, top: &str) -> bool {
+    top == "/" || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn granted(now: Timestamp, asked: Option<Duration>) -> (i64, Timestamp) {
+    let timeout = asked.unwrap_or(DEFAULT_TIMEOUT).clamp(Duration::from_secs(1), MAX_TIMEOUT);
+    (i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX), now.after(timeout))
+}
+
+impl Domain {
+    /// Takes a lock. Where nothing is, an empty file is made and locked (RFC 4918, 7.3); the flag says so.
+    pub async fn lock(
+        &self,
+        principal: &Principal,
+        at: &Location,
+        request: LockRequest,
+        conditions: &Conditions,
+    ) -> Result<(Lock, bool), Error> {
+        let (principal, at, conditions) = (principal.clone(), at.clone(), conditions.clone());
+        let (now, ids) = (self.now(), self.ids.clone());
+        let work = self.transact(move |tx| {
+            Box::pin(async move {
+                let (membership, existing) = lockable(tx, &principal, &at).await?;
+                let (timeout_seconds, expires_at) = granted(now, request.timeout);
+                let lock = Lock {
+                    token: request.token,
+                    space: membership.space.id,
+                    path: at.path.to_string(),
+                    deep: request.deep,
+                    exclusive: request.exclusive,
+                    user: principal.user,
+                    owner_xml: request.owner_xml,
+                    timeout_seconds: Some(timeout_seconds),
+                    expires_at,
+                };
+                locks::remove_expired(tx, now).await?;
+                refuse_conflict(tx, &lock, now).await?;
+                match &existing {
+                    Some(item) => entity_tags(&conditions, item)?,
+                    None => {
+                        empty_file(tx, &ids, &principal, &at, &conditions, now).await?;
+                    }
+                }
+                locks::insert(tx, &lock).await?;
+                Ok((lock, existing.is_none()))
+            })
+        });
+        let (lock, created) = work.await?;
+        if created {
+            self.announce();
+        }
+        Ok((lock, created))
+    }
+
+    /// Prolongs a lock of one's own that holds at this place.
+    pub async fn refresh_lock(
+        &self,
+        principal: &Principal,
+        at: &Location,
+        token: &str,
+        timeout: Option<Duration>,
+    ) -> Result<Lock, Error> {
+        let (principal, at, token, now) = (principal.clone(), at.clone(), token.to_owned(), self.now());
+        self.transact(move |tx| {
+            Box::pin(async move {
+                enter(tx, &principal, at.space).await?;
+                let lock = own_lock(tx, &principal, &at, &token, now).await?;
+                let (timeout_seconds, expires_at) = granted(now, timeout);
+                locks::refresh(tx, &token, Some(timeout_seconds), expires_at).await?;
+                Ok(Lock { timeout_seconds: Some(timeout_seconds), expires_at, ..lock })
+            })
+        })
+        .await
+    }
+
+    /// Ends a lock of one's own that holds at this place.
+    pub async fn unlock(&self, principal: &Principal, at: &Location, token: &str) -> Result<(), Error> {
+        let (principal, at, token, now) = (principal.clone(), at.clone(), token.to_owned(), self.now());
+        self.transact(move |tx| {
+            Box::pin(async move {
+                enter(tx, &principal, at.space).await?;
+                own_lock(tx, &principal, &at, &token, now).await?;
+                locks::remove(tx, &token).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// The locks of a space that hold now.
+    pub async fn locks_on(&self, space: SpaceId) -> Result<Vec<Lock>, Error> {
+        Ok(locks::of_space(&mut *self.store.read().await?, space, self.now()).await?)
+    }
+}
+
+/// The item to lock, or `None` where an empty file has to be made.
+async fn lockable(tx: &mut Tx, principal: &Principal, at: &Location) -> Result<(Membership, Option<Item>), Error> {
+    if at.path.is_root() {
+        let membership = enter(tx, principal, at.space).await?;
+        let root = resolve(tx, membership.space.root, &ItemPath::default()).await?;
+        membership.check(Action::Create, &root)?;
+        return Ok((membership, Some(root)));
+    }
+    let spot = spot(tx, principal, at).await?;
+    match &spot.item {
+        Some(item) => spot.membership.check(Action::Write, item)?,
+        None => {
+            spot.membership.check(Action::Create, &spot.folder)?;
+            spot.check_new_name()?;
+        }
+    }
+    Ok((spot.membership, spot.item))
+}
+
+fn entity_tags(conditions: &Conditions, item: &Item) -> Result<(), Error> {
+    if conditions.entity_tags_hold(Some(&item.etag())) { Ok(()) } else { Err(Error::PreconditionFailed) }
+}
+
+async fn refuse_conflict(tx: &mut Tx, new: &Lock, now: Timestamp) -> Result<(), Error> {
+    for held in locks::of_space(tx, new.space, now).await? {
+        let overlap = covers(&held, &new.path) || new.deep && is_within(&held.path, &new.path);
+        if overlap && (held.exclusive || new.exclusive) {
+            let holder = accounts::by_id(tx, held.user).await?.map_or_else(|| "somebody".to_owned(), |user| user.name);
+            return Err(Error::Locked { path: held.path, holder });
+        }
+    }
+    Ok(())
+}
+
+async fn own_lock(
+    tx: &mut Tx,
+    principal: &Principal,
+    at: &Location,
+    token: &str,
+    now: Timestamp,
+) -> Result<Lock, Error> {
+    let path = at.path.to_string();
+    locks::of_space(tx, at.space, now)
+        .await?
+        .into_iter()
+        .find(|lock| lock.token == token && lock.user == principal.user && covers(lock, &path))
+        .ok_or(Error::NoSuchLock)
+}

@@ -1,0 +1,118 @@
+//! Dead properties and times: what clients attach to items.
+
+use crate::access::enter;
+use crate::guard::{self, Guarded};
+use crate::read::resolve;
+use crate::tree::Act;
+use crate::{Action, Conditions, Domain, Error, Item, Location, Membership, Principal};
+use stitchbox_schema::{ItemId, Timestamp};
+use stitchbox_store::changes::ChangeKind;
+use stitchbox_store::properties::{self, Property};
+use stitchbox_store::{Tx, items};
+
+/// One step of a change of properties.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PropertyChange {
+    /// Give it this value.
+    Set(Property),
+    /// Take it away, if it is there.
+    Remove {
+        /// XML namespace.
+        namespace: String,
+        /// Local name.
+        name: String,
+    },
+}
+
+impl Domain {
+    /// The dead properties of an item.
+    pub async fn properties(&self, item: &Item) -> Result<Vec<Property>, Error> {
+        Ok(properties::of_item(&mut *self.store.read().await?, item.id).await?)
+    }
+
+    /// The dead properties of all children of a folder.
+    pub async fn properties_of_children(
+        &self,
+        membership: &Membership,
+        folder: &Item,
+    ) -> Result<Vec<(ItemId, Property)>, Error> {
+        membership.check(Action::Read, folder)?;
+        Ok(properties::of_children(&mut *self.store.read().await?, folder.id).await?)
+    }
+
+    /// Applies all steps in order, or none.
+    pub async fn change_properties(
+        &self,
+        principal: &Principal,
+        at: &Location,
+        steps: Vec<PropertyChange>,
+        conditions: &Conditions,
+    ) -> Result<(), Error> {
+        let (principal, at, conditions, now) = (principal.clone(), at.clone(), conditions.clone(), self.now());
+        let work = self.transact(move |tx| {
+            Box::pin(async move {
+                let item = writable(tx, &principal, &at, &conditions, now).await?;
+                for step in &steps {
+                    match step {
+                        PropertyChange::Set(property) => properties::set(tx, item.id, property).await?,
+                        PropertyChange::Remove { namespace, name } => {
+                            properties::remove(tx, item.id, namespace, name).await?;
+                        }
+                    }
+                }
+                touched(tx, &principal, &item, now).await
+            })
+        });
+        work.await?;
+        self.announce();
+        Ok(())
+    }
+
+    /// Sets the modification time.
+    pub async fn set_mtime(
+        &self,
+        principal: &Principal,
+        at: &Location,
+        mtime: Timestamp,
+        conditions: &Conditions,
+    ) -> Result<(), Error> {
+        let (principal, at, conditions, now) = (principal.clone(), at.clone(), conditions.clone(), self.now());
+        let work = self.transact(move |tx| {
+            Box::pin(async move {
+                let item = writable(tx, &principal, &at, &conditions, now).await?;
+                touched(tx, &principal, &item, now).await?;
+                items::set_mtime(tx, item.id, mtime).await?;
+                Ok(())
+            })
+        });
+        let done = work.await;
+        done?;
+        self.announce();
+        Ok(())
+    }
+}
+
+async fn writable(
+    tx: &mut Tx,
+    principal: &Principal,
+    at: &Location,
+    conditions: &Conditions,
+    now: Timestamp,
+) -> Result<Item, Error> {
+    let membership = enter(tx, principal, at.space).await?;
+    let item = resolve(tx, membership.space.root, &at.path).await?;
+    membership.check(Action::Write, &item)?;
+    guard::check(tx, principal, now, conditions, &[Guarded::item_at(at, &item)]).await?;
+    Ok(item)
+}
+
+/// The item's folder shows a change; the root of a space has none and changes itself.
+async fn touched(tx: &mut Tx, principal: &Principal, item: &Item, at: Timestamp) -> Result<(), Error> {
+    let act = Act { actor: Some(principal.user), run: None, at };
+    let seen_in = item.parent.unwrap_or(item.id);
+    let cursor = act.append(tx, ChangeKind::Touched, item, seen_in, 0).await?;
+    if item.is_folder() {
+        items::set_last_change(tx, item.id, cursor).await?;
+    }
+    Ok(())
+}

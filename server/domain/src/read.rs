@@ -1,0 +1,127 @@
+//! Looking: items, listings, contents, quota.
+
+use crate::access::enter;
+use crate::{Action, BlobStream, Domain, Error, Item, ItemPath, Location, Membership, Principal, Version};
+use bytes::Bytes;
+use futures::StreamExt;
+use std::ops::Range;
+use stitchbox_schema::ItemId;
+use stitchbox_store::{Connection, StoreError, items, versions};
+
+/// A file with the version it shows.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// What the asking person may do.
+    pub membership: Membership,
+    /// The file.
+    pub item: Item,
+    /// What it shows.
+    pub version: Version,
+}
+
+/// How full a space is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Bytes in live files.
+    pub used: i64,
+    /// Most bytes it may hold.
+    pub limit: Option<i64>,
+}
+
+/// Follows a path from the root of a space.
+pub(crate) async fn resolve(db: &mut Connection, root: ItemId, path: &ItemPath) -> Result<Item, Error> {
+    let mut item = items::by_id(db, root).await?.ok_or(Error::NotFound)?;
+    for name in path.names() {
+        item = items::child(db, item.id, name.as_str()).await?.ok_or(Error::NotFound)?;
+    }
+    Ok(item)
+}
+
+impl Domain {
+    /// The item at a place, if the principal may read it.
+    pub async fn item(&self, principal: &Principal, at: &Location) -> Result<(Membership, Item), Error> {
+        let mut db = self.store.read().await?;
+        let membership = enter(&mut db, principal, at.space).await?;
+        let item = resolve(&mut db, membership.space.root, &at.path).await?;
+        membership.check(Action::Read, &item)?;
+        Ok((membership, item))
+    }
+
+    /// All children of a folder, by name.
+    pub async fn children(&self, membership: &Membership, folder: &Item) -> Result<Vec<Item>, Error> {
+        membership.check(Action::Read, folder)?;
+        Ok(items::children(&mut *self.store.read().await?, folder.id).await?)
+    }
+
+    /// Up to `limit` children with a name after `after`, by name: for listings that are streamed.
+    pub async fn children_page(
+        &self,
+        membership: &Membership,
+        folder: &Item,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<Item>, Error> {
+        membership.check(Action::Read, folder)?;
+        Ok(items::children_page(&mut *self.store.read().await?, folder.id, after, limit).await?)
+    }
+
+    /// The file at a place with the version it shows.
+    pub async fn content(&self, principal: &Principal, at: &Location) -> Result<Content, Error> {
+        let mut db = self.store.read().await?;
+        let membership = enter(&mut db, principal, at.space).await?;
+        let item = resolve(&mut db, membership.space.root, &at.path).await?;
+        membership.check(Action::Read, &item)?;
+        let version = version_of(&mut db, &item).await?.ok_or(Error::IsFolder)?;
+        Ok(Content { membership, item, version })
+    }
+
+    /// The bytes of a version. The range must lie within its size.
+    pub async fn open(&self, version: &Version, range: Range<u64>) -> Result<BlobStream, Error> {
+        let body = versions::body(&mut *self.store.read().await?, version.blob).await?;
+        let Some(body) = body else { return Ok(self.blobs.read(version.blob, range).await?) };
+        let bytes = Bytes::from(body);
+        let end = usize::try_from(range.end).unwrap_or(usize::MAX).min(bytes.len());
+        let start = usize::try_from(range.start).unwrap_or(usize::MAX).min(end);
+        Ok(futures::stream::once(std::future::ready(Ok(bytes.slice(start..end)))).boxed())
+    }
+
+    /// The version a file shows; `None` for a folder.
+    pub async fn version_of(&self, item: &Item) -> Result<Option<Version>, Error> {
+        version_of(&mut *self.store.read().await?, item).await
+    }
+
+    /// The versions shown by all files of a folder, each with its file's name: one query for a listing.
+    pub async fn versions_shown_in(
+        &self,
+        membership: &Membership,
+        folder: &Item,
+    ) -> Result<Vec<(String, Version)>, Error> {
+        membership.check(Action::Read, folder)?;
+        Ok(versions::shown_in(&mut *self.store.read().await?, folder.id).await?)
+    }
+
+    /// All versions of a file, newest first.
+    pub async fn versions(&self, principal: &Principal, at: &Location) -> Result<Vec<Version>, Error> {
+        let content = self.content(principal, at).await?;
+        Ok(versions::of_item(&mut *self.store.read().await?, content.item.id).await?)
+    }
+
+    /// How full a space is.
+    pub async fn quota(&self, membership: &Membership) -> Result<Quota, Error> {
+        let root = items::by_id(&mut *self.store.read().await?, membership.space.root).await?.ok_or(Error::NotFound)?;
+        Ok(Quota { used: root.size, limit: membership.space.quota })
+    }
+
+    /// The item's id as clients see it: stable for its life, and of this installation alone.
+    #[must_use]
+    pub fn oc_id(&self, item: &Item) -> String {
+        format!("{:08}{}", item.id.0, self.instance)
+    }
+}
+
+async fn version_of(db: &mut Connection, item: &Item) -> Result<Option<Version>, Error> {
+    let Some(id) = item.version else { return Ok(None) };
+    let version = versions::by_id(db, id).await?;
+    let missing = StoreError::Inconsistent { table: "items", column: "version_id", row: item.id.0 };
+    Ok(Some(version.ok_or(missing)?))
+}

@@ -1,0 +1,324 @@
+//! The trigger: looks at the state of a folder and decides whether a run is due.
+//!
+//! Two steps, both driven by the journal and both repeatable. [`Domain::note_changes`] turns changes into folders to be
+//! looked at and moves its cursor in the same transaction, so no change is missed or counted twice.
+//! [`Domain::evaluate_due`] looks at each such folder as it is *now* and, in one transaction, makes the run that its
+//! state asks for. How a file came there plays no part.
+
+use crate::runs::{RunReason, complain, supersede};
+use crate::tree::Act;
+use crate::{Domain, Error, Item, Space, Version};
+use std::collections::HashMap;
+use std::time::Duration;
+use stitchbox_formats::Content;
+use stitchbox_recipe::{Completeness, ENGINE_VERSION, RECIPE_NAME, Recipe, Role, recipe_hash, run_identity};
+use stitchbox_schema::documents::RunState;
+use stitchbox_schema::{ItemId, JobId, RunId, SpaceId, Timestamp};
+use stitchbox_store::changes::{self, Change, ChangeKind};
+use stitchbox_store::jobs::{self, JobKind};
+use stitchbox_store::runs::{self, Run, RunInput};
+use stitchbox_store::series::{self, Watched};
+use stitchbox_store::{Connection, Tx, items, settings, spaces, uploads, versions};
+
+/// Name of the trigger's position in the journal.
+const READER: &str = "trigger";
+/// Changes read in one transaction.
+const BATCH: i64 = 500;
+/// Folders looked at before the journal is read again.
+const FOLDERS: i64 = 64;
+/// How often a quiet folder with an upload under way is looked at.
+const WHILE_UPLOADING: Duration = Duration::from_secs(1);
+
+impl Domain {
+    /// Reads the next changes of the journal; true if there may be more.
+    pub async fn note_changes(&self) -> Result<bool, Error> {
+        let mut db = self.store.read().await?;
+        let position = settings::cursor(&mut db, READER).await?;
+        if changes::after(&mut db, position, 1).await?.is_empty() {
+            return Ok(false);
+        }
+        drop(db);
+        let now = self.now();
+        let work = self.transact(move |tx| {
+            Box::pin(async move {
+                let position = settings::cursor(tx, READER).await?;
+                let batch = changes::after(tx, position, BATCH).await?;
+                let Some(last) = batch.last() else { return Ok((false, false)) };
+                settings::set_cursor(tx, READER, last.cursor).await?;
+                let removed = note_removed_outputs(tx, &batch, now).await?;
+                for (folder, (space, changed_at)) in touched_folders(tx, &batch).await? {
+                    let watched = Watched { folder, space, changed_at, due_at: changed_at };
+                    series::watch(tx, &watched).await?;
+                }
+                Ok((batch.len() as i64 == BATCH, removed))
+            })
+        });
+        let (more, removed) = work.await?;
+        if removed {
+            self.run_changed().notify_waiters();
+        }
+        Ok(more)
+    }
+
+    /// Looks at the folders that are due; returns how many runs were made.
+    pub async fn evaluate_due(&self) -> Result<usize, Error> {
+        let due = series::due(&mut *self.store.read().await?, self.now(), FOLDERS).await?;
+        let mut made = 0;
+        for watched in due {
+            let domain = self.clone();
+            let run = self.store.write(move |tx| Box::pin(async move { domain.evaluate(tx, watched).await })).await?;
+            made += usize::from(run.is_some());
+        }
+        if made > 0 {
+            self.run_changed().notify_waiters();
+        }
+        Ok(made)
+    }
+
+    /// When the next folder is due.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
+        Ok(series::next_due(&mut *self.store.read().await?).await?)
+    }
+
+    async fn evaluate(&self, tx: &mut Tx, watched: Watched) -> Result<Option<RunId>, Error> {
+        let now = self.now();
+        let Some((folder, space)) = living_series_folder(tx, watched.folder).await? else {
+            series::settle(tx, watched.folder).await?;
+            return Ok(None);
+        };
+        let state = FolderState::read(tx, &folder, &space).await?;
+        match state.verdict(tx, &watched, now, self.settings.quiet).await? {
+            Verdict::Wait(until) => {
+                series::defer(tx, folder.id, until).await?;
+                Ok(None)
+            }
+            Verdict::Nothing => {
+                series::settle(tx, folder.id).await?;
+                Ok(None)
+            }
+            Verdict::Complete => {
+                series::settle(tx, folder.id).await?;
+                self.make_run(tx, &folder, state, now).await
+            }
+        }
+    }
+
+    async fn make_run(
+        &self,
+        tx: &mut Tx,
+        folder: &Item,
+        state: FolderState,
+        now: Timestamp,
+    ) -> Result<Option<RunId>, Error> {
+        let identity = state.identity(folder.id);
+        let latest = runs::latest_of_folder(tx, folder.id).await?;
+        if latest.is_some_and(|run| run.identity == identity) {
+            return Ok(None);
+        }
+        supersede(tx, folder.id, now).await?;
+        let id = RunId(self.ids.next(now));
+        let run = Run {
+            id,
+            space: folder.space,
+            folder: folder.id,
+            identity,
+            recipe: state.recipe_text.clone(),
+            engine: ENGINE_VERSION.to_owned(),
+            state: RunState::Queued,
+            progress: 0.0,
+            step: "waiting for a worker".to_owned(),
+            message: None,
+            digest: None,
+            attempts: 0,
+            outputs: Vec::new(),
+            created_at: now,
+            started_at: None,
+            finished_at: None,
+            revision: 0,
+        };
+        runs::insert(tx, &run, &state.run_inputs()).await?;
+        match state.recipe {
+            Ok(_) => jobs::insert(tx, JobId(self.ids.next(now)), JobKind::Run, id, now).await?,
+            // A recipe that cannot be read needs no worker to say so.
+            Err(reason) => complain(tx, &self.ids, run, &RunReason::Message(reason), now).await?,
+        }
+        Ok(Some(id))
+    }
+}
+
+/// What a look at a folder leads to.
+enum Verdict {
+    /// Look again then.
+    Wait(Timestamp),
+    /// Nothing until the folder changes.
+    Nothing,
+    /// The series is complete.
+    Complete,
+}
+
+/// What a folder holds, as far as a series is concerned.
+struct FolderState {
+    recipe_text: Option<String>,
+    recipe: Result<Recipe, String>,
+    names: Vec<String>,
+    inputs: Vec<(String, Version)>,
+    sub_apertures: usize,
+}
+
+impl FolderState {
+    async fn read(tx: &mut Tx, folder: &Item, space: &Space) -> Result<Self, Error> {
+        let shown = versions::shown_in(tx, folder.id).await?;
+        let shown: Vec<(String, Version)> = shown.into_iter().filter(|(_, version)| version.run.is_none()).collect();
+        let own = shown.iter().find(|(name, _)| name.eq_ignore_ascii_case(RECIPE_NAME));
+        let (recipe_text, recipe) = match own {
+            Some((name, version)) => own_recipe(tx, name, version).await?,
+            None => {
+                let text = space.default_recipe.clone();
+                let recipe = text.as_deref().map_or_else(|| Ok(Recipe::default()), read_recipe);
+                (text, recipe)
+            }
+        };
+        let names = shown.iter().map(|(name, _)| name.clone()).collect();
+        let rule = recipe.as_ref().cloned().unwrap_or_default();
+        let (mut inputs, mut sub_apertures) = (Vec::new(), 0);
+        for (name, version) in shown {
+            match rule.classify(&name, Content::from_word(&version.role).head()) {
+                Role::SubAperture | Role::Claimed => sub_apertures += 1,
+                Role::Positions | Role::Reference => {}
+                Role::Recipe | Role::Foreign => continue,
+            }
+            inputs.push((name, version));
+        }
+        Ok(Self { recipe_text, recipe, names, inputs, sub_apertures })
+    }
+
+    async fn verdict(
+        &self,
+        db: &mut Connection,
+        watched: &Watched,
+        now: Timestamp,
+        default_quiet: Duration,
+    ) -> Result<Verdict, Error> {
+        if self.sub_apertures == 0 {
+            return Ok(Verdict::Nothing);
+        }
+        let completeness = self.recipe.as_ref().ok().and_then(|recipe| recipe.series.completeness.clone());
+        let complete_if = |complete| if complete { Verdict::Complete } else { Verdict::Nothing };
+        let quiet = match completeness {
+            Some(Completeness::Expected(count)) => return Ok(complete_if(self.sub_apertures >= count)),
+            Some(Completeness::Marker(marker)) => return Ok(complete_if(self.names.contains(&marker))),
+            Some(Completeness::Quiet(quiet)) => quiet,
+            None => default_quiet,
+        };
+        let quiet_at = watched.changed_at.after(quiet);
+        if now < quiet_at {
+            return Ok(Verdict::Wait(quiet_at));
+        }
+        if uploads::is_open_in(db, watched.folder, now).await? {
+            return Ok(Verdict::Wait(now.after(WHILE_UPLOADING)));
+        }
+        Ok(Verdict::Complete)
+    }
+
+    fn identity(&self, folder: ItemId) -> String {
+        let inputs = self.inputs.iter().map(|(name, version)| (name.as_str(), version.sha256.as_str()));
+        run_identity(&folder.to_string(), &recipe_hash(self.recipe_text.as_deref()), inputs)
+    }
+
+    fn run_inputs(&self) -> Vec<RunInput> {
+        let pinned = |(name, version): &(String, Version)| RunInput {
+            item: version.item,
+            version: version.id,
+            name: name.clone(),
+        };
+        self.inputs.iter().map(pinned).collect()
+    }
+}
+
+/// The folder's own recipe: its text and what it says, or why it cannot be read.
+async fn own_recipe(
+    db: &mut Connection,
+    name: &str,
+    version: &Version,
+) -> Result<(Option<String>, Result<Recipe, String>), Error> {
+    let Some(body) = versions::body(db, version.blob).await? else {
+        let reason =
+            format!("{name} is {} bytes long; a recipe has at most {}", version.size, crate::uploads::SMALL_BYTES);
+        return Ok((Some(String::new()), Err(reason)));
+    };
+    match String::from_utf8(body) {
+        Ok(text) => {
+            let recipe = read_recipe(&text);
+            Ok((Some(text), recipe))
+        }
+        Err(_) => Ok((Some(String::new()), Err(format!("{name} is not a text in UTF-8; save it as plain text")))),
+    }
+}
+
+fn read_recipe(text: &str) -> Result<Recipe, String> {
+    Recipe::parse(text).map_err(|error| format!("{RECIPE_NAME}: {error}"))
+}
+
+/// The folder with its space, if it lives and may hold a series: folders written by a run hold none.
+async fn living_series_folder(db: &mut Connection, id: ItemId) -> Result<Option<(Item, Space)>, Error> {
+    let Some(folder) = items::by_id(db, id).await? else { return Ok(None) };
+    let (_, lives) = items::path(db, id).await?;
+    if !lives || !folder.is_folder() || folder.run.is_some() {
+        return Ok(None);
+    }
+    Ok(spaces::by_id(db, folder.space).await?.map(|space| (folder, space)))
+}
+
+/// The folders whose state a batch of changes may have altered, with the time of the last such change. What a run
+/// wrote alters nothing.
+async fn touched_folders(
+    db: &mut Connection,
+    batch: &[Change],
+) -> Result<HashMap<ItemId, (SpaceId, Timestamp)>, Error> {
+    let mut touched = HashMap::new();
+    for change in batch.iter().filter(|change| change.run.is_none()) {
+        for folder in [change.folder, change.old_folder].into_iter().flatten() {
+            touched.insert(folder, (change.space, change.at));
+        }
+        // A whole tree may have appeared at once: by COPY, restore, or a move from another space.
+        if matches!(change.kind, ChangeKind::Created | ChangeKind::Restored | ChangeKind::Moved) {
+            for item in items::subtree(db, change.item).await?.iter().filter(|item| item.is_folder()) {
+                touched.insert(item.id, (change.space, change.at));
+            }
+        }
+    }
+    Ok(touched)
+}
+
+/// Somebody put outputs of a run into the trash: the run is not repeated until its inputs or recipe change.
+async fn note_removed_outputs(tx: &mut Tx, batch: &[Change], now: Timestamp) -> Result<bool, Error> {
+    let mut any = false;
+    for change in batch.iter().filter(|change| change.run.is_none() && change.kind == ChangeKind::Deleted) {
+        let Some(run) = items::by_id(tx, change.item).await?.and_then(|item| item.run) else { continue };
+        let Some(run) = runs::by_id(tx, run).await? else { continue };
+        // Of a copied folder's outputs the run is another folder's.
+        let own = is_within(tx, change.folder, run.folder).await?;
+        if own && run.state == RunState::Done {
+            let step = "outputs removed".to_owned();
+            let removed = Run { state: RunState::OutputsRemoved, step, finished_at: Some(now), ..run };
+            runs::update(tx, &removed).await?;
+            any = true;
+        }
+    }
+    Ok(any)
+}
+
+async fn is_within(db: &mut Connection, mut folder: Option<ItemId>, top: ItemId) -> Result<bool, Error> {
+    while let Some(id) = folder {
+        if id == top {
+            return Ok(true);
+        }
+        folder = items::by_id(db, id).await?.and_then(|item| item.parent);
+    }
+    Ok(false)
+}
+
+/// Who acts when the trigger itself writes into a folder.
+pub(crate) fn act_of_run(run: RunId, at: Timestamp) -> Act {
+    Act { actor: None, run: Some(run), at }
+}

@@ -1,0 +1,388 @@
+//! Changing the tree: make, remove, move, copy. One transaction each; bytes are never copied.
+
+use crate::access::enter;
+use crate::guard::{self, Guarded};
+use crate::read::resolve;
+use crate::{Action, Conditions, Domain, Error, Ids, Item, ItemKind, Location, Membership, Principal, Refusal};
+use std::collections::HashMap;
+use stitchbox_schema::{Cursor, ItemId, ItemName, RunId, SpaceKind, Timestamp, UserId, VersionId};
+use stitchbox_store::changes::{self, ChangeKind, NewChange};
+use stitchbox_store::trash::Trashed;
+use stitchbox_store::{Connection, Tx, items, properties, trash, versions};
+
+/// How much of a folder is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyDepth {
+    /// The folder alone, empty.
+    Zero,
+    /// With everything below.
+    Infinity,
+}
+
+/// What a move or copy did.
+#[derive(Debug, Clone)]
+pub struct Relocated {
+    /// The item at the destination.
+    pub item: Item,
+    /// Whether something was there before; it is in the trash now.
+    pub replaced: bool,
+}
+
+/// A place in an open transaction: the folder that holds it, the name, and what is there.
+pub(crate) struct Spot {
+    pub membership: Membership,
+    pub folder: Item,
+    pub name: ItemName,
+    pub item: Option<Item>,
+}
+
+/// Looks up a place that is not a root. [`Error::ParentMissing`] if there is no folder to hold it.
+pub(crate) async fn spot(db: &mut Connection, principal: &Principal, at: &Location) -> Result<Spot, Error> {
+    let membership = enter(db, principal, at.space).await?;
+    let (folder, name) = at.path.split_last().ok_or(Refusal::Root)?;
+    let name = name.clone();
+    let folder = resolve(db, membership.space.root, &folder).await.map_err(|error| match error {
+        Error::NotFound => Error::ParentMissing,
+        other => other,
+    })?;
+    if !folder.is_folder() {
+        return Err(Error::ParentMissing);
+    }
+    let item = items::child(db, folder.id, name.as_str()).await?;
+    Ok(Spot { membership, folder, name, item })
+}
+
+impl Spot {
+    /// The item, or [`Error::NotFound`].
+    pub(crate) fn existing(&self) -> Result<&Item, Error> {
+        self.item.as_ref().ok_or(Error::NotFound)
+    }
+
+    /// Whether the name may be used for something new here.
+    pub(crate) fn check_new_name(&self) -> Result<(), Error> {
+        let top_of_personal = self.membership.space.kind == SpaceKind::Personal && self.folder.parent.is_none();
+        if top_of_personal && crate::RESERVED_NAMES.contains(&self.name.as_str()) {
+            return Err(Refusal::ReservedName.into());
+        }
+        Ok(())
+    }
+}
+
+/// Who does what when: what every change row needs.
+#[derive(Clone, Copy)]
+pub(crate) struct Act {
+    pub actor: Option<UserId>,
+    pub run: Option<RunId>,
+    pub at: Timestamp,
+}
+
+impl Act {
+    /// Appends a change of an item in a folder.
+    pub(crate) async fn append(
+        self,
+        tx: &mut Tx,
+        kind: ChangeKind,
+        item: &Item,
+        folder: ItemId,
+        size_delta: i64,
+    ) -> Result<Cursor, Error> {
+        let change = NewChange {
+            space: item.space,
+            item: item.id,
+            folder,
+            old_folder: None,
+            kind,
+            name: &item.name,
+            run: self.run,
+            actor: self.actor,
+            at: self.at,
+            size_delta,
+        };
+        Ok(changes::append(tx, &change).await?)
+    }
+}
+
+impl Domain {
+    /// Makes a folder.
+    pub async fn make_folder(
+        &self,
+        principal: &Principal,
+        at: &Location,
+        conditions: &Conditions,
+    ) -> Result<Item, Error> {
+        let (principal, at, conditions) = (principal.clone(), at.clone(), conditions.clone());
+        let (now, id) = (self.now(), ItemId(self.ids.next(self.now())));
+        let work = self.transact(move |tx| {
+            Box::pin(async move {
+                if at.path.is_root() {
+                    enter(tx, &principal, at.space).await?;
+                    return Err(Error::Exists);
+                }
+                let spot = spot(tx, &principal, &at).await?;
+                spot.membership.check(Action::Create, &spot.folder)?;
+                if spot.item.is_some() {
+                    return Err(Error::Exists);
+                }
+                spot.check_new_name()?;
+                guard::check(tx, &principal, now, &conditions, &[Guarded::new_at(&at)]).await?;
+                let act = Act { actor: Some(principal.user), run: None, at: now };
+                new_folder(tx, id, &spot.folder, spot.name.as_str(), act).await
+            })
+        });
+        let item = work.await?;
+        self.announce();
+        Ok(item)
+    }
+
+    /// Puts an item, with everything below it, into the trash.
+    pub async fn remove(&self, principal: &Principal, at: &Location, conditions: &Conditions) -> Result<(), Error> {
+        let (principal, at, conditions) = (principal.clone(), at.clone(), conditions.clone());
+        let now = self.now();
+        let work = self.transact(move |tx| {
+            Box::pin(async move {
+                let spot = spot(tx, &principal, &at).await.map_err(missing_parent_is_not_found)?;
+                let item = spot.existing()?;
+                hide_from_creators(&spot.membership, item)?;
+                spot.membership.check(Action::Delete, item)?;
+                guard::check(tx, &principal, now, &conditions, &[Guarded::tree_at(&at, Some(item))]).await?;
+                let act = Act { actor: Some(principal.user), run: None, at: now };
+                discard(tx, &at, &spot.folder, item, act).await?;
+                guard::forget_locks_below(tx, &at, now).await
+            })
+        });
+        work.await?;
+        self.announce();
+        Ok(())
+    }
+
+    /// Moves or renames an item, within a space or between two. What lies at the destination goes to the trash in the
+    /// same transaction.
+    pub async fn relocate(
+        &self,
+        principal: &Principal,
+        from: &Location,
+        to: &Location,
+        overwrite: bool,
+        conditions: &Conditions,
+    ) -> Result<Relocated, Error> {
+        let (principal, from, to, conditions) = (principal.clone(), from.clone(), to.clone(), conditions.clone());
+        let now = self.now();
+        let work = self.transact(move |tx| {
+            Box::pin(async move {
+                let source = spot(tx, &principal, &from).await.map_err(missing_parent_is_not_found)?;
+                let item = source.existing()?.clone();
+                hide_from_creators(&source.membership, &item)?;
+                source.membership.check(Action::Move, &item)?;
+                let target = arrive(tx, &principal, &from, &to, overwrite).await?;
+                let guarded = [Guarded::tree_at(&from, Some(&item)), Guarded::tree_at(&to, target.item.as_ref())];
+                guard::check(tx, &principal, now, &conditions, &guarded).await?;
+                if from.space != to.space {
+                    guard::quota(tx, &target.membership, item.size - target.item.as_ref().map_or(0, |i| i.size))
+                        .await?;
+                }
+                let act = Act { actor: Some(principal.user), run: None, at: now };
+                if let Some(old) = &target.item {
+                    discard(tx, &to, &target.folder, old, act).await?;
+                }
+                guard::forget_locks_below(tx, &from, now).await?;
+                let item = put_in_place(tx, item, &source.folder, &target, act).await?;
+                Ok(Relocated { item, replaced: target.item.is_some() })
+            })
+        });
+        let relocated = work.await?;
+        self.announce();
+        Ok(relocated)
+    }
+
+    /// Copies an item; the copies share the bytes. What lies at the destination goes to the trash in the same
+    /// transaction.
+    pub async fn copy(
+        &self,
+        principal: &Principal,
+        from: &Location,
+        to: &Location,
+        depth: CopyDepth,
+        overwrite: bool,
+        conditions: &Conditions,
+    ) -> Result<Relocated, Error> {
+        let (principal, from, to, conditions) = (principal.clone(), from.clone(), to.clone(), conditions.clone());
+        let (now, ids) = (self.now(), self.ids.clone());
+        let work = self.transact(move |tx| {
+            Box::pin(async move {
+                let source = enter(tx, &principal, from.space).await?;
+                let original = resolve(tx, source.space.root, &from.path).await?;
+                source.check(Action::Read, &original)?;
+                let target = arrive(tx, &principal, &from, &to, overwrite).await?;
+                guard::check(tx, &principal, now, &conditions, &[Guarded::tree_at(&to, target.item.as_ref())]).await?;
+                let added = if depth == CopyDepth::Zero && original.is_folder() { 0 } else { original.size };
+                guard::quota(tx, &target.membership, added - target.item.as_ref().map_or(0, |i| i.size)).await?;
+                let act = Act { actor: Some(principal.user), run: None, at: now };
+                if let Some(old) = &target.item {
+                    discard(tx, &to, &target.folder, old, act).await?;
+                }
+                let item = duplicate(tx, &ids, &original, &target, depth, act).await?;
+                Ok(Relocated { item, replaced: target.item.is_some() })
+            })
+        });
+        let relocated = work.await?;
+        self.announce();
+        Ok(relocated)
+    }
+}
+
+fn missing_parent_is_not_found(error: Error) -> Error {
+    match error {
+        Error::ParentMissing => Error::NotFound,
+        other => other,
+    }
+}
+
+/// A credential that may only create must not learn what exists.
+fn hide_from_creators(membership: &Membership, item: &Item) -> Result<(), Error> {
+    if membership.scope.create_only && membership.check(Action::Delete, item).is_err() {
+        return Err(Refusal::CreateOnly.into());
+    }
+    Ok(())
+}
+
+/// Checks the destination of a move or copy.
+async fn arrive(
+    tx: &mut Tx,
+    principal: &Principal,
+    from: &Location,
+    to: &Location,
+    overwrite: bool,
+) -> Result<Spot, Error> {
+    let target = spot(tx, principal, to).await?;
+    let nested = from.path.contains(&to.path) || to.path.contains(&from.path);
+    if from.space == to.space && nested {
+        return Err(Error::IntoItself);
+    }
+    target.membership.check(Action::Create, &target.folder)?;
+    target.check_new_name()?;
+    if let Some(old) = &target.item {
+        if !overwrite {
+            return Err(Error::PreconditionFailed);
+        }
+        target.membership.check(Action::Delete, old)?;
+        if old.run.is_some() {
+            return Err(Refusal::Derived.into());
+        }
+    }
+    Ok(target)
+}
+
+/// Makes a folder in a folder. Names are unique, so a race ends in [`Error::Exists`].
+pub(crate) async fn new_folder(tx: &mut Tx, id: ItemId, folder: &Item, name: &str, act: Act) -> Result<Item, Error> {
+    let mut item = Item {
+        id,
+        space: folder.space,
+        parent: Some(folder.id),
+        name: name.to_owned(),
+        kind: ItemKind::Folder,
+        version: None,
+        size: 0,
+        mtime: act.at,
+        last_change: Cursor(0),
+        run: act.run,
+        created_at: act.at,
+    };
+    items::insert(tx, &item).await?;
+    item.last_change = act.append(tx, ChangeKind::Created, &item, folder.id, 0).await?;
+    items::set_last_change(tx, item.id, item.last_change).await?;
+    Ok(item)
+}
+
+/// Puts an item into the trash.
+pub(crate) async fn discard(tx: &mut Tx, at: &Location, folder: &Item, item: &Item, act: Act) -> Result<(), Error> {
+    let entry = Trashed {
+        item: item.id,
+        space: item.space,
+        parent: folder.id,
+        original_path: at.path.to_string(),
+        deleted_at: act.at,
+        deleted_by: act.actor,
+    };
+    trash::insert(tx, &entry).await?;
+    items::place(tx, item.id, None, &item.name).await?;
+    act.append(tx, ChangeKind::Deleted, item, folder.id, -item.size).await?;
+    Ok(())
+}
+
+async fn put_in_place(tx: &mut Tx, item: Item, from: &Item, target: &Spot, act: Act) -> Result<Item, Error> {
+    let moved = Item { parent: Some(target.folder.id), name: target.name.as_str().to_owned(), ..item };
+    items::place(tx, moved.id, moved.parent, &moved.name).await?;
+    if moved.space == target.folder.space {
+        let change = NewChange {
+            space: moved.space,
+            item: moved.id,
+            folder: target.folder.id,
+            old_folder: Some(from.id),
+            kind: ChangeKind::Moved,
+            name: &moved.name,
+            run: None,
+            actor: act.actor,
+            at: act.at,
+            size_delta: moved.size,
+        };
+        let cursor = changes::append(tx, &change).await?;
+        changes::raise(tx, from.id, cursor, -moved.size, act.at).await?;
+        return Ok(moved);
+    }
+    // Between spaces it leaves the one and appears in the other; whoever reads one space's changes sees only its own.
+    act.append(tx, ChangeKind::Deleted, &moved, from.id, -moved.size).await?;
+    items::set_space(tx, moved.id, target.folder.space).await?;
+    let moved = Item { space: target.folder.space, ..moved };
+    act.append(tx, ChangeKind::Created, &moved, target.folder.id, moved.size).await?;
+    Ok(moved)
+}
+
+/// Copies rows: a new item and, for a file, a new version on the same blob. Derived items below a copied folder stay
+/// derived (their series came along); a derived item that is itself the top of the copy becomes an ordinary one, and so
+/// does everything below it.
+async fn duplicate(
+    tx: &mut Tx,
+    ids: &Ids,
+    original: &Item,
+    target: &Spot,
+    depth: CopyDepth,
+    act: Act,
+) -> Result<Item, Error> {
+    let tree = match depth {
+        CopyDepth::Infinity => items::subtree(tx, original.id).await?,
+        CopyDepth::Zero => vec![original.clone()],
+    };
+    let mut copies: HashMap<ItemId, ItemId> = HashMap::with_capacity(tree.len());
+    let mut top = None;
+    for old in tree {
+        let id = ItemId(ids.next(act.at));
+        let parent = old.parent.and_then(|parent| copies.get(&parent)).copied().unwrap_or(target.folder.id);
+        let name = if old.id == original.id { target.name.as_str().to_owned() } else { old.name.clone() };
+        let alone = depth == CopyDepth::Zero && old.is_folder();
+        let copy = Item {
+            id,
+            space: target.folder.space,
+            parent: Some(parent),
+            name,
+            size: if alone { 0 } else { old.size },
+            run: old.run.filter(|_| original.run.is_none()),
+            created_at: act.at,
+            version: old.version.map(|_| VersionId(ids.next(act.at))),
+            ..old
+        };
+        items::insert(tx, &copy).await?;
+        if let (Some(new), Some(shown)) = (copy.version, old.version) {
+            let shown = versions::by_id(tx, shown).await?.ok_or(Error::NotFound)?;
+            let run = copy.run;
+            let version = versions::Version { id: new, item: id, created_at: act.at, author: act.actor, run, ..shown };
+            versions::insert(tx, &version).await?;
+        }
+        properties::copy(tx, old.id, id).await?;
+        copies.insert(old.id, id);
+        top.get_or_insert(copy);
+    }
+    let mut top = top.ok_or(Error::NotFound)?;
+    top.last_change = act.append(tx, ChangeKind::Created, &top, target.folder.id, top.size).await?;
+    items::set_last_change(tx, top.id, top.last_change).await?;
+    Ok(top)
+}

@@ -1,0 +1,210 @@
+//! The commit: the transaction after which a file is there.
+
+use super::{Body, Target, Upload, checksum, destination};
+use crate::tree::Act;
+use crate::{Conditions, Domain, Error, Ids, Item, ItemKind, Location, Principal, Version, guard};
+use std::sync::Arc;
+use stitchbox_formats::Content;
+use stitchbox_schema::{BlobId, Cursor, ItemId, Timestamp, UploadId, VersionId};
+use stitchbox_store::changes::ChangeKind;
+use stitchbox_store::versions::NewBlob;
+use stitchbox_store::{Tx, items, uploads, versions};
+
+/// What a commit made.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// The file.
+    pub item: Item,
+    /// The version it shows now.
+    pub version: Version,
+    /// Whether the file is new.
+    pub created: bool,
+}
+
+/// A finished body: durable already, or small enough to come along.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub blob: NewBlob,
+    pub content: Content,
+    pub session: Option<UploadId>,
+}
+
+impl Upload {
+    /// Verifies, makes durable, and shows the file. After `Ok` it survives everything.
+    pub async fn commit(self) -> Result<Committed, Error> {
+        let Self { domain, target, body, digests, head, received, .. } = self;
+        if let Some(announced) = target.intent.announced_size
+            && announced != received
+        {
+            return Err(Error::BodyIncomplete { announced, received });
+        }
+        let sha256 = digests.finish()?;
+        let finished = finish(&domain, body, sha256, received, Content::of(&head)).await?;
+        let in_store = finished.blob.body.is_none().then_some(finished.blob.id);
+        let (now, ids) = (domain.now(), domain.ids.clone());
+        let committed =
+            domain.transact(move |tx| Box::pin(async move { show(tx, &ids, &target, finished, now).await })).await;
+        settle(&domain, committed, in_store).await
+    }
+}
+
+/// Makes the body durable where it is not part of the transaction.
+async fn finish(
+    domain: &Domain,
+    body: Body,
+    sha256: String,
+    received: u64,
+    content: Content,
+) -> Result<Finished, Error> {
+    let created_at = domain.now();
+    let size = i64::try_from(received).unwrap_or(i64::MAX);
+    Ok(match body {
+        Body::Small(bytes) => {
+            let id = BlobId(domain.ids.next(created_at));
+            Finished { blob: NewBlob { id, size, sha256, body: Some(bytes), created_at }, content, session: None }
+        }
+        Body::Large(mut large) => {
+            large.staged.publish().await?;
+            let blob = NewBlob { id: large.blob, size, sha256, body: None, created_at };
+            Finished { blob, content, session: large.session.take() }
+        }
+    })
+}
+
+/// Announces what was committed; takes back the bytes of what was refused.
+async fn settle(
+    domain: &Domain,
+    committed: Result<Committed, Error>,
+    in_store: Option<BlobId>,
+) -> Result<Committed, Error> {
+    match committed {
+        Ok(committed) => {
+            domain.announce();
+            Ok(committed)
+        }
+        Err(refused) => {
+            if let (Some(blob), true) = (in_store, is_certainly_refused(&refused)) {
+                // The row of the session expires by itself; then the sweep would find the blob, too.
+                if let Err(error) = domain.blobs.delete(blob).await {
+                    tracing::warn!(%error, %blob, "the bytes of a refused upload stay until the next sweep");
+                }
+            }
+            Err(refused)
+        }
+    }
+}
+
+/// After trouble with the database the commit may have happened all the same; the bytes must then stay.
+fn is_certainly_refused(error: &Error) -> bool {
+    !matches!(error, Error::Store(_))
+}
+
+async fn show(
+    tx: &mut Tx,
+    ids: &Arc<Ids>,
+    target: &Target,
+    finished: Finished,
+    now: Timestamp,
+) -> Result<Committed, Error> {
+    let spot = destination(tx, target, now).await?;
+    let replaced = spot.item.as_ref().map_or(0, |item| item.size);
+    guard::quota(tx, &spot.membership, finished.blob.size - replaced).await?;
+    if let Some(session) = finished.session {
+        uploads::remove(tx, session).await?;
+    }
+    let act = Act { actor: Some(target.principal.user), run: None, at: now };
+    let place = Place { folder: &spot.folder, name: spot.name.as_str(), existing: spot.item.as_ref() };
+    let meta = Meta { mtime: target.intent.mtime.unwrap_or(now), checksum: target.intent.checksum.as_ref() };
+    new_version(tx, ids, place, finished, meta, act).await
+}
+
+/// Where a version appears.
+pub(super) struct Place<'a> {
+    pub folder: &'a Item,
+    pub name: &'a str,
+    pub existing: Option<&'a Item>,
+}
+
+/// What a version carries besides its bytes.
+pub(super) struct Meta<'a> {
+    pub mtime: Timestamp,
+    pub checksum: Option<&'a checksum::Checksum>,
+}
+
+/// Records blob and version and lets the file, new or old, show it.
+pub(super) async fn new_version(
+    tx: &mut Tx,
+    ids: &Ids,
+    place: Place<'_>,
+    finished: Finished,
+    meta: Meta<'_>,
+    act: Act,
+) -> Result<Committed, Error> {
+    versions::insert_blob(tx, &finished.blob).await?;
+    let id = VersionId(ids.next(act.at));
+    let created = place.existing.is_none();
+    let (item, size_before) = match place.existing {
+        Some(old) => {
+            let size = finished.blob.size;
+            items::show_version(tx, old.id, id, size, meta.mtime, act.run).await?;
+            let shown = Item { version: Some(id), size, mtime: meta.mtime, run: act.run, ..old.clone() };
+            (shown, old.size)
+        }
+        None => {
+            let item = new_item(ids, &place, id, finished.blob.size, meta.mtime, act);
+            items::insert(tx, &item).await?;
+            (item, 0)
+        }
+    };
+    let version = Version {
+        id,
+        item: item.id,
+        blob: finished.blob.id,
+        size: finished.blob.size,
+        sha256: finished.blob.sha256,
+        checksum: meta.checksum.map(ToString::to_string),
+        role: finished.content.as_str().to_owned(),
+        mtime: meta.mtime,
+        created_at: act.at,
+        author: act.actor,
+        run: act.run,
+    };
+    versions::insert(tx, &version).await?;
+    let kind = if created { ChangeKind::Created } else { ChangeKind::Updated };
+    act.append(tx, kind, &item, place.folder.id, item.size - size_before).await?;
+    Ok(Committed { item, version, created })
+}
+
+fn new_item(ids: &Ids, place: &Place<'_>, version: VersionId, size: i64, mtime: Timestamp, act: Act) -> Item {
+    Item {
+        id: ItemId(ids.next(act.at)),
+        space: place.folder.space,
+        parent: Some(place.folder.id),
+        name: place.name.to_owned(),
+        kind: ItemKind::File,
+        version: Some(version),
+        size,
+        mtime,
+        last_change: Cursor(0),
+        run: act.run,
+        created_at: act.at,
+    }
+}
+
+/// An empty file, for a lock on a place where nothing is.
+pub(crate) async fn empty_file(
+    tx: &mut Tx,
+    ids: &Arc<Ids>,
+    principal: &Principal,
+    at: &Location,
+    conditions: &Conditions,
+    now: Timestamp,
+) -> Result<Committed, Error> {
+    let intent = super::Intent { conditions: conditions.clone(), ..super::Intent::default() };
+    let target = Target { principal: principal.clone(), at: at.clone(), intent };
+    let sha256 = checksum::Digests::new(None).finish()?;
+    let id = BlobId(ids.next(now));
+    let blob = NewBlob { id, size: 0, sha256, body: Some(Vec::new()), created_at: now };
+    let finished = Finished { blob, content: Content::of(&[]), session: None };
+    show(tx, ids, &target, finished, now).await
+}

@@ -1,0 +1,200 @@
+//! Checking everything: every blob is hashed again, every row of the tree must fit the others.
+
+use crate::uploads::hex;
+use crate::{Domain, Error, Item};
+use futures::TryStreamExt;
+use sha2::{Digest as _, Sha256};
+use std::collections::{HashMap, HashSet};
+use stitchbox_blob::BlobError;
+use stitchbox_schema::{BlobId, ItemId, VersionId};
+use stitchbox_store::versions::BlobRecord;
+use stitchbox_store::{items, trash, versions};
+
+const PAGE: i64 = 1000;
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The bytes of a blob are gone.
+    #[error("blob {0} is missing: restore it from a backup of the blob folder")]
+    BlobMissing(BlobId),
+    /// The bytes of a blob are not those that were committed.
+    #[error("blob {blob} is damaged: its SHA-256 is {found}, recorded is {recorded}; restore it from a backup")]
+    BlobDamaged {
+        /// Which blob.
+        blob: BlobId,
+        /// As recorded.
+        recorded: String,
+        /// As it is.
+        found: String,
+    },
+    /// The bytes of a blob cannot be read.
+    #[error("blob {blob} cannot be read: {reason}")]
+    BlobUnreadable {
+        /// Which blob.
+        blob: BlobId,
+        /// Why.
+        reason: String,
+    },
+    /// An item lies in a folder that does not exist, or in a file.
+    #[error("item {0} lies in a folder that does not exist")]
+    Orphan(ItemId),
+    /// A file without content, or a folder with one.
+    #[error("item {0} is a file without a version, or a folder with one")]
+    WrongKind(ItemId),
+    /// A file shows a version that does not exist or is another file's.
+    #[error("file {item} shows version {version}, which does not exist or belongs to another file")]
+    WrongVersion {
+        /// The file.
+        item: ItemId,
+        /// What it shows.
+        version: VersionId,
+    },
+    /// A size that is not the sum of its parts.
+    #[error("item {item} says it holds {recorded} bytes and holds {found}")]
+    WrongSize {
+        /// The item.
+        item: ItemId,
+        /// As recorded.
+        recorded: i64,
+        /// As it is.
+        found: i64,
+    },
+}
+
+/// What was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Blobs hashed.
+    pub blobs: u64,
+    /// Bytes hashed.
+    pub bytes: u64,
+    /// Items checked.
+    pub items: u64,
+    /// Problems reported.
+    pub problems: u64,
+}
+
+impl Domain {
+    /// Checks every blob and the whole tree; calls `report` for each problem. May run beside everything else: what is
+    /// written meanwhile may or may not be looked at.
+    pub async fn verify(&self, report: &mut (dyn FnMut(Problem) + Send)) -> Result<Summary, Error> {
+        let mut summary = Summary::default();
+        let mut count = 0;
+        let mut report = |problem| {
+            count += 1;
+            report(problem);
+        };
+        self.verify_blobs(&mut summary, &mut report).await?;
+        self.verify_tree(&mut summary, &mut report).await?;
+        Ok(Summary { problems: count, ..summary })
+    }
+
+    async fn verify_blobs(&self, summary: &mut Summary, report: &mut (dyn FnMut(Problem) + Send)) -> Result<(), Error> {
+        let mut last = BlobId(0);
+        loop {
+            let page = versions::blobs_page(&mut *self.store.read().await?, last, PAGE).await?;
+            let Some(record) = page.last() else { return Ok(()) };
+            last = record.id;
+            for record in page {
+                summary.blobs += 1;
+                summary.bytes += u64::try_from(record.size).unwrap_or(0);
+                if let Some(problem) = self.verify_blob(&record).await? {
+                    report(problem);
+                }
+            }
+        }
+    }
+
+    async fn verify_blob(&self, record: &BlobRecord) -> Result<Option<Problem>, Error> {
+        let blob = record.id;
+        let mut hash = Sha256::new();
+        if record.small {
+            let body = versions::body(&mut *self.store.read().await?, blob).await?;
+            let Some(body) = body else { return Ok(Some(Problem::BlobMissing(blob))) };
+            hash.update(&body);
+        } else {
+            let size = u64::try_from(record.size).unwrap_or(0);
+            let mut stream = match self.blobs.read(blob, 0..size).await {
+                Ok(stream) => stream,
+                Err(BlobError::Missing(_)) => return Ok(Some(Problem::BlobMissing(blob))),
+                Err(error) => return Ok(Some(Problem::BlobUnreadable { blob, reason: error.to_string() })),
+            };
+            loop {
+                match stream.try_next().await {
+                    Ok(Some(bytes)) => hash.update(&bytes),
+                    Ok(None) => break,
+                    Err(error) => return Ok(Some(Problem::BlobUnreadable { blob, reason: error.to_string() })),
+                }
+            }
+        }
+        let found = hex(&hash.finalize());
+        let recorded = record.sha256.clone();
+        Ok((found != recorded).then_some(Problem::BlobDamaged { blob, recorded, found }))
+    }
+
+    /// Reads the whole tree at one moment, so that a change under way is never taken for damage.
+    async fn verify_tree(&self, summary: &mut Summary, report: &mut (dyn FnMut(Problem) + Send)) -> Result<(), Error> {
+        let work = self.transact(|tx| {
+            Box::pin(async move {
+                let (mut all, mut last): (Vec<Item>, ItemId) = (Vec::new(), ItemId(0));
+                loop {
+                    let page = items::page(tx, last, PAGE).await?;
+                    let Some(item) = page.last() else { break };
+                    last = item.id;
+                    all.extend(page);
+                }
+                let mut trashed = HashSet::new();
+                for item in all.iter().filter(|item| item.parent.is_none()) {
+                    if trash::by_item(tx, item.id).await?.is_some() {
+                        trashed.insert(item.id);
+                    }
+                }
+                Ok((all, trashed))
+            })
+        });
+        let (all, trashed) = work.await?;
+        summary.items = all.len() as u64;
+        let kinds: HashMap<ItemId, bool> = all.iter().map(|item| (item.id, item.is_folder())).collect();
+        let mut below: HashMap<ItemId, i64> = HashMap::new();
+        for item in &all {
+            match item.parent {
+                Some(parent) if kinds.get(&parent) == Some(&true) => *below.entry(parent).or_default() += item.size,
+                Some(_) => report(Problem::Orphan(item.id)),
+                None if item.name.is_empty() || trashed.contains(&item.id) => {}
+                None => report(Problem::Orphan(item.id)),
+            }
+        }
+        for item in &all {
+            self.verify_item(item, below.get(&item.id).copied().unwrap_or(0), report).await?;
+        }
+        Ok(())
+    }
+
+    async fn verify_item(
+        &self,
+        item: &Item,
+        below: i64,
+        report: &mut (dyn FnMut(Problem) + Send),
+    ) -> Result<(), Error> {
+        let size = match (item.is_folder(), item.version) {
+            (true, None) => below,
+            (false, Some(version)) => {
+                let shown = versions::by_id(&mut *self.store.read().await?, version).await?;
+                let Some(shown) = shown.filter(|shown| shown.item == item.id) else {
+                    report(Problem::WrongVersion { item: item.id, version });
+                    return Ok(());
+                };
+                shown.size
+            }
+            (true, Some(_)) | (false, None) => {
+                report(Problem::WrongKind(item.id));
+                return Ok(());
+            }
+        };
+        if size != item.size {
+            report(Problem::WrongSize { item: item.id, recorded: item.size, found: size });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! What a user sees at `files/<user>/`: the personal space, with the other spaces under `Spaces/`.
+
+use crate::access::enter;
+use crate::{Domain, Error, ItemPath, Location, Membership, Principal};
+use stitchbox_schema::{SpaceId, SpaceKind};
+use stitchbox_store::spaces;
+
+/// Name of the folder that shows the project spaces.
+pub const SPACES_FOLDER: &str = "Spaces";
+/// Names in the top folder of a personal space that stand for something else.
+pub const RESERVED_NAMES: [&str; 2] = [SPACES_FOLDER, "Shares"];
+
+/// What lies at a path of `files/<user>/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FilesView {
+    /// A place in a space, personal or other.
+    Item(Location),
+    /// The top: the root of the personal space, which also shows the folder `Spaces`.
+    Root {
+        /// Root of the personal space.
+        personal: Location,
+    },
+    /// The folder that shows the project spaces; nothing of its own.
+    SpacesFolder,
+}
+
+impl Domain {
+    /// The spaces the principal may enter, personal first, then by name.
+    pub async fn spaces_of(&self, principal: &Principal) -> Result<Vec<Membership>, Error> {
+        let mut db = self.store.read().await?;
+        let all = spaces::of_user(&mut db, principal.user).await?;
+        let scope = principal.scope;
+        Ok(all
+            .into_iter()
+            .filter(|(space, _)| scope.space.is_none_or(|only| only == space.id))
+            .map(|(space, role)| Membership { space, role, scope })
+            .collect())
+    }
+
+    /// A space by its id, by the name of a project space, or by the principal's own name for the personal one.
+    pub async fn find_space(&self, principal: &Principal, id_or_name: &str) -> Result<Membership, Error> {
+        let mut db = self.store.read().await?;
+        if let Ok(id) = id_or_name.parse::<SpaceId>()
+            && let Ok(found) = enter(&mut db, principal, id).await
+        {
+            return Ok(found);
+        }
+        for kind in [SpaceKind::Project, SpaceKind::Personal] {
+            if let Some(space) = spaces::by_name(&mut db, kind, id_or_name).await?
+                && let Ok(found) = enter(&mut db, principal, space.id).await
+            {
+                return Ok(found);
+            }
+        }
+        Err(Error::NotFound)
+    }
+
+    /// What lies at `files/<user>/<segments…>`. Only one's own view exists.
+    pub async fn files_view(&self, principal: &Principal, user: &str, segments: &[&str]) -> Result<FilesView, Error> {
+        if user != principal.name {
+            return Err(Error::NotFound);
+        }
+        let segments: Vec<&str> = segments.iter().copied().filter(|segment| !segment.is_empty()).collect();
+        match segments.as_slice() {
+            [SPACES_FOLDER] => Ok(FilesView::SpacesFolder),
+            [SPACES_FOLDER, name, rest @ ..] => {
+                let mut db = self.store.read().await?;
+                let space = spaces::by_name(&mut db, SpaceKind::Project, name).await?.ok_or(Error::NotFound)?;
+                let membership = enter(&mut db, principal, space.id).await?;
+                let path = ItemPath::from_segments(rest.iter().copied())?;
+                Ok(FilesView::Item(Location { space: membership.space.id, path }))
+            }
+            within => {
+                let mut db = self.store.read().await?;
+                let space = spaces::by_name(&mut db, SpaceKind::Personal, user).await?.ok_or(Error::NotFound)?;
+                let location = Location { space: space.id, path: ItemPath::from_segments(within.iter().copied())? };
+                let top = location.path.is_root();
+                Ok(if top { FilesView::Root { personal: location } } else { FilesView::Item(location) })
+            }
+        }
+    }
+}
