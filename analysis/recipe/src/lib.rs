@@ -24,3 +24,6 @@ pub use positions::{PositionsError, PositionsFile};
 pub use recipe::{Completeness, PositionRule, Recipe, RecipeError, ReferenceChoice, SeriesRule, StitchRule};
 pub use run::{RunOutput, run};
 pub use size::{SizeError, parse_size};
+
+pub use stitchbox_report::{OutputFile, UnixTime};
+pub use stitchbox_stitch::Progress;

@@ -153,3 +153,16 @@ pub async fn finish_of_run(tx: &mut Tx, run: RunId, reason: &str) -> Result<(), 
     .await?;
     Ok(())
 }
+
+/// Gives a job back unharmed, because its worker was asked to stop: the attempt does not count.
+pub async fn release(tx: &mut Tx, id: JobId, run_at: Timestamp) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until = NULL, run_at = $2, attempts = attempts - 1
+         WHERE id = $1",
+    )
+    .bind(id.0)
+    .bind(run_at.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

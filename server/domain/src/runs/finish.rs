@@ -89,6 +89,23 @@ impl Domain {
         Ok(held)
     }
 
+    /// Gives the run back to the queue because this worker was asked to stop; the attempt does not count.
+    pub async fn release_run(&self, leased: &Leased) -> Result<Held, Error> {
+        let (leased, now) = (leased.clone(), self.now());
+        let work = self.transact(move |tx| {
+            Box::pin(async move {
+                let Some(run) = wanted(tx, &leased).await? else { return Ok(false) };
+                jobs::release(tx, leased.job, now).await?;
+                let (step, attempts) = ("waiting for a worker".to_owned(), run.attempts - 1);
+                runs::update(tx, &Run { state: RunState::Queued, step, attempts, ..run }).await?;
+                Ok(true)
+            })
+        });
+        let held = work.await?;
+        self.ended();
+        Ok(held)
+    }
+
     fn ended(&self) {
         self.announce();
         self.run_changed().notify_waiters();

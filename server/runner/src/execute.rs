@@ -1,0 +1,129 @@
+//! One attempt: the pinned versions into a scratch folder, the analysis on a thread of its own, the outputs back.
+
+use crate::watch::Watch;
+use crate::worker::WorkerOptions;
+use futures::TryStreamExt;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::Arc;
+use stitchbox_domain::runs::{Leased, LeasedInput};
+use stitchbox_domain::{Domain, Error};
+use stitchbox_recipe::{FailureKind, InputFile, OutputFile, Recipe, RunContext, RunFailure, RunOutput, UnixTime};
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
+
+/// How an attempt ended.
+pub(crate) enum Ended {
+    /// There are results.
+    Done { files: Vec<OutputFile>, digest: String },
+    /// There is nothing to stitch, and nothing wrong.
+    Nothing { message: String },
+    /// No results; trying again helps or does not.
+    Failed { message: String, permanent: bool },
+    /// It was asked to stop.
+    Cancelled,
+}
+
+pub(crate) async fn execute(domain: &Domain, options: &WorkerOptions, leased: &Leased, watch: Arc<Watch>) -> Ended {
+    let (scratch, inputs) = match bring_inputs(domain, options, leased).await {
+        Ok(brought) => brought,
+        Err(message) => return Ended::Failed { message, permanent: false },
+    };
+    let text = leased.run.recipe.clone();
+    let context = context(domain, options, leased);
+    let computed = tokio::task::spawn_blocking(move || {
+        // The folder lives as long as the computation, even when nobody waits for it any more.
+        let _scratch = scratch;
+        // A panic is our defect, not the file's: it must end this run with a sentence, not the worker.
+        std::panic::catch_unwind(AssertUnwindSafe(|| compute(&inputs, text.as_deref(), &context, &watch)))
+    });
+    match computed.await {
+        Ok(Ok(Ok(output))) => Ended::Done { files: output.files, digest: output.digest },
+        Ok(Ok(Err(failure))) => failed(failure),
+        Ok(Err(_)) | Err(_) => Ended::Failed { message: PANICKED.to_owned(), permanent: true },
+    }
+}
+
+const PANICKED: &str = "The analysis stopped with an internal error. This is a defect of Stitchbox, not of your files: \
+                        please report it with the series. Nothing was changed.";
+
+fn compute(
+    inputs: &[InputFile],
+    text: Option<&str>,
+    context: &RunContext,
+    watch: &Watch,
+) -> Result<RunOutput, RunFailure> {
+    // The text was read without complaint when the run was made; a newer program may read it otherwise.
+    let recipe = match text.map(Recipe::parse) {
+        None => Recipe::default(),
+        Some(Ok(recipe)) => recipe,
+        Some(Err(error)) => {
+            let message = format!("stitch.toml: {error}");
+            return Err(RunFailure { kind: FailureKind::BadRecipe, message, permanent: true });
+        }
+    };
+    stitchbox_recipe::run(inputs, &recipe, text, context, watch)
+}
+
+fn failed(failure: RunFailure) -> Ended {
+    match failure.kind {
+        FailureKind::Cancelled => Ended::Cancelled,
+        FailureKind::TooFew => Ended::Nothing { message: failure.message },
+        FailureKind::BadFiles
+        | FailureKind::BadRecipe
+        | FailureKind::NoPositions
+        | FailureKind::BadSeries
+        | FailureKind::TooLarge
+        | FailureKind::Storage
+        | FailureKind::Internal => Ended::Failed { message: failure.message, permanent: failure.permanent },
+    }
+}
+
+fn context(domain: &Domain, options: &WorkerOptions, leased: &Leased) -> RunContext {
+    let now = domain.now().0;
+    let started_at = UnixTime {
+        seconds: now.div_euclid(1_000_000_000),
+        nanoseconds: u32::try_from(now.rem_euclid(1_000_000_000)).unwrap_or(0),
+    };
+    let title = if leased.title.is_empty() { "series" } else { &leased.title };
+    let mut context = RunContext::new(title, "stitchboxd", &options.software, started_at);
+    context.run = Some(leased.run.id.to_string());
+    context
+}
+
+/// Copies the pinned versions into a folder that vanishes with the attempt.
+async fn bring_inputs(
+    domain: &Domain,
+    options: &WorkerOptions,
+    leased: &Leased,
+) -> Result<(TempDir, Vec<InputFile>), String> {
+    let bring = async {
+        tokio::fs::create_dir_all(&options.scratch).await?;
+        let folder = tempfile::Builder::new().prefix(&format!("run-{}-", leased.run.id)).tempdir_in(&options.scratch)?;
+        let mut inputs = Vec::with_capacity(leased.inputs.len());
+        for (number, input) in leased.inputs.iter().enumerate() {
+            // Named by number: a name of 255 bytes or with odd characters is no trouble of the scratch folder.
+            let path = folder.path().join(format!("{number:05}"));
+            bring_one(domain, input, &path).await?;
+            inputs.push(InputFile {
+                name: input.name.clone(),
+                path,
+                sha256: input.version.sha256.clone(),
+                version: Some(input.version.id.to_string()),
+            });
+        }
+        Ok::<_, std::io::Error>((folder, inputs))
+    };
+    bring.await.map_err(|error| format!("The files of the series could not be read from the store: {error}."))
+}
+
+async fn bring_one(domain: &Domain, input: &LeasedInput, path: &Path) -> std::io::Result<()> {
+    let size = u64::try_from(input.version.size).unwrap_or(0);
+    let trouble = |error: Error| std::io::Error::other(format!("{}: {error}", input.name));
+    let mut stream = domain.open(&input.version, 0..size).await.map_err(trouble)?;
+    let mut file = tokio::fs::File::create(path).await?;
+    while let Some(bytes) = stream.try_next().await? {
+        file.write_all(&bytes).await?;
+    }
+    file.flush().await
+}

@@ -1,0 +1,35 @@
+//! The trigger loop: journal to folders, folders to runs.
+
+use crate::{AFTER_TROUBLE, LOOK_AGAIN};
+use std::time::Duration;
+use stitchbox_domain::{Domain, Error};
+use tokio_util::sync::CancellationToken;
+
+/// Follows the journal until asked to stop.
+pub async fn run_triggers(domain: Domain, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let wait = match look(&domain).await {
+            Ok(until_due) => until_due.min(LOOK_AGAIN),
+            Err(error) => {
+                tracing::error!(%error, "the trigger could not look at the changes; it tries again");
+                AFTER_TROUBLE
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = domain.changed().notified() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Does what is to be done now; returns the time until the next folder is due.
+async fn look(domain: &Domain) -> Result<Duration, Error> {
+    while domain.note_changes().await? {}
+    let made = domain.evaluate_due().await?;
+    if made > 0 {
+        tracing::info!(runs = made, "series complete");
+    }
+    let until_due = domain.next_due().await?.map_or(i64::MAX, |due| due.0.saturating_sub(domain.now().0));
+    Ok(Duration::from_nanos(u64::try_from(until_due).unwrap_or(0)))
+}

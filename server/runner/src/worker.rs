@@ -1,0 +1,128 @@
+//! A worker: leases one run after the other, computes it, keeps the lease meanwhile.
+
+use crate::execute::{Ended, execute};
+use crate::watch::Watch;
+use crate::{AFTER_TROUBLE, LOOK_AGAIN};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use stitchbox_domain::runs::{Leased, Results};
+use stitchbox_domain::{Domain, Error};
+use tokio_util::sync::CancellationToken;
+
+/// Longest time between two signs of life, and between two steps of progress that members see.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
+/// What a worker needs to know.
+#[derive(Debug, Clone)]
+pub struct WorkerOptions {
+    /// Unique among all workers on this store: host, process, number.
+    pub name: String,
+    /// Folder for the files of a run while it is computed.
+    pub scratch: PathBuf,
+    /// Program and version, for the provenance.
+    pub software: String,
+}
+
+/// Works until asked to stop; a run under way is then given back to the queue.
+pub async fn run_worker(domain: Domain, options: WorkerOptions, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        // Registered before the look, so that a run made in between is not slept through.
+        let woken = domain.run_changed().notified();
+        tokio::pin!(woken);
+        woken.as_mut().enable();
+        let wait = match domain.lease_run(&options.name).await {
+            Ok(Some(leased)) => {
+                work_on(&domain, &options, leased, &stop).await;
+                continue;
+            }
+            Ok(None) => LOOK_AGAIN,
+            Err(error) => {
+                tracing::error!(%error, "no run could be leased; trying again");
+                AFTER_TROUBLE
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = woken => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+async fn work_on(domain: &Domain, options: &WorkerOptions, leased: Leased, stop: &CancellationToken) {
+    let begun = Instant::now();
+    let (run, attempt) = (leased.run.id, leased.run.attempts);
+    tracing::info!(%run, attempt, inputs = leased.inputs.len(), "run begins");
+    let watch = Arc::new(Watch::default());
+    let computation = execute(domain, options, &leased, watch.clone());
+    let ended = keep_alive(domain, &leased, &watch, stop, computation).await;
+    let seconds = begun.elapsed().as_secs_f64();
+    metrics::histogram!("stitchbox_run_seconds").record(seconds);
+    let outcome = settle(domain, &leased, ended, stop.is_cancelled()).await;
+    match outcome {
+        Ok((true, how)) => tracing::info!(%run, attempt, seconds, how, "run ended"),
+        Ok((false, _)) => tracing::info!(%run, attempt, "the run was not wanted any more, or is another worker's"),
+        // The lease runs out and somebody tries again.
+        Err(error) => tracing::error!(%run, attempt, %error, "the end of the run could not be written"),
+    }
+}
+
+/// Runs the computation, prolonging the lease beside it. Stops it if the run is not wanted any more.
+async fn keep_alive(
+    domain: &Domain,
+    leased: &Leased,
+    watch: &Watch,
+    stop: &CancellationToken,
+    computation: impl Future<Output = Ended>,
+) -> Ended {
+    tokio::pin!(computation);
+    let beat = SIGN_OF_LIFE.min(domain.settings().lease / 3);
+    loop {
+        tokio::select! {
+            ended = &mut computation => return ended,
+            () = stop.cancelled() => {
+                watch.cancel();
+                return computation.await;
+            }
+            () = tokio::time::sleep(beat) => {
+                let (progress, step) = watch.latest();
+                match domain.keep_lease(leased, progress, &step).await {
+                    Ok(true) => {}
+                    Ok(false) => watch.cancel(),
+                    Err(error) => tracing::warn!(%error, "no sign of life could be given; trying again"),
+                }
+            }
+        }
+    }
+}
+
+async fn settle(
+    domain: &Domain,
+    leased: &Leased,
+    ended: Ended,
+    stopping: bool,
+) -> Result<(bool, &'static str), Error> {
+    match ended {
+        Ended::Cancelled if stopping => Ok((domain.release_run(leased).await?, "given back")),
+        Ended::Cancelled => Ok((false, "cancelled")),
+        Ended::Nothing { message } => {
+            let results = Results { drafts: Vec::new(), digest: None, message: Some(message) };
+            Ok((domain.finish_run(leased, results).await?, "nothing to stitch"))
+        }
+        Ended::Failed { message, permanent } => {
+            tracing::info!(run = %leased.run.id, permanent, message, "run failed");
+            Ok((domain.fail_run(leased, message, permanent).await?, "failed"))
+        }
+        Ended::Done { files, digest } => {
+            let mut drafts = Vec::with_capacity(files.len());
+            for file in files {
+                drafts.push(
+                    domain.draft(leased.run.space, leased.run.folder, &file.name, file.bytes.into()).await?,
+                );
+            }
+            let results = Results { drafts, digest: Some(digest), message: None };
+            Ok((domain.finish_run(leased, results).await?, "done"))
+        }
+    }
+}
