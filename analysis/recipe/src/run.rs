@@ -262,6 +262,3 @@ fn parameters(recipe: &Recipe, series: &[Placed]) -> BTreeMap<String, Value> {
     }
     parameters
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,30 +1,25 @@
-//! The stitch itself: place, solve, look for outliers, fix the gauge, assemble.
+//! The stitch itself: place, solve, look for outliers, solve again. `conclude` makes the result of it.
 
-use ndarray::Array2;
 use rayon::prelude::*;
-use stitchbox_surface::HeightMap;
 
-use crate::assemble::{Assembled, assemble};
-use crate::cholesky::PivotedCholesky;
 use crate::conjugate::{Ended, State, Unknown, solve};
-use crate::corrector_matrix::{CorrectorInverse, active};
+use crate::corrector_matrix::CorrectorInverse;
 use crate::gauge;
 use crate::grid::Grid;
-use crate::known::known_reference;
+use crate::known::{self, known_reference};
 use crate::normal::Normal;
 use crate::observable::Observable;
+use crate::planes::fit_planes;
 use crate::robust::{Rejected, outliers};
 use crate::runs::Runs;
 use crate::smooth::Smooth;
-use crate::watch::Watch;
-use crate::{Corrector, Options, Placed, Progress, Reference, StitchError, Stitched, Terms, Warning};
+use crate::watch::{Part, Watch};
+use crate::{Options, Placed, Progress, Reference, StitchError, Stitched, Warning};
 
 /// Passes of the robust loop at most.
 const ROBUST_PASSES: usize = 3;
 /// With (nearly) equal steps the reference is pulled to the smooth one like so many measurements of a pixel.
 const PRIOR_WEIGHT: f64 = 1.0;
-/// Part of a sub-aperture above which rejection is worth a warning.
-const MANY_REJECTED: f64 = 0.05;
 
 /// Stitches a series into one map.
 ///
@@ -38,45 +33,65 @@ pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> 
     let mut grid = Grid::new(series)?;
     let mut state =
         State { reference: vec![0.0; grid.camera.0 * grid.camera.1], correctors: vec![[0.0; 3]; grid.plates.len()] };
-    if let Reference::Known(map) = &options.reference {
-        state.reference = known_reference(&mut grid, map)?;
-        if let Some(k) = grid.plates.iter().position(|p| p.runs.count() == 0) {
-            return Err(StitchError::NoValidPixels { file: series[k].sub_aperture.name.clone() });
-        }
+    let known = match &options.reference {
+        Reference::Known(map) => Some(known_reference(&grid, map)?),
+        Reference::None | Reference::Pixelwise | Reference::Smooth => None,
+    };
+    if let Some(known) = &known {
+        state.reference.copy_from_slice(&known.heights);
+    }
+    if grid.between_pixels() {
+        grid.resample(series, &state.reference, known.as_ref().map(|k| k.valid.as_slice()));
+    }
+    if let Some(known) = &known {
+        known::mask(&mut grid, known);
+    }
+    if let Some(k) = grid.plates.iter().position(|p| p.runs.count() == 0) {
+        return Err(StitchError::NoValidPixels { file: series[k].sub_aperture.name.clone() });
     }
     grid.check_overlap(series)?;
-    let mut engine = Engine::new(&grid, options, progress);
-    engine.note_resampling(series);
     fit_planes(&grid, options.terms, &mut state);
-    let kept = engine.run(&mut state)?;
-    engine.finish(series, state, kept)
+    if !grid.between_pixels() || matches!(options.reference, Reference::None | Reference::Known(_)) {
+        return Engine::new(&grid, options, progress).stitch(series, state);
+    }
+    // Resampling moved the unknown reference along with the mirror. Find it, take it off, resample, and solve again.
+    let first = Part { progress, from: 0.0, to: 0.4 };
+    let plain = Options { robust: false, ..options.clone() };
+    let iterations = Engine::new(&grid, &plain, &first).find_reference(&mut state)?;
+    grid.resample(series, &state.reference, None);
+    let second = Part { progress, from: 0.4, to: 1.0 };
+    let mut stitched = Engine::new(&grid, options, &second).stitch(series, state)?;
+    stitched.iterations += iterations;
+    Ok(stitched)
 }
 
-struct Engine<'a> {
-    grid: &'a Grid<'a>,
-    options: &'a Options,
-    progress: &'a dyn Progress,
-    observable: Observable,
-    mode: Mode,
-    smooth: Option<Smooth>,
+/// One series under way.
+pub(crate) struct Engine<'a> {
+    pub grid: &'a Grid<'a>,
+    pub options: &'a Options,
+    pub progress: &'a dyn Progress,
+    pub observable: Observable,
+    pub mode: Mode,
+    pub smooth: Option<Smooth>,
+    /// See [`solve`].
     scale: Option<f64>,
-    iterations: usize,
+    pub iterations: usize,
     /// Correctors that the last solve could determine.
-    rank: usize,
-    warnings: Vec<Warning>,
+    pub rank: usize,
+    pub warnings: Vec<Warning>,
 }
 
 /// The problem as it was solved last.
-struct Kept<'a> {
-    normal: Normal<'a>,
-    rejected: Rejected,
-    /// See [`assemble`].
-    contradiction: f64,
+pub(crate) struct Kept<'a> {
+    pub normal: Normal<'a>,
+    pub rejected: Rejected,
+    /// See [`crate::assemble::assemble`].
+    pub contradiction: f64,
 }
 
 /// What is solved for beside the correctors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(crate) enum Mode {
     Held,
     Pixels,
     Smooth,
@@ -125,7 +140,22 @@ impl<'a> Engine<'a> {
         Self { grid, options, progress, observable, mode, smooth, scale: None, iterations: 0, rank: 0, warnings }
     }
 
-    fn warn(&mut self, code: &str, message: String) {
+    fn stitch(mut self, series: &[Placed], mut state: State) -> Result<Stitched, StitchError> {
+        self.note_resampling(series);
+        let kept = self.run(&mut state)?;
+        self.finish(series, state, kept)
+    }
+
+    /// Solves once and fixes the gauge of the reference; returns the iterations.
+    fn find_reference(mut self, state: &mut State) -> Result<usize, StitchError> {
+        let kept = self.run(state)?;
+        if self.mode != Mode::Held {
+            gauge::fix_reference(self.grid, &self.observable, self.options.terms, &kept.normal.seen(), state);
+        }
+        Ok(self.iterations)
+    }
+
+    pub fn warn(&mut self, code: &str, message: String) {
         self.warnings.push(Warning { code: code.into(), message });
     }
 
@@ -221,186 +251,4 @@ impl<'a> Engine<'a> {
         }
         Ok(())
     }
-
-    fn finish(mut self, series: &[Placed], mut state: State, kept: Kept) -> Result<Stitched, StitchError> {
-        Watch::step(self.progress, 0.87, 0.87, "assembling the map")?;
-        let Kept { normal, rejected, contradiction } = kept;
-        let terms = self.options.terms;
-        let mut fixed = 0;
-        let seen = normal.seen();
-        if self.mode != Mode::Held {
-            fixed = gauge::fix_reference(self.grid, &self.observable, terms, &seen, &mut state);
-        }
-        gauge::fix_map(&normal, &self.observable, terms, &mut state);
-        let pixelwise = matches!(self.mode, Mode::Pixels | Mode::Prior);
-        let variance: Vec<f64> =
-            normal.diagonal.iter().map(|d| if pixelwise && *d > 0.0 { 1.0 / d } else { 0.0 }).collect();
-        let assembled = assemble(&normal, &state, &variance, contradiction);
-        let noise_nm = self.noise(&normal, &assembled, &seen, fixed);
-        self.warn_of_rejections(series, &rejected, assembled.contradicted);
-        let of_one = active(terms).len();
-        if self.rank + of_one < of_one * series.len() {
-            self.warn(
-                "weak-overlap",
-                "some sub-apertures overlap the others so little that their piston, pitch or roll is not determined"
-                    .into(),
-            );
-        }
-        let uncertainty_nm = noise_nm.map(|s| uncertainty(&normal, &assembled, s));
-        let reference = self.reference_map(&state, &seen);
-        let correctors = self.correctors(series, &state, &assembled, &rejected);
-        let pixel = Some(self.grid.pixel);
-        let overlap = Array2::from_shape_vec(self.grid.map, normal.count).unwrap_or_default();
-        let mut height = HeightMap::from_heights_nm(assembled.height, pixel);
-        if height.valid() != &assembled.valid {
-            let (heights, _, pixel) = height.into_parts();
-            height = HeightMap::new(heights, assembled.valid, pixel)
-                .unwrap_or_else(|_| HeightMap::from_heights_nm(Array2::zeros((0, 0)), pixel));
-        }
-        self.progress.at(1.0, "done");
-        Ok(Stitched {
-            height,
-            uncertainty_nm,
-            overlap,
-            residual_nm: assembled.residual,
-            reference,
-            x0_mm: self.grid.origin_mm.0,
-            y0_mm: self.grid.origin_mm.1,
-            correctors,
-            non_observable: self.observable.non_observable(),
-            warnings: self.warnings,
-            noise_nm,
-            iterations: self.iterations,
-        })
-    }
-
-    /// Noise of one pixel, from the residuals and the degrees of freedom left.
-    fn noise(&self, normal: &Normal, assembled: &Assembled, seen: &[bool], fixed: usize) -> Option<f64> {
-        let squares: f64 = assembled.squares.iter().map(|s| s.0).sum();
-        let data: usize = assembled.squares.iter().map(|s| s.1).sum();
-        let reference = match self.mode {
-            Mode::Held => 0,
-            Mode::Smooth => self.smooth.as_ref().map_or(0, Smooth::len),
-            Mode::Pixels | Mode::Prior => {
-                let free: Vec<bool> = normal.diagonal.iter().zip(seen).map(|(d, s)| *s && *d > 0.0).collect();
-                let pixels = free.iter().filter(|f| **f).count();
-                pixels.saturating_sub(self.observable.free_cosets(self.grid.camera, &free) + fixed)
-            }
-        };
-        let freedom = data.checked_sub(assembled.overlapping + self.rank + reference).filter(|f| *f > 0)?;
-        Some((squares / freedom as f64).sqrt())
-    }
-
-    fn warn_of_rejections(&mut self, series: &[Placed], rejected: &Rejected, contradicted: usize) {
-        let total: usize = rejected.iter().map(Vec::len).sum();
-        let mut many = Vec::new();
-        for ((placed, pixels), plate) in series.iter().zip(rejected).zip(&self.grid.plates) {
-            let part = pixels.len() as f64 / plate.runs.count().max(1) as f64;
-            if part > MANY_REJECTED {
-                many.push(format!("{} ({:.0} %)", placed.sub_aperture.name, 100.0 * part));
-            }
-        }
-        if !many.is_empty() {
-            let message = format!(
-                "many pixels of {} contradict the others and were left out; look at the residual map: a wrong position, \
-                 fringe-order errors or a bad measurement look like this",
-                many.join(", ")
-            );
-            self.warn("many-rejected", message);
-        } else if total > 0 {
-            self.warn("outliers-rejected", format!("{total} pixels contradict the others and were left out"));
-        }
-        if contradicted > 0 {
-            let message = format!(
-                "at {contradicted} map pixels only two sub-apertures overlap and contradict each other; nobody can tell which is \
-                 wrong, so their mean is kept: see the residual map"
-            );
-            self.warn("contradictions", message);
-        }
-    }
-
-    fn reference_map(&self, state: &State, seen: &[bool]) -> Option<HeightMap> {
-        if matches!(self.options.reference, Reference::None) {
-            return None;
-        }
-        let heights = Array2::from_shape_vec(self.grid.camera, state.reference.clone()).ok()?;
-        let valid = Array2::from_shape_vec(self.grid.camera, seen.to_vec()).ok()?;
-        HeightMap::new(heights, valid, Some(self.grid.pixel)).ok()
-    }
-
-    fn correctors(
-        &self,
-        series: &[Placed],
-        state: &State,
-        assembled: &Assembled,
-        rejected: &Rejected,
-    ) -> Vec<Corrector> {
-        let grid = self.grid;
-        let of = |(k, placed): (usize, &Placed)| {
-            let c = state.correctors[k];
-            let (squares, count) = assembled.squares[k];
-            Corrector {
-                name: placed.sub_aperture.name.clone(),
-                x_mm: placed.x_mm,
-                y_mm: placed.y_mm,
-                piston_nm: c[0],
-                pitch_nm_per_mm: c[1] / (grid.scale.0 * grid.pixel.x_mm),
-                roll_nm_per_mm: c[2] / (grid.scale.1 * grid.pixel.y_mm),
-                residual_rms_nm: if count > 0 { (squares / count as f64).sqrt() } else { 0.0 },
-                rejected: rejected[k].len(),
-            }
-        };
-        series.iter().enumerate().map(of).collect()
-    }
-}
-
-/// `s sqrt(1/n + 1/n^2 sum of the reference's variance)`.
-fn uncertainty(normal: &Normal, assembled: &Assembled, noise_nm: f64) -> Array2<f64> {
-    let mut uncertainty = assembled.spread.clone();
-    for (value, n) in uncertainty.iter_mut().zip(&normal.count) {
-        *value = if *n == 0 { 0.0 } else { noise_nm * (1.0 / f64::from(*n) + *value).sqrt() };
-    }
-    uncertainty
-}
-
-/// Starts every corrector at the least-squares plane of its sub-aperture, as far as the terms allow.
-fn fit_planes(grid: &Grid, terms: Terms, state: &mut State) {
-    let on = active(terms);
-    let planes: Vec<[f64; 3]> = grid
-        .plates
-        .par_iter()
-        .map(|plate| {
-            let mut sums = [0.0; 12];
-            for row in 0..plate.shape.0 {
-                let v = grid.v[plate.camera.0 + row];
-                let reference = &state.reference[(plate.camera.0 + row) * grid.camera.1 + plate.camera.1..];
-                let (mut e, mut eu, mut n, mut nu, mut nuu) = (0.0, 0.0, 0.0, 0.0, 0.0);
-                for &(start, end) in plate.runs.row(row) {
-                    for column in start as usize..end as usize {
-                        let u = grid.u[plate.camera.1 + column];
-                        let height = plate.row(row)[column] - reference[column];
-                        e += height;
-                        eu += height * u;
-                        n += 1.0;
-                        nu += u;
-                        nuu += u * u;
-                    }
-                }
-                let add = [n, nu, n * v, nu, nuu, nu * v, n * v, nu * v, n * v * v, e, eu, e * v];
-                for (sum, value) in sums.iter_mut().zip(add) {
-                    *sum += value;
-                }
-            }
-            let matrix: Vec<f64> = on.iter().flat_map(|i| on.iter().map(move |j| sums[i * 3 + j])).collect();
-            let right: Vec<f64> = on.iter().map(|i| sums[9 + i]).collect();
-            let mut fitted = vec![0.0; on.len()];
-            PivotedCholesky::new(&matrix, on.len()).solve(&right, &mut fitted);
-            let mut plane = [0.0; 3];
-            for (i, value) in on.iter().zip(fitted) {
-                plane[*i] = value;
-            }
-            plane
-        })
-        .collect();
-    state.correctors = planes;
 }

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use ndarray::Array2;
+use rayon::prelude::*;
 use stitchbox_surface::{HeightMap, PixelSize};
 
 use crate::runs::{Runs, common};
@@ -79,7 +80,7 @@ pub(crate) struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    /// Places the series. Sub-apertures between whole pixels are resampled.
+    /// Places the series. Sub-apertures between whole pixels wait for [`Grid::resample`].
     pub fn new(series: &'a [Placed]) -> Result<Self, StitchError> {
         if series.len() < 2 {
             return Err(StitchError::TooFew { count: series.len() });
@@ -123,8 +124,7 @@ impl<'a> Grid<'a> {
             .iter()
             .enumerate()
             .map(|(k, p)| {
-                let fraction = (x.fraction[k], y.fraction[k]);
-                let (heights, runs) = heights_and_runs(&p.sub_aperture.map, fraction);
+                let (heights, runs) = heights_and_runs(&p.sub_aperture.map);
                 Plate {
                     camera: (
                         (p.sub_aperture.window.row - row0) as usize,
@@ -135,7 +135,7 @@ impl<'a> Grid<'a> {
                     shape: footprints[k].shape,
                     heights,
                     runs,
-                    fraction,
+                    fraction: (x.fraction[k], y.fraction[k]),
                 }
             })
             .collect();
@@ -146,6 +146,40 @@ impl<'a> Grid<'a> {
         let (u, su) = scaled(camera.1);
         let (v, sv) = scaled(camera.0);
         Ok(Self { pixel, camera, camera_origin: (row0, column0), map, origin_mm, u, v, scale: (su, sv), plates })
+    }
+
+    /// Some sub-apertures lie between whole pixels.
+    pub fn between_pixels(&self) -> bool {
+        self.plates.iter().any(|p| p.fraction != (0.0, 0.0))
+    }
+
+    /// Moves the sub-apertures that lie between whole pixels onto the grid. The reference (camera frame, nm) stands
+    /// still while the mirror moves: it is taken off before and put back after. Where `reference_valid` does not hold,
+    /// nothing is known and the mask grows as from any invalid pixel.
+    pub fn resample(&mut self, series: &[Placed], reference: &[f64], reference_valid: Option<&[bool]>) {
+        let columns = self.camera.1;
+        self.plates.par_iter_mut().zip(series).filter(|(plate, _)| plate.fraction != (0.0, 0.0)).for_each(
+            |(plate, p)| {
+                let map = &p.sub_aperture.map;
+                let at = |row: usize, column: usize| (plate.camera.0 + row) * columns + plate.camera.1 + column;
+                let mut valid = map.valid().clone();
+                if let Some(known) = reference_valid {
+                    for ((row, column), valid) in valid.indexed_iter_mut() {
+                        *valid &= known[at(row, column)];
+                    }
+                }
+                let mut heights = map.heights_nm().clone();
+                for ((row, column), height) in heights.indexed_iter_mut() {
+                    *height -= reference[at(row, column)];
+                }
+                resample::shift(&mut heights, &mut valid, plate.fraction);
+                for ((row, column), height) in heights.indexed_iter_mut() {
+                    *height += reference[at(row, column)];
+                }
+                plate.runs = runs_of(&valid);
+                plate.heights = Cow::Owned(heights.into_iter().collect());
+            },
+        );
     }
 
     /// Refuses a series whose valid pixels do not tie all sub-apertures together.
@@ -281,11 +315,7 @@ fn scaled(length: usize) -> (Vec<f64>, f64) {
     ((0..length).map(|i| (i as f64 - half) / unit).collect(), unit)
 }
 
-fn heights_and_runs(map: &HeightMap, fraction: (f64, f64)) -> (Cow<'_, [f64]>, Runs) {
-    if fraction != (0.0, 0.0) {
-        let (heights, valid) = resample::shifted(map, fraction);
-        return (Cow::Owned(heights.into_iter().collect()), runs_of(&valid));
-    }
+fn heights_and_runs(map: &HeightMap) -> (Cow<'_, [f64]>, Runs) {
     let heights = match map.heights_nm().as_slice() {
         Some(heights) => Cow::Borrowed(heights),
         None => Cow::Owned(map.heights_nm().iter().copied().collect()),
@@ -309,9 +339,9 @@ fn connected(series: &[Placed], overlap: impl Fn(usize, usize) -> bool) -> Resul
         group[seed] = Some(groups);
         let mut open = vec![seed];
         while let Some(i) = open.pop() {
-            for j in 0..n {
-                if group[j].is_none() && overlap(i, j) {
-                    group[j] = Some(groups);
+            for (j, of_j) in group.iter_mut().enumerate() {
+                if of_j.is_none() && overlap(i, j) {
+                    *of_j = Some(groups);
                     open.push(j);
                 }
             }

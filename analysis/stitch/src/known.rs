@@ -4,10 +4,17 @@ use stitchbox_surface::HeightMap;
 
 use crate::StitchError;
 use crate::grid::Grid;
-use crate::runs::Runs;
 
-/// Heights of the reference on the camera frame, nm. Masks its invalid pixels in every sub-aperture.
-pub(crate) fn known_reference(grid: &mut Grid, map: &HeightMap) -> Result<Vec<f64>, StitchError> {
+/// A given reference on the camera frame, row-major.
+pub(crate) struct Known {
+    /// Heights, nm; zero where invalid.
+    pub heights: Vec<f64>,
+    /// Where it was measured.
+    pub valid: Vec<bool>,
+}
+
+/// Cuts the part that the detector windows span.
+pub(crate) fn known_reference(grid: &Grid, map: &HeightMap) -> Result<Known, StitchError> {
     let (rows, columns) = map.shape();
     let (row0, column0) = grid.camera_origin;
     let fits = |origin: i64, length: usize, whole: usize| {
@@ -24,22 +31,24 @@ pub(crate) fn known_reference(grid: &mut Grid, map: &HeightMap) -> Result<Vec<f6
             }
         }
     };
-    let at = |row: usize, column: usize| [row + offset.0, column + offset.1];
+    let pixels = || (0..grid.camera.0).flat_map(|row| (0..grid.camera.1).map(move |column| (row, column)));
+    let at = |(row, column): (usize, usize)| [row + offset.0, column + offset.1];
+    Ok(Known {
+        heights: pixels().map(|pixel| map.heights_nm()[at(pixel)]).collect(),
+        valid: pixels().map(|pixel| map.valid()[at(pixel)]).collect(),
+    })
+}
+
+/// Masks in every sub-aperture what the reference does not know.
+pub(crate) fn mask(grid: &mut Grid, known: &Known) {
+    let columns = grid.camera.1;
     for plate in &mut grid.plates {
-        let measured: Vec<Vec<bool>> = (0..plate.shape.0)
-            .map(|row| {
-                let mut valid = vec![false; plate.shape.1];
-                for &(start, end) in plate.runs.row(row) {
-                    valid[start as usize..end as usize].fill(true);
-                }
-                valid
-            })
-            .collect();
-        let (r0, c0) = plate.camera;
-        plate.runs = Runs::collect(plate.shape.0, plate.shape.1, |row, column| {
-            measured[row][column] && map.valid()[at(r0 + row, c0 + column)]
-        });
+        let (row0, column0) = plate.camera;
+        let mut unknown = Vec::new();
+        for row in 0..plate.shape.0 {
+            let line = &known.valid[(row0 + row) * columns + column0..][..plate.shape.1];
+            unknown.extend(line.iter().enumerate().filter(|(_, v)| !**v).map(|(c, _)| (row as u32, c as u32)));
+        }
+        plate.runs = plate.runs.without(&unknown);
     }
-    let pixels = (0..grid.camera.0).flat_map(|row| (0..grid.camera.1).map(move |column| (row, column)));
-    Ok(pixels.map(|(row, column)| map.heights_nm()[at(row, column)]).collect())
 }

@@ -30,6 +30,7 @@
 
 mod assemble;
 mod cholesky;
+mod conclude;
 mod conjugate;
 mod corrector_matrix;
 mod engine;
@@ -41,6 +42,7 @@ mod lonely;
 mod normal;
 mod observable;
 mod options;
+mod planes;
 mod resample;
 mod robust;
 mod runs;

@@ -252,6 +252,9 @@ fn nearly_periodic(positions: &[f64], length: usize) -> Option<f64> {
     let spacing = 0.25 * tau / travel;
     let lowest = (tau / length as f64).max(tau / travel);
     let highest = (tau / SHORTEST_PX).min(lowest + MOST_FREQUENCIES * spacing);
+    if lowest > highest {
+        return None;
+    }
     let strength = |q: f64| {
         let (mut re, mut im) = (0.0f64, 0.0f64);
         for p in positions {
@@ -273,7 +276,7 @@ fn nearly_periodic(positions: &[f64], length: usize) -> Option<f64> {
     // Refine around the best line.
     let (centre, mut fine) = (best.1, best);
     for i in -8..=8 {
-        let q = centre + f64::from(i) * spacing / 8.0;
+        let q = (centre + f64::from(i) * spacing / 8.0).max(lowest);
         let s = strength(q);
         if s > fine.0 {
             fine = (s, q);

@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn runs_cover_exactly_the_valid_pixels() {
-        let valid = |row: usize, column: usize| (row * 7 + column * 3) % 5 != 0;
+        let valid = |row: usize, column: usize| !(row * 7 + column * 3).is_multiple_of(5);
         let runs = Runs::collect(4, 11, valid);
         for row in 0..4 {
             let mut seen = [false; 11];

@@ -37,3 +37,20 @@ impl<'a> Watch<'a> {
         self.at(part)
     }
 }
+
+/// Reports a part of the whole as if it were the whole.
+pub(crate) struct Part<'a> {
+    pub progress: &'a dyn Progress,
+    pub from: f64,
+    pub to: f64,
+}
+
+impl Progress for Part<'_> {
+    fn at(&self, fraction: f64, step: &str) {
+        self.progress.at(self.from + (self.to - self.from) * fraction, step);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.progress.cancelled()
+    }
+}

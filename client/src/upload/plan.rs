@@ -121,8 +121,8 @@ fn stage(name: &str, marker: Option<&str>) -> Stage {
 fn marker(folder: &Path) -> Option<String> {
     let text = fs::read_to_string(folder.join(RECIPE_NAME)).ok()?;
     match Recipe::parse(&text).ok()?.series.completeness {
-        Completeness::Marker(name) => Some(name),
-        Completeness::Expected(_) | Completeness::Quiet(_) => None,
+        Some(Completeness::Marker(name)) => Some(name),
+        Some(Completeness::Expected(_) | Completeness::Quiet(_)) | None => None,
     }
 }
 

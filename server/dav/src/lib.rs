@@ -1,8 +1,57 @@
-//! WebDAV.
+//! WebDAV, classes 1, 2 and 3, with what ownCloud and Nextcloud clients need beyond it.
+//!
+//! A front-end: it translates requests into calls of the domain and the domain's answers into HTTP. It holds no rules,
+//! no SQL and no state. RFC 4918, RFC 9110, RFC 4331; formats beyond them as real clients expect them.
+
+mod answer_headers;
+mod authenticate;
+mod call;
 mod content_type;
+mod delete;
+mod dispatch;
+mod domain_locks;
 mod entity_tags;
+mod entry;
+mod errors;
+mod folder_page;
+mod get;
 mod if_header;
+mod live_properties;
+mod lock;
+mod lock_xml;
+mod mkcol;
 mod mount;
+mod options;
+mod permissions;
+mod propfind;
+mod proppatch;
+mod put;
 mod range;
+mod relocate;
+mod request_body;
+mod request_headers;
+mod spaces_folder;
 mod xml_in;
+mod xml_out;
 mod xml_requests;
+
+pub use options::server_options;
+
+use axum::Router;
+use axum::routing::any;
+use stitchbox_domain::Domain;
+
+/// The routes below `/remote.php/dav/files/`, `/remote.php/webdav` and `/dav/spaces/`, for every method. Logins are
+/// slowed down by client address if the server provides `ConnectInfo<SocketAddr>`.
+///
+/// `OPTIONS /` belongs to whoever owns `/`: answer it with [`server_options`].
+pub fn router(domain: Domain) -> Router {
+    let paths = [
+        "/remote.php/dav/files/{*path}",
+        "/remote.php/webdav",
+        "/remote.php/webdav/",
+        "/remote.php/webdav/{*path}",
+        "/dav/spaces/{*path}",
+    ];
+    paths.into_iter().fold(Router::new(), |router, path| router.route(path, any(dispatch::serve))).with_state(domain)
+}

@@ -91,8 +91,7 @@ impl Domain {
             default_recipe: None,
             created_at: user.created_at,
         };
-        self.store
-            .write(move |tx| {
+        self.transact(move |tx| {
                 Box::pin(async move {
                     if only_as_first && !accounts::all(tx).await?.is_empty() {
                         return Ok(None);
@@ -115,8 +114,7 @@ impl Domain {
     pub async fn set_password(&self, user: &str, password: &str) -> Result<(), Error> {
         let hash = self.auth.passwords.hash(password).await?;
         let name = user.to_owned();
-        self.store
-            .write(move |tx| {
+        self.transact(move |tx| {
                 Box::pin(async move {
                     let user = user_named(tx, &name).await?;
                     Ok(accounts::set_password_hash(tx, user.id, &hash).await?)
@@ -128,8 +126,7 @@ impl Domain {
     /// Locks a user out, with all app passwords and tokens, or lets the user in again.
     pub async fn set_disabled(&self, user: &str, disabled: bool) -> Result<(), Error> {
         let name = user.to_owned();
-        self.store
-            .write(move |tx| {
+        self.transact(move |tx| {
                 Box::pin(async move {
                     let user = user_named(tx, &name).await?;
                     Ok(accounts::set_disabled(tx, user.id, disabled).await?)
@@ -152,8 +149,7 @@ impl Domain {
             default_recipe: None,
             created_at: now,
         };
-        self.store
-            .write(move |tx| {
+        self.transact(move |tx| {
                 Box::pin(async move {
                     insert_space(tx, &space).await?;
                     if let Some(manager) = &new.manager {
@@ -181,8 +177,7 @@ impl Domain {
     /// Makes a user a member of a project space, changes the role, or, with `None`, ends the membership.
     pub async fn set_member(&self, space: &str, user: &str, role: Option<Role>) -> Result<(), Error> {
         let (space, user) = (space.to_owned(), user.to_owned());
-        self.store
-            .write(move |tx| {
+        self.transact(move |tx| {
                 Box::pin(async move {
                     let space = spaces::by_name(tx, SpaceKind::Project, &space).await?.ok_or(Error::NotFound)?;
                     let user = user_named(tx, &user).await?;
@@ -201,8 +196,7 @@ impl Domain {
     /// Changes the most bytes a project space, or else the personal space of this name, may hold.
     pub async fn set_quota(&self, space: &str, quota: Option<i64>) -> Result<(), Error> {
         let name = space.to_owned();
-        self.store
-            .write(move |tx| {
+        self.transact(move |tx| {
                 Box::pin(async move {
                     let space = space_named(tx, &name).await?.ok_or(Error::NotFound)?;
                     Ok(spaces::set_quota(tx, space.id, quota).await?)
@@ -225,7 +219,7 @@ impl Domain {
         let id = AppPasswordId(self.ids.next(now));
         let secret_hash = secret.hash();
         let (user, label, space) = (user.to_owned(), label.to_owned(), space.map(str::to_owned));
-        let made = self.store.write(move |tx| {
+        let made = self.transact(move |tx| {
             Box::pin(async move {
                 let user = user_named(tx, &user).await?;
                 let space = match space {
@@ -234,7 +228,7 @@ impl Domain {
                 };
                 let made = AppPassword { id, user: user.id, label, secret_hash, space, create_only, created_at: now };
                 accounts::insert_app_password(tx, &made).await?;
-                Ok::<_, Error>(made)
+                Ok(made)
             })
         });
         Ok((made.await?, secret.reveal()))
@@ -251,8 +245,7 @@ impl Domain {
     pub async fn revoke_app_password(&self, user: &str, id: AppPasswordId) -> Result<(), Error> {
         let now = self.now();
         let name = user.to_owned();
-        self.store
-            .write(move |tx| {
+        self.transact(move |tx| {
                 Box::pin(async move {
                     let user = user_named(tx, &name).await?;
                     let revoked = accounts::revoke_app_password(tx, user.id, id, now).await?;

@@ -1,6 +1,6 @@
 //! Colour scales, computed in the perceptual space OKLab (B. Ottosson, 2020) instead of copied from tables.
 
-use libm::{cos, pow, sin};
+use libm::{cos, exp, pow, sin};
 
 /// An sRGB colour, 8 bits a channel.
 pub type Rgb = [u8; 3];
@@ -21,17 +21,22 @@ impl Palette {
     #[must_use]
     pub fn colour(self, t: f64) -> Rgb {
         let t = if t.is_finite() { t.clamp(0.0, 1.0) } else { 0.0 };
+        // the chromas stay just inside of what a screen can show, so that no scale has a crease
         match self {
             // hue runs from violet (310 degrees) through blue and green to yellow (105 degrees)
-            Self::Height => oklch(0.28 + 0.64 * t, 0.125 + 0.035 * sin(core::f64::consts::PI * t), 310.0 - 205.0 * t),
+            Self::Height => {
+                let dip = (t - 0.48) / 0.2;
+                oklch(0.28 + 0.64 * t, 0.134 - 0.045 * exp(-dip * dip) + 0.02 * t, 310.0 - 205.0 * t)
+            }
             Self::Ember => {
-                oklch(0.16 + 0.80 * t, 0.02 + 0.165 * sin(core::f64::consts::PI * (0.12 + 0.80 * t)), 15.0 + 90.0 * t)
+                let chroma = 0.058 + 0.062 * (1.0 - exp(-t / 0.12)) + 0.05 * t * (1.0 - t);
+                oklch(0.16 + 0.80 * t, chroma, 15.0 + 90.0 * t)
             }
             Self::Signed => {
                 let side = 2.0 * t - 1.0;
                 let strength = side.abs();
                 let hue = if side < 0.0 { 257.0 } else { 27.0 };
-                oklch(0.97 - 0.55 * strength, 0.17 * sin(0.5 * core::f64::consts::PI * strength), hue)
+                oklch(0.97 - 0.55 * strength, 0.147 * sin(0.5 * core::f64::consts::PI * strength), hue)
             }
         }
     }

@@ -18,7 +18,7 @@ const PLOT_WIDTH: f64 = 1320.0;
 const PLOT_MAX_HEIGHT: f64 = 920.0;
 const PLOT_MIN_SIDE: f64 = 260.0;
 const LEFT: i64 = 130;
-const TOP: i64 = 118;
+const TOP: i64 = 128;
 const BOTTOM: i64 = 116;
 const BAR_GAP: i64 = 44;
 const BAR_WIDTH: i64 = 30;
@@ -92,7 +92,7 @@ impl MapFigure<'_> {
             let separator = if remark.is_empty() { "" } else { "  ·  " };
             remark = format!("{remark}{separator}y stretched {}× against x", label(plot.stretch));
         }
-        canvas.text(&remark, 24.0, Weight::Regular, Align::Left, LEFT - 2, 84, SOFT);
+        canvas.text(&remark, 24.0, Weight::Regular, Align::Left, LEFT - 2, 82, SOFT);
         canvas.png()
     }
 

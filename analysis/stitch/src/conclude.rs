@@ -1,0 +1,191 @@
+//! From the last solve to the result: gauge, maps, noise, error bars, warnings.
+
+use ndarray::Array2;
+use stitchbox_surface::HeightMap;
+
+use crate::assemble::{Assembled, assemble};
+use crate::conjugate::State;
+use crate::corrector_matrix::active;
+use crate::engine::{Engine, Kept, Mode};
+use crate::gauge;
+use crate::normal::Normal;
+use crate::robust::Rejected;
+use crate::smooth::Smooth;
+use crate::watch::Watch;
+use crate::{Corrector, Placed, Reference, StitchError, Stitched};
+
+/// Part of a sub-aperture above which rejection is worth a warning.
+const MANY_REJECTED: f64 = 0.05;
+
+impl<'a> Engine<'a> {
+    /// Fixes the gauge and assembles everything.
+    pub fn finish(mut self, series: &[Placed], mut state: State, kept: Kept<'a>) -> Result<Stitched, StitchError> {
+        Watch::step(self.progress, 0.87, 0.87, "assembling the map")?;
+        let Kept { normal, rejected, contradiction } = kept;
+        let normal = self.without_unreferenced(normal);
+        let terms = self.options.terms;
+        let mut fixed = 0;
+        let seen = normal.seen();
+        if self.mode != Mode::Held {
+            fixed = gauge::fix_reference(self.grid, &self.observable, terms, &seen, &mut state);
+        }
+        gauge::fix_map(&normal, &self.observable, terms, &mut state);
+        let pixelwise = matches!(self.mode, Mode::Pixels | Mode::Prior);
+        let variance: Vec<f64> =
+            normal.diagonal.iter().map(|d| if pixelwise && *d > 0.0 { 1.0 / d } else { 0.0 }).collect();
+        let assembled = assemble(&normal, &state, &variance, contradiction);
+        let noise_nm = self.noise(&normal, &assembled, &seen, fixed);
+        self.warn_of_rejections(series, &rejected, assembled.contradicted);
+        let of_one = active(terms).len();
+        if self.rank + of_one < of_one * series.len() {
+            self.warn(
+                "weak-overlap",
+                "some sub-apertures overlap the others so little that their piston, pitch or roll is not determined"
+                    .into(),
+            );
+        }
+        let uncertainty_nm = noise_nm.map(|s| uncertainty(&normal, &assembled, s));
+        let reference = self.reference_map(&state, &seen);
+        let correctors = self.correctors(series, &state, &assembled, &rejected);
+        let pixel = Some(self.grid.pixel);
+        let overlap = Array2::from_shape_vec(self.grid.map, normal.count).unwrap_or_default();
+        // The two shapes are those of the grid.
+        let height = HeightMap::new(assembled.height, assembled.valid, pixel)
+            .unwrap_or_else(|_| HeightMap::from_heights_nm(Array2::zeros((0, 0)), pixel));
+        self.progress.at(1.0, "done");
+        Ok(Stitched {
+            height,
+            uncertainty_nm,
+            overlap,
+            residual_nm: assembled.residual,
+            reference,
+            x0_mm: self.grid.origin_mm.0,
+            y0_mm: self.grid.origin_mm.1,
+            correctors,
+            non_observable: self.observable.non_observable(),
+            warnings: self.warnings,
+            noise_nm,
+            iterations: self.iterations,
+        })
+    }
+
+    /// A camera pixel that was used only where nothing overlaps has no known reference, so what it saw cannot be in the map.
+    fn without_unreferenced(&mut self, normal: Normal<'a>) -> Normal<'a> {
+        if !matches!(self.mode, Mode::Pixels | Mode::Prior) {
+            return normal;
+        }
+        let columns = self.grid.camera.1;
+        let mut total = 0;
+        let unreferenced: Rejected = (self.grid.plates.iter().zip(&normal.used))
+            .map(|(plate, used)| {
+                let mut found = Vec::new();
+                for row in 0..plate.shape.0 {
+                    let diagonal = &normal.diagonal[(plate.camera.0 + row) * columns + plate.camera.1..];
+                    for &(start, end) in used.row(row) {
+                        found.extend((start..end).filter(|c| diagonal[*c as usize] <= 0.0).map(|c| (row as u32, c)));
+                    }
+                }
+                total += found.len();
+                found
+            })
+            .collect();
+        if total == 0 {
+            return normal;
+        }
+        let message = format!(
+            "{total} values were left out: their camera pixels measured only where no other sub-aperture overlaps, so the reference \
+             is not known there"
+        );
+        self.warn("reference-unknown", message);
+        let used = normal.used.iter().zip(&unreferenced).map(|(used, pixels)| used.without(pixels)).collect();
+        Normal::new(self.grid, used)
+    }
+
+    /// Noise of one pixel, from the residuals and the degrees of freedom left.
+    fn noise(&self, normal: &Normal, assembled: &Assembled, seen: &[bool], fixed: usize) -> Option<f64> {
+        let squares: f64 = assembled.squares.iter().map(|s| s.0).sum();
+        let data: usize = assembled.squares.iter().map(|s| s.1).sum();
+        let reference = match self.mode {
+            Mode::Held => 0,
+            Mode::Smooth => self.smooth.as_ref().map_or(0, Smooth::len),
+            Mode::Pixels | Mode::Prior => {
+                let free: Vec<bool> = normal.diagonal.iter().zip(seen).map(|(d, s)| *s && *d > 0.0).collect();
+                let pixels = free.iter().filter(|f| **f).count();
+                pixels.saturating_sub(self.observable.free_cosets(self.grid.camera, &free) + fixed)
+            }
+        };
+        let freedom = data.checked_sub(assembled.overlapping + self.rank + reference).filter(|f| *f > 0)?;
+        Some((squares / freedom as f64).sqrt())
+    }
+
+    fn warn_of_rejections(&mut self, series: &[Placed], rejected: &Rejected, contradicted: usize) {
+        let total: usize = rejected.iter().map(Vec::len).sum();
+        let mut many = Vec::new();
+        for ((placed, pixels), plate) in series.iter().zip(rejected).zip(&self.grid.plates) {
+            let part = pixels.len() as f64 / plate.runs.count().max(1) as f64;
+            if part > MANY_REJECTED {
+                many.push(format!("{} ({:.0} %)", placed.sub_aperture.name, 100.0 * part));
+            }
+        }
+        if !many.is_empty() {
+            let message = format!(
+                "many pixels of {} contradict the others and were left out; look at the residual map: a wrong position, \
+                 fringe-order errors or a bad measurement look like this",
+                many.join(", ")
+            );
+            self.warn("many-rejected", message);
+        } else if total > 0 {
+            self.warn("outliers-rejected", format!("{total} pixels contradict the others and were left out"));
+        }
+        if contradicted > 0 {
+            let message = format!(
+                "at {contradicted} map pixels only two sub-apertures overlap and contradict each other; nobody can tell which is \
+                 wrong, so their mean is kept: see the residual map"
+            );
+            self.warn("contradictions", message);
+        }
+    }
+
+    fn reference_map(&self, state: &State, seen: &[bool]) -> Option<HeightMap> {
+        if matches!(self.options.reference, Reference::None) {
+            return None;
+        }
+        let heights = Array2::from_shape_vec(self.grid.camera, state.reference.clone()).ok()?;
+        let valid = Array2::from_shape_vec(self.grid.camera, seen.to_vec()).ok()?;
+        HeightMap::new(heights, valid, Some(self.grid.pixel)).ok()
+    }
+
+    fn correctors(
+        &self,
+        series: &[Placed],
+        state: &State,
+        assembled: &Assembled,
+        rejected: &Rejected,
+    ) -> Vec<Corrector> {
+        let grid = self.grid;
+        let of = |(k, placed): (usize, &Placed)| {
+            let c = state.correctors[k];
+            let (squares, count) = assembled.squares[k];
+            Corrector {
+                name: placed.sub_aperture.name.clone(),
+                x_mm: placed.x_mm,
+                y_mm: placed.y_mm,
+                piston_nm: c[0],
+                pitch_nm_per_mm: c[1] / (grid.scale.0 * grid.pixel.x_mm),
+                roll_nm_per_mm: c[2] / (grid.scale.1 * grid.pixel.y_mm),
+                residual_rms_nm: if count > 0 { (squares / count as f64).sqrt() } else { 0.0 },
+                rejected: rejected[k].len(),
+            }
+        };
+        series.iter().enumerate().map(of).collect()
+    }
+}
+
+/// `s sqrt(1/n + 1/n^2 sum of the reference's variance)`.
+fn uncertainty(normal: &Normal, assembled: &Assembled, noise_nm: f64) -> Array2<f64> {
+    let mut uncertainty = assembled.spread.clone();
+    for (value, n) in uncertainty.iter_mut().zip(&normal.count) {
+        *value = if *n == 0 { 0.0 } else { noise_nm * (1.0 / f64::from(*n) + *value).sqrt() };
+    }
+    uncertainty
+}

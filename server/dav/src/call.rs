@@ -1,0 +1,200 @@
+//! One request after login: who asks, for which address, and what the address means in the tree.
+
+use crate::entity_tags::TagList;
+use crate::errors::Fault;
+use crate::if_header;
+use crate::mount::{Address, Mount, NoAddress};
+use crate::request_headers::text;
+use axum::http::{HeaderMap, Method, Uri};
+use stitchbox_domain::{
+    Conditions, Domain, Error, FilesView, ItemPath, Location, Principal, Refusal, StateCondition, StateList, StateTest,
+};
+
+/// A request whose sender is known.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub domain: Domain,
+    pub principal: Principal,
+    pub method: Method,
+    pub address: Address,
+    pub headers: HeaderMap,
+    /// Host and port of the request, as the client named this server.
+    pub authority: Option<String>,
+}
+
+/// A place in a space, with the URL of that space in the mount of the request.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub location: Location,
+    /// URL of the space's root, without a slash at the end.
+    pub base: String,
+    /// It is the top of `files/USER`, which also shows the folder of spaces.
+    pub is_top_of_files: bool,
+}
+
+/// What an address means.
+#[derive(Debug, Clone)]
+pub(crate) enum View {
+    /// A place in a space, whether or not something is there.
+    Place(Place),
+    /// The folder that shows the project spaces.
+    SpacesFolder,
+}
+
+impl Call {
+    /// What the address of the request means.
+    pub(crate) async fn view(&self) -> Result<View, Fault> {
+        Ok(self.view_of(&self.address).await?)
+    }
+
+    async fn view_of(&self, address: &Address) -> Result<View, Error> {
+        let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
+        let user = match &address.mount {
+            Mount::Files(user) => user,
+            Mount::Own => &self.principal.name,
+            Mount::Space(space) => {
+                let membership = self.domain.find_space(&self.principal, space).await?;
+                let path = ItemPath::from_segments(segments)?;
+                let base = address.base_of(&path);
+                let location = Location { space: membership.space.id, path };
+                return Ok(View::Place(Place { location, base, is_top_of_files: false }));
+            }
+        };
+        Ok(match self.domain.files_view(&self.principal, user, &segments).await? {
+            FilesView::SpacesFolder => View::SpacesFolder,
+            FilesView::Root { personal } => {
+                let base = address.base_of(&personal.path);
+                View::Place(Place { location: personal, base, is_top_of_files: true })
+            }
+            FilesView::Item(location) => {
+                let base = address.base_of(&location.path);
+                View::Place(Place { location, base, is_top_of_files: false })
+            }
+        })
+    }
+
+    /// URL of the root of the space the request speaks of, for an error about a path in it.
+    pub(crate) async fn base(&self) -> String {
+        match self.view().await {
+            Ok(View::Place(place)) => place.base,
+            Ok(View::SpacesFolder) | Err(_) => self.address.href(),
+        }
+    }
+
+    /// The place the request wants to change.
+    pub(crate) async fn place(&self) -> Result<Place, Fault> {
+        match self.view().await? {
+            View::Place(place) => Ok(place),
+            View::SpacesFolder => Err(Error::from(Refusal::Root).into()),
+        }
+    }
+
+    /// The place named by `Destination`: a URL of this server or an absolute path.
+    pub(crate) async fn destination(&self) -> Result<Place, Fault> {
+        let value = self.headers.get("destination").ok_or(Fault::BadRequest("the header Destination is missing"))?;
+        let unreadable = Fault::BadRequest("the header Destination is not a URL");
+        let Ok(value) = std::str::from_utf8(value.as_bytes()) else { return Err(unreadable) };
+        let path = match self.own_path(value.trim()) {
+            Written::Path(path) => path,
+            Written::OtherServer => return Err(Fault::OtherServer),
+            Written::Unreadable => return Err(unreadable),
+        };
+        let address = match Address::parse(&path) {
+            Ok(address) => address,
+            Err(NoAddress::Malformed) => return Err(unreadable),
+            Err(NoAddress::Outside) => return Err(Fault::OtherServer),
+        };
+        match self.view_of(&address).await? {
+            View::Place(place) => Ok(place),
+            View::SpacesFolder => Err(Error::from(Refusal::Root).into()),
+        }
+    }
+
+    /// The path of a URL of this server.
+    fn own_path(&self, written: &str) -> Written {
+        if written.contains('#') {
+            return Written::Unreadable;
+        }
+        let Ok(uri) = written.parse::<Uri>() else { return Written::Unreadable };
+        match uri.authority() {
+            None if written.starts_with('/') => Written::Path(uri.path().to_owned()),
+            None => Written::Unreadable,
+            Some(authority) => {
+                let default_port = if uri.scheme_str() == Some("https") { ":443" } else { ":80" };
+                let plain = |name: &str| name.to_ascii_lowercase().trim_end_matches(default_port).to_owned();
+                let own = self.authority.as_deref().map(plain);
+                if own.as_deref() == Some(plain(authority.as_str()).as_str()) {
+                    Written::Path(uri.path().to_owned())
+                } else {
+                    Written::OtherServer
+                }
+            }
+        }
+    }
+
+    /// Everything the request demands before it may change anything.
+    pub(crate) async fn conditions(&self) -> Result<Conditions, Fault> {
+        let mut state_lists = Vec::new();
+        if let Some(value) = self.headers.get("if") {
+            let lists = value.to_str().ok().and_then(if_header::parse);
+            let lists = lists.ok_or(Fault::BadRequest("the header If cannot be read"))?;
+            for list in lists {
+                let resource = match list.resource {
+                    None => None,
+                    Some(written) => Some(self.tagged(&written).await?),
+                };
+                state_lists.push(StateList { resource, conditions: list.conditions });
+            }
+        }
+        Ok(Conditions {
+            if_match: self.tags("if-match")?.map(TagList::strong),
+            if_none_match: self.tags("if-none-match")?.map(TagList::strong),
+            state_lists,
+        })
+    }
+
+    /// The tags of an entity-tag header, if it is there.
+    pub(crate) fn tags(&self, name: &str) -> Result<Option<TagList>, Fault> {
+        if !self.headers.contains_key(name) {
+            return Ok(None);
+        }
+        let list = text(&self.headers, name).and_then(TagList::parse);
+        list.map(Some).ok_or(Fault::BadRequest("a header with entity tags cannot be read; they stand in quotes"))
+    }
+
+    /// The place a list of an `If` header speaks of; `None` for one that is not here or that the person may not see.
+    async fn tagged(&self, written: &str) -> Result<Option<Location>, Fault> {
+        let Written::Path(path) = self.own_path(written) else { return Ok(None) };
+        let Ok(address) = Address::parse(&path) else { return Ok(None) };
+        match self.view_of(&address).await {
+            Ok(View::Place(place)) => Ok(Some(place.location)),
+            Ok(View::SpacesFolder) | Err(Error::NotFound | Error::Name(_)) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
+}
+
+/// A URL as somebody wrote it.
+enum Written {
+    /// The path of one of ours, percent-encoded.
+    Path(String),
+    OtherServer,
+    Unreadable,
+}
+
+/// For the second step of a request whose first has tested the conditions: shows the same lock tokens and demands
+/// nothing else, for the first step may have changed an ETag.
+pub(crate) fn tokens_only(conditions: &Conditions) -> Conditions {
+    let tokens: Vec<&str> = conditions.tokens().collect();
+    if tokens.is_empty() {
+        return Conditions::default();
+    }
+    let list = |negated, token: &str| StateList {
+        resource: None,
+        conditions: vec![StateCondition { negated, test: StateTest::Token(token.to_owned()) }],
+    };
+    // No lock has the token DAV:no-lock (RFC 4918, 10.4.8), so the first list is always true.
+    let always = list(true, "DAV:no-lock");
+    let state_lists = std::iter::once(always).chain(tokens.into_iter().map(|token| list(false, token))).collect();
+    Conditions { state_lists, ..Conditions::default() }
+}

@@ -1,0 +1,78 @@
+//! From a request to its verb: login, address, one match over the methods, and the answer to what went wrong.
+
+use crate::authenticate::authenticate;
+use crate::call::Call;
+use crate::errors::Fault;
+use crate::mount::{Address, NoAddress};
+use crate::options::server_options;
+use crate::{delete, get, lock, mkcol, propfind, proppatch, put, relocate, request_body};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CONNECTION, HOST, HeaderValue};
+use axum::http::{Request, Response, Version};
+use stitchbox_domain::{Domain, Error};
+use tracing::Instrument as _;
+use tracing::field::Empty;
+
+/// Answers one request on any of the mounts.
+pub(crate) async fn serve(State(domain): State<Domain>, request: Request<Body>) -> Response<Body> {
+    if request.method() == "OPTIONS" {
+        return server_options();
+    }
+    let span = tracing::info_span!("dav", method = %request.method(), user = Empty, space = Empty);
+    answer(domain, request).instrument(span).await
+}
+
+async fn answer(domain: Domain, request: Request<Body>) -> Response<Body> {
+    let (parts, mut body) = request.into_parts();
+    let version = parts.version;
+    let (done, base, headers) = match authenticate(&domain, &parts.headers, &parts.extensions).await {
+        Err(error) => (Err(error.into()), String::new(), parts.headers),
+        Ok(principal) => {
+            tracing::Span::current().record("user", principal.name.as_str());
+            match Address::parse(parts.uri.path()) {
+                Err(NoAddress::Outside) => (Err(Error::NotFound.into()), String::new(), parts.headers),
+                Err(NoAddress::Malformed) => {
+                    let why = "the address cannot be read: its percent-encoding is broken or hides a slash";
+                    (Err(Fault::BadRequest(why)), String::new(), parts.headers)
+                }
+                Ok(address) => {
+                    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+                    let authority = host.or_else(|| parts.uri.authority().map(|name| name.as_str())).map(str::to_owned);
+                    let (method, headers) = (parts.method, parts.headers);
+                    let call = Call { domain, principal, method, address, headers, authority };
+                    let done = verb(&call, &mut body).await;
+                    let base = match &done {
+                        Ok(_) => String::new(),
+                        Err(_) => call.base().await,
+                    };
+                    (done, base, call.headers)
+                }
+            }
+        }
+    };
+    let mut response = match done {
+        Ok(response) => return response,
+        Err(fault) => fault.respond(&base),
+    };
+    if !request_body::drain(&mut body, &headers).await && version <= Version::HTTP_11 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+async fn verb(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {
+    match call.method.as_str() {
+        "GET" | "HEAD" => get::get(call).await,
+        "PUT" => put::put(call, body).await,
+        "MKCOL" => mkcol::mkcol(call, body).await,
+        "DELETE" => delete::delete(call, body).await,
+        "MOVE" => relocate::relocate(call, body).await,
+        "COPY" => relocate::copy(call, body).await,
+        "PROPFIND" => propfind::propfind(call, body).await,
+        "PROPPATCH" => proppatch::proppatch(call, body).await,
+        "LOCK" => lock::lock(call, body).await,
+        "UNLOCK" => lock::unlock(call, body).await,
+        _ => Err(Fault::NotImplemented("this server does not know the method")),
+    }
+}

@@ -1,0 +1,160 @@
+//! One entry of a listing, ready to be written: an item, or a folder that only shows others.
+
+use crate::permissions::{is_mount_root, letters};
+use crate::xml_in::Name;
+use crate::xml_out::{begin_response, empty, end_response, propstat};
+use crate::{live_properties::Live, xml_requests::Wanted};
+use stitchbox_domain::{Domain, Item, Lock, Membership, Property, Quota, Version};
+use stitchbox_schema::{ETag, Timestamp};
+
+/// What is told about one entry.
+#[derive(Debug)]
+pub(crate) struct Entry<'a> {
+    pub name: &'a str,
+    pub is_folder: bool,
+    /// Path in its space, `/a/b`; empty for a folder that only shows others.
+    pub path: String,
+    /// URL of the space's root.
+    pub base: &'a str,
+    pub id: String,
+    pub file_id: String,
+    pub etag: ETag,
+    pub permissions: String,
+    pub is_mount_root: bool,
+    pub size: i64,
+    pub mtime: Timestamp,
+    pub created_at: Timestamp,
+    pub owner: &'a str,
+    pub checksums: Option<&'a str>,
+    pub quota: Option<Quota>,
+    pub locks: &'a [Lock],
+    pub dead: &'a [Property],
+}
+
+impl<'a> Entry<'a> {
+    /// The entry of an item; what has to be looked up is added by the caller.
+    pub(crate) fn of_item(domain: &Domain, membership: &'a Membership, item: &'a Item) -> Self {
+        Self {
+            name: if item.name.is_empty() { &membership.space.name } else { &item.name },
+            is_folder: item.is_folder(),
+            path: String::new(),
+            base: "",
+            id: domain.oc_id(item),
+            file_id: item.id.to_string(),
+            etag: item.etag(),
+            permissions: letters(membership, item),
+            is_mount_root: is_mount_root(membership, item),
+            size: item.size,
+            mtime: item.mtime,
+            created_at: item.created_at,
+            owner: &membership.space.name,
+            checksums: None,
+            quota: None,
+            locks: &[],
+            dead: &[],
+        }
+    }
+
+    /// Writes the whole response. `href` is the URL without a slash at the end.
+    pub(crate) fn write(&self, out: &mut String, href: &str, asked: &Asked) {
+        begin_response(out, href);
+        if self.is_folder {
+            // The slash belongs into the href that was just closed.
+            let end = out.len() - "</d:href>".len();
+            out.insert(end, '/');
+        }
+        let (mut found, mut missing) = (String::new(), String::new());
+        for live in &asked.live {
+            if asked.names_only {
+                let start = found.len();
+                if live.write(&mut found, self) {
+                    found.truncate(start);
+                    found.push('<');
+                    found.push_str(live.tag());
+                    found.push_str("/>");
+                }
+            } else if !live.write(&mut found, self) && asked.tell_missing {
+                missing.push('<');
+                missing.push_str(live.tag());
+                missing.push_str("/>");
+            }
+        }
+        if asked.all_dead {
+            for property in self.dead {
+                if asked.names_only {
+                    empty(&mut found, &Name::new(&property.namespace, &property.name));
+                } else {
+                    found.push_str(&property.value);
+                }
+            }
+        }
+        for name in &asked.dead {
+            let same = |property: &&Property| property.namespace == name.namespace && property.name == name.local;
+            match self.dead.iter().find(same) {
+                Some(_) if asked.all_dead => {}
+                Some(property) => found.push_str(&property.value),
+                None => empty(&mut missing, name),
+            }
+        }
+        if found.is_empty() && missing.is_empty() {
+            out.push_str("<d:propstat><d:prop/><d:status>HTTP/1.1 200 OK</d:status></d:propstat>");
+        }
+        propstat(out, &found, "200 OK");
+        propstat(out, &missing, "404 Not Found");
+        end_response(out);
+    }
+}
+
+/// Which properties a PROPFIND asks for, sorted into what is computed and what is kept.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asked {
+    pub live: Vec<Live>,
+    /// Dead properties asked for by name.
+    pub dead: Vec<Name>,
+    /// Every dead property there is.
+    pub all_dead: bool,
+    names_only: bool,
+    /// What is asked for and not there is said.
+    tell_missing: bool,
+}
+
+impl Asked {
+    /// Sorts what a PROPFIND wants; a name asked for twice is told once.
+    pub(crate) fn of(wanted: Wanted) -> Self {
+        let mut asked = match &wanted {
+            Wanted::All { .. } => {
+                let live = Live::EVERY.iter().copied().filter(|live| live.in_allprop()).collect();
+                Self { live, all_dead: true, ..Self::default() }
+            }
+            Wanted::Names => Self { live: Live::EVERY.to_vec(), all_dead: true, names_only: true, ..Self::default() },
+            Wanted::Named(_) => Self { tell_missing: true, ..Self::default() },
+        };
+        let (Wanted::All { include: names } | Wanted::Named(names)) = wanted else { return asked };
+        for name in names {
+            match Live::of(&name) {
+                Some(live) if !asked.live.contains(&live) => asked.live.push(live),
+                None if !asked.dead.contains(&name) => asked.dead.push(name),
+                _ => {}
+            }
+        }
+        asked
+    }
+
+    /// Whether this computed property is asked for.
+    pub(crate) fn wants(&self, live: Live) -> bool {
+        self.live.contains(&live)
+    }
+
+    /// Whether any kept property is.
+    pub(crate) fn wants_dead(&self) -> bool {
+        self.all_dead || !self.dead.is_empty()
+    }
+}
+
+/// The checksums of a version as clients read them: the one the client gave, and ours.
+pub(crate) fn checksums(version: &Version) -> String {
+    match &version.checksum {
+        Some(given) if !given.starts_with("SHA256") => format!("{given} SHA256:{}", version.sha256),
+        _ => format!("SHA256:{}", version.sha256),
+    }
+}

@@ -1,0 +1,110 @@
+//! GET and HEAD of files: conditions, one range, and a body that streams from the blob store.
+
+use crate::answer_headers::{empty, set};
+use crate::call::{Call, View};
+use crate::errors::Fault;
+use crate::folder_page;
+use crate::range::{Selection, select};
+use crate::request_headers::{date, http_date, text};
+use crate::{content_type, entity_tags};
+use axum::body::Body;
+use axum::http::header::{
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{Method, Response, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use stitchbox_domain::{Content, Error, Location};
+use stitchbox_schema::ETag;
+
+pub(crate) async fn get(call: &Call) -> Result<Response<Body>, Fault> {
+    let View::Place(place) = call.view().await? else { return folder_page::spaces(call).await };
+    match call.domain.content(&call.principal, &place.location).await {
+        Ok(content) => file(call, &place.location, content).await,
+        Err(Error::IsFolder) => folder_page::folder(call, &place).await,
+        Err(other) => Err(other.into()),
+    }
+}
+
+async fn file(call: &Call, at: &Location, content: Content) -> Result<Response<Body>, Fault> {
+    let (item, version) = (&content.item, &content.version);
+    let etag = item.etag();
+    let size = u64::try_from(version.size).unwrap_or(0);
+    if let Some(status) = precondition(call, &etag, item.mtime.unix_seconds())? {
+        let mut response = empty(status);
+        set(&mut response, ETAG, &etag.to_string());
+        set(&mut response, LAST_MODIFIED, &http_date(item.mtime));
+        return Ok(response);
+    }
+    let wanted = match text(&call.headers, "range") {
+        Some(range) if call.method == Method::GET && range_applies(&call.headers, &etag, &http_date(item.mtime)) => {
+            select(range, size)
+        }
+        _ => Selection::Whole,
+    };
+    let (status, range) = match wanted {
+        Selection::Whole => (StatusCode::OK, 0..size),
+        Selection::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
+        Selection::Unsatisfiable => {
+            let mut response = empty(StatusCode::RANGE_NOT_SATISFIABLE);
+            set(&mut response, CONTENT_RANGE, &format!("bytes */{size}"));
+            return Ok(response);
+        }
+    };
+    let length = range.end - range.start;
+    let mut response = empty(status);
+    if status == StatusCode::PARTIAL_CONTENT {
+        set(&mut response, CONTENT_RANGE, &format!("bytes {}-{}/{size}", range.start, range.end - 1));
+    }
+    if call.method == Method::GET {
+        *response.body_mut() = Body::from_stream(call.domain.open(version, range).await?);
+    }
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let name = at.path.names().last().map_or("", |name| name.as_str());
+    let media_type = content_type::of(name);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    if let Some(policy) = content_type::policy(media_type) {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    }
+    set(&mut response, ETAG, &etag.to_string());
+    set(&mut response, LAST_MODIFIED, &http_date(item.mtime));
+    let quoted = utf8_percent_encode(name, NON_ALPHANUMERIC);
+    set(&mut response, CONTENT_DISPOSITION, &format!("inline; filename*=UTF-8''{quoted}"));
+    let checksum = version.checksum.clone().unwrap_or_else(|| format!("SHA256:{}", version.sha256));
+    set(&mut response, HeaderName::from_static("oc-checksum"), &checksum);
+    set(&mut response, HeaderName::from_static("oc-etag"), &etag.to_string());
+    set(&mut response, HeaderName::from_static("oc-fileid"), &call.domain.oc_id(item));
+    Ok(response)
+}
+
+/// The status instead of the content, if a condition says so; in the order of RFC 9110, 13.2.2.
+fn precondition(call: &Call, etag: &ETag, modified: i64) -> Result<Option<StatusCode>, Fault> {
+    let since = |name| text(&call.headers, name).and_then(date).map(|time| time.unix_seconds());
+    let stale = match call.tags("if-match")? {
+        Some(list) => !call_conditions_hold(list, etag),
+        None => since("if-unmodified-since").is_some_and(|limit| modified > limit),
+    };
+    if stale {
+        return Ok(Some(StatusCode::PRECONDITION_FAILED));
+    }
+    let known = match call.tags("if-none-match")? {
+        Some(list) => list.names(etag),
+        None => since("if-modified-since").is_some_and(|limit| modified <= limit),
+    };
+    Ok(known.then_some(StatusCode::NOT_MODIFIED))
+}
+
+fn call_conditions_hold(list: entity_tags::TagList, etag: &ETag) -> bool {
+    let conditions = stitchbox_domain::Conditions { if_match: Some(list.strong()), ..Default::default() };
+    conditions.entity_tags_hold(Some(etag))
+}
+
+/// `If-Range`: the part is of use only if the rest of the file is still the one the client has.
+fn range_applies(headers: &HeaderMap, etag: &ETag, modified: &str) -> bool {
+    let Some(value) = text(headers, "if-range") else { return true };
+    let value = value.trim();
+    value == etag.to_string() || value == modified
+}

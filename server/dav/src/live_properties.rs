@@ -1,0 +1,143 @@
+//! Live properties: the names there are and how each is written for an entry of a listing.
+
+use crate::content_type;
+use crate::entry::Entry;
+use crate::lock_xml::{SUPPORTED, active_lock};
+use crate::request_headers::http_date;
+use crate::xml_in::{DAV, Name};
+use crate::xml_out::{NC, OC, escape};
+use std::fmt::Write as _;
+use stitchbox_domain::covers;
+
+macro_rules! live {
+    ($($variant:ident $namespace:ident $prefix:literal $local:literal $all:literal,)*) => {
+        /// A property the server computes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Live { $(#[doc = concat!("`", $prefix, ":", $local, "`")] $variant,)* }
+
+        impl Live {
+            /// Every live property.
+            pub(crate) const EVERY: &[Self] = &[$(Self::$variant,)*];
+
+            /// The property of this name.
+            pub(crate) fn of(name: &Name) -> Option<Self> {
+                match (name.namespace.as_str(), name.local.as_str()) {
+                    $(($namespace, $local) => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+
+            /// Its element name with the prefix every answer declares.
+            pub(crate) fn tag(self) -> &'static str {
+                match self { $(Self::$variant => concat!($prefix, ":", $local),)* }
+            }
+
+            /// Whether `allprop` tells it.
+            pub(crate) fn in_allprop(self) -> bool {
+                match self { $(Self::$variant => $all,)* }
+            }
+        }
+    };
+}
+
+live! {
+    ResourceType DAV "d" "resourcetype" true,
+    LastModified DAV "d" "getlastmodified" true,
+    ContentLength DAV "d" "getcontentlength" true,
+    ETag DAV "d" "getetag" true,
+    ContentType DAV "d" "getcontenttype" true,
+    DisplayName DAV "d" "displayname" true,
+    CreationDate DAV "d" "creationdate" true,
+    SupportedLock DAV "d" "supportedlock" true,
+    LockDiscovery DAV "d" "lockdiscovery" true,
+    QuotaUsed DAV "d" "quota-used-bytes" false,
+    QuotaAvailable DAV "d" "quota-available-bytes" false,
+    Id OC "oc" "id" false,
+    FileId OC "oc" "fileid" false,
+    Permissions OC "oc" "permissions" false,
+    Size OC "oc" "size" false,
+    Checksums OC "oc" "checksums" false,
+    DataFingerprint OC "oc" "data-fingerprint" false,
+    OwnerId OC "oc" "owner-id" false,
+    OwnerName OC "oc" "owner-display-name" false,
+    ShareTypes OC "oc" "share-types" false,
+    Favorite OC "oc" "favorite" false,
+    IsMountRoot NC "nc" "is-mount-root" false,
+    HasPreview NC "nc" "has-preview" false,
+    IsEncrypted NC "nc" "is-encrypted" false,
+}
+
+impl Live {
+    /// Writes the element; false if the entry has no such property.
+    pub(crate) fn write(self, out: &mut String, entry: &Entry<'_>) -> bool {
+        let start = out.len();
+        let tag = self.tag();
+        let _ = write!(out, "<{tag}>");
+        if self.write_value(out, entry).is_none() {
+            out.truncate(start);
+            return false;
+        }
+        let _ = write!(out, "</{tag}>");
+        true
+    }
+
+    fn write_value(self, out: &mut String, entry: &Entry<'_>) -> Option<()> {
+        // Writing to a String cannot fail.
+        let _ = match self {
+            Self::ResourceType if entry.is_folder => write!(out, "<d:collection/>"),
+            Self::ResourceType => Ok(()),
+            Self::LastModified => write!(out, "{}", http_date(entry.mtime)),
+            Self::ContentLength if entry.is_folder => return None,
+            Self::ContentLength => write!(out, "{}", entry.size),
+            Self::ETag => write!(out, "{}", entry.etag),
+            Self::ContentType if entry.is_folder => return None,
+            Self::ContentType => write!(out, "{}", content_type::of(entry.name)),
+            Self::DisplayName => write!(out, "{}", escape(entry.name)),
+            Self::CreationDate => write!(out, "{}", entry.created_at.rfc3339()),
+            Self::SupportedLock => write!(out, "{SUPPORTED}"),
+            Self::LockDiscovery => {
+                for lock in entry.locks.iter().filter(|lock| covers(lock, &entry.path)) {
+                    active_lock(out, lock, entry.base);
+                }
+                Ok(())
+            }
+            Self::QuotaUsed => write!(out, "{}", entry.quota.filter(|_| entry.is_folder)?.used),
+            Self::QuotaAvailable => {
+                let quota = entry.quota.filter(|_| entry.is_folder)?;
+                // -3: without limit, as Nextcloud has it.
+                write!(out, "{}", quota.limit.map_or(-3, |limit| limit.saturating_sub(quota.used).max(0)))
+            }
+            Self::Id => write!(out, "{}", entry.id),
+            Self::FileId => write!(out, "{}", entry.file_id),
+            Self::Permissions => write!(out, "{}", entry.permissions),
+            Self::Size => write!(out, "{}", entry.size),
+            Self::Checksums => write!(out, "<oc:checksum>{}</oc:checksum>", escape(entry.checksums?)),
+            Self::DataFingerprint | Self::ShareTypes => Ok(()),
+            Self::OwnerId | Self::OwnerName => write!(out, "{}", escape(entry.owner)),
+            Self::Favorite => write!(out, "0"),
+            Self::IsMountRoot => write!(out, "{}", entry.is_mount_root),
+            Self::HasPreview => write!(out, "false"),
+            Self::IsEncrypted => write!(out, "0"),
+        };
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_property_is_found_by_its_name() {
+        for live in Live::EVERY {
+            let (prefix, local) = live.tag().split_once(':').unwrap();
+            let namespace = match prefix {
+                "d" => DAV,
+                "oc" => OC,
+                _ => NC,
+            };
+            assert_eq!(Live::of(&Name::new(namespace, local)), Some(*live));
+        }
+        assert_eq!(Live::of(&Name::new("", "getetag")), None);
+    }
+}

@@ -1,0 +1,61 @@
+//! Locks as XML: the properties `lockdiscovery` and `supportedlock` (RFC 4918, 15.8 and 15.10).
+
+use crate::mount::href_below;
+use crate::xml_out::escape;
+use std::fmt::Write as _;
+use stitchbox_domain::{ItemPath, Lock};
+
+/// The value of `supportedlock`.
+pub(crate) const SUPPORTED: &str = "<d:lockentry><d:lockscope><d:exclusive/></d:lockscope><d:locktype><d:write/></d:locktype></d:lockentry>\
+     <d:lockentry><d:lockscope><d:shared/></d:lockscope><d:locktype><d:write/></d:locktype></d:lockentry>";
+
+/// Writes one lock. `base` is the URL of the space's root in the mount of the request.
+pub(crate) fn active_lock(out: &mut String, lock: &Lock, base: &str) {
+    let scope = if lock.exclusive { "<d:exclusive/>" } else { "<d:shared/>" };
+    let depth = if lock.deep { "infinity" } else { "0" };
+    // Writing to a String cannot fail.
+    let _ = write!(
+        out,
+        "<d:activelock><d:locktype><d:write/></d:locktype><d:lockscope>{scope}</d:lockscope><d:depth>{depth}</d:depth>{}",
+        lock.owner_xml
+    );
+    let _ = match lock.timeout_seconds {
+        Some(seconds) => write!(out, "<d:timeout>Second-{seconds}</d:timeout>"),
+        None => write!(out, "<d:timeout>Infinite</d:timeout>"),
+    };
+    let root = ItemPath::parse(&lock.path).map(|path| href_below(base, &path)).unwrap_or_default();
+    let _ = write!(
+        out,
+        "<d:locktoken><d:href>{}</d:href></d:locktoken><d:lockroot><d:href>{root}</d:href></d:lockroot></d:activelock>",
+        escape(&lock.token)
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stitchbox_schema::{SpaceId, Timestamp, UserId};
+
+    #[test]
+    fn a_lock_says_where_it_holds() {
+        let lock = Lock {
+            token: "urn:uuid:1".to_owned(),
+            space: SpaceId(1),
+            path: "/a b".to_owned(),
+            deep: true,
+            exclusive: true,
+            user: UserId(1),
+            owner_xml: "<D:owner xmlns:D=\"DAV:\">me</D:owner>".to_owned(),
+            timeout_seconds: Some(600),
+            expires_at: Timestamp(0),
+        };
+        let mut out = String::from("<d:lockdiscovery xmlns:d=\"DAV:\">");
+        active_lock(&mut out, &lock, "/dav/spaces/KB");
+        out.push_str("</d:lockdiscovery>");
+        let root = crate::xml_in::read(out.as_bytes()).unwrap().unwrap();
+        let active = &root.children[0];
+        assert_eq!(active.dav_child("timeout").unwrap().text, "Second-600");
+        assert_eq!(active.dav_child("owner").unwrap().text, "me");
+        assert_eq!(active.dav_child("lockroot").unwrap().children[0].text, "/dav/spaces/KB/a%20b");
+    }
+}

@@ -1,0 +1,210 @@
+//! PROPFIND: the folder first, then its children, streamed page by page so that memory does not grow with the folder.
+
+use crate::call::{Call, Place, View};
+use crate::entry::{Asked, Entry, checksums};
+use crate::errors::Fault;
+use crate::live_properties::Live;
+use crate::mount::{href_below, push_segment};
+use crate::request_headers::{Depth, depth};
+use crate::spaces_folder::{self, Root};
+use crate::xml_out::{CONTENT_TYPE_XML, HEAD, TAIL};
+use crate::{request_body, xml_requests};
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::{Response, StatusCode};
+use bytes::Bytes;
+use futures::stream;
+use std::collections::HashMap;
+use std::sync::Arc;
+use stitchbox_domain::{Domain, Error, Item, Lock, Membership, Property, Quota, SPACES_FOLDER};
+use stitchbox_schema::ItemId;
+
+/// Children read and written at a time.
+const PAGE: i64 = 256;
+
+pub(crate) async fn propfind(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {
+    let asked = Asked::of(xml_requests::propfind(&request_body::xml(body).await?)?);
+    let with_children = match depth(&call.headers)? {
+        Some(Depth::Zero) => false,
+        Some(Depth::One) => true,
+        None | Some(Depth::Infinity) => return Err(Fault::InfiniteDepth),
+    };
+    match call.view().await? {
+        View::Place(place) => listing(call, place, asked, with_children).await,
+        View::SpacesFolder => spaces(call, &asked, with_children).await,
+    }
+}
+
+fn multistatus(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::MULTI_STATUS;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_XML));
+    response
+}
+
+/// The folder `Spaces` with the project spaces.
+async fn spaces(call: &Call, asked: &Asked, with_children: bool) -> Result<Response<Body>, Fault> {
+    let roots = spaces_folder::roots(&call.domain, &call.principal).await?;
+    let folder = call.address.href();
+    let mut out = String::from(HEAD);
+    spaces_folder::entry(&call.domain, &call.principal, &roots).write(&mut out, &folder, asked);
+    if with_children {
+        for root in &roots {
+            write_root(&mut out, call, root, &folder, asked).await?;
+        }
+    }
+    out.push_str(TAIL);
+    Ok(multistatus(Body::from(out)))
+}
+
+async fn write_root(
+    out: &mut String,
+    call: &Call,
+    (membership, item): &Root,
+    folder: &str,
+    asked: &Asked,
+) -> Result<(), Error> {
+    let mut href = folder.to_owned();
+    push_segment(&mut href, &membership.space.name);
+    let extras = Extras::of_one(&call.domain, membership, item, asked).await?;
+    let mut entry = Entry::of_item(&call.domain, membership, item);
+    entry.path.push('/');
+    entry.base = &href;
+    extras.add_to(&mut entry, item);
+    entry.write(out, &href, asked);
+    Ok(())
+}
+
+/// What a listing knows beyond the items themselves; looked up only if asked for.
+#[derive(Debug, Default)]
+struct Extras {
+    checksums: HashMap<ItemId, String>,
+    dead: HashMap<ItemId, Vec<Property>>,
+    locks: Arc<[Lock]>,
+    quota: Option<Quota>,
+}
+
+impl Extras {
+    async fn of_one(domain: &Domain, membership: &Membership, item: &Item, asked: &Asked) -> Result<Self, Error> {
+        let mut extras = Self::default();
+        if asked.wants(Live::Checksums)
+            && let Some(version) = domain.version_of(item).await?
+        {
+            extras.checksums.insert(item.id, checksums(&version));
+        }
+        if asked.wants_dead() {
+            extras.dead.insert(item.id, domain.properties(item).await?);
+        }
+        if asked.wants(Live::LockDiscovery) {
+            extras.locks = domain.locks_on(membership.space.id).await?.into();
+        }
+        if asked.wants(Live::QuotaUsed) || asked.wants(Live::QuotaAvailable) {
+            extras.quota = Some(domain.quota(membership).await?);
+        }
+        Ok(extras)
+    }
+
+    /// For the children of a folder; locks and quota are those of the folder.
+    async fn of_children(
+        domain: &Domain,
+        membership: &Membership,
+        folder: &Item,
+        asked: &Asked,
+        of_folder: &Self,
+    ) -> Result<Self, Error> {
+        let mut extras = Self { locks: of_folder.locks.clone(), quota: of_folder.quota, ..Self::default() };
+        if asked.wants(Live::Checksums) {
+            let versions = domain.versions_shown_in(membership, folder).await?;
+            extras.checksums = versions.iter().map(|(_, version)| (version.item, checksums(version))).collect();
+        }
+        if asked.wants_dead() {
+            for (item, property) in domain.properties_of_children(membership, folder).await? {
+                extras.dead.entry(item).or_default().push(property);
+            }
+        }
+        Ok(extras)
+    }
+
+    fn add_to<'a>(&'a self, entry: &mut Entry<'a>, item: &Item) {
+        entry.checksums = self.checksums.get(&item.id).map(String::as_str);
+        entry.dead = self.dead.get(&item.id).map(Vec::as_slice).unwrap_or_default();
+        entry.locks = &self.locks;
+        entry.quota = self.quota;
+    }
+}
+
+async fn listing(call: &Call, place: Place, asked: Asked, with_children: bool) -> Result<Response<Body>, Fault> {
+    let domain = &call.domain;
+    let (membership, item) = domain.item(&call.principal, &place.location).await?;
+    let extras = Extras::of_one(domain, &membership, &item, &asked).await?;
+    let href = href_below(&place.base, &place.location.path);
+    let roots = match place.is_top_of_files {
+        true => spaces_folder::roots(domain, &call.principal).await?,
+        false => Vec::new(),
+    };
+    let mut out = String::from(HEAD);
+    let mut entry = Entry::of_item(domain, &membership, &item);
+    entry.path = place.location.path.to_string();
+    entry.base = &place.base;
+    if place.is_top_of_files {
+        entry.etag = spaces_folder::top_etag(&item, &roots);
+    }
+    extras.add_to(&mut entry, &item);
+    entry.write(&mut out, &href, &asked);
+    if !with_children || !item.is_folder() {
+        out.push_str(TAIL);
+        return Ok(multistatus(Body::from(out)));
+    }
+    if !roots.is_empty() {
+        let mut folder = href.clone();
+        push_segment(&mut folder, SPACES_FOLDER);
+        spaces_folder::entry(domain, &call.principal, &roots).write(&mut out, &folder, &asked);
+    }
+    let extras = Extras::of_children(domain, &membership, &item, &asked, &extras).await?;
+    let pages = Pages { domain: domain.clone(), membership, folder: item, place, href, asked, extras, after: None };
+    let head = stream::once(std::future::ready(Ok(Bytes::from(out))));
+    let rest = stream::try_unfold(Some(pages), |pages| async move {
+        let Some(mut pages) = pages else { return Ok(None) };
+        let (text, more) = pages.next().await?;
+        Ok::<_, Error>(Some((Bytes::from(text), more.then_some(pages))))
+    });
+    Ok(multistatus(Body::from_stream(futures::StreamExt::chain(head, rest))))
+}
+
+/// The children of a folder on their way out.
+struct Pages {
+    domain: Domain,
+    membership: Membership,
+    folder: Item,
+    place: Place,
+    href: String,
+    asked: Asked,
+    extras: Extras,
+    after: Option<String>,
+}
+
+impl Pages {
+    /// The next page as XML, and whether another follows. The last one ends the document.
+    async fn next(&mut self) -> Result<(String, bool), Error> {
+        let after = self.after.as_deref();
+        let children = self.domain.children_page(&self.membership, &self.folder, after, PAGE).await?;
+        let mut out = String::with_capacity(children.len() * 512 + TAIL.len());
+        let folder_path = self.place.location.path.to_string();
+        let mut href = self.href.clone();
+        for child in &children {
+            href.truncate(self.href.len());
+            push_segment(&mut href, &child.name);
+            let mut entry = Entry::of_item(&self.domain, &self.membership, child);
+            entry.path = format!("{}/{}", folder_path.trim_end_matches('/'), child.name);
+            entry.base = &self.place.base;
+            self.extras.add_to(&mut entry, child);
+            entry.write(&mut out, &href, &self.asked);
+        }
+        let more = i64::try_from(children.len()).unwrap_or(0) == PAGE;
+        if !more {
+            out.push_str(TAIL);
+        }
+        self.after = children.into_iter().next_back().map(|child| child.name);
+        Ok((out, more))
+    }
+}

@@ -1,0 +1,49 @@
+//! MOVE and COPY. A move to a free name answers exactly 201: sync clients take anything else for a failure.
+
+use crate::answer_headers::{about, mtime_accepted};
+use crate::call::{Call, tokens_only};
+use crate::errors::Fault;
+use crate::request_body;
+use crate::request_headers::{Depth, depth, mtime, overwrite};
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use stitchbox_domain::{CopyDepth, Item, Relocated};
+
+pub(crate) async fn relocate(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {
+    request_body::none(body).await?;
+    if matches!(depth(&call.headers)?, Some(Depth::Zero | Depth::One)) {
+        return Err(Fault::BadRequest("a folder moves with everything in it; leave out the header Depth"));
+    }
+    let overwrite = overwrite(&call.headers)?;
+    let (from, to) = (call.place().await?, call.destination().await?);
+    let conditions = call.conditions().await?;
+    let domain = &call.domain;
+    let relocated =
+        domain.relocate(&call.principal, &from.location, &to.location, overwrite, &conditions).await?;
+    let Some(mtime) = mtime(&call.headers) else { return Ok(answer(call, &relocated, &relocated.item)) };
+    domain.set_mtime(&call.principal, &to.location, mtime, &tokens_only(&conditions)).await?;
+    let mut response = answer(call, &relocated, &Item { mtime, ..relocated.item.clone() });
+    mtime_accepted(&mut response);
+    Ok(response)
+}
+
+pub(crate) async fn copy(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {
+    request_body::none(body).await?;
+    let depth = match depth(&call.headers)? {
+        Some(Depth::Zero) => CopyDepth::Zero,
+        None | Some(Depth::Infinity) => CopyDepth::Infinity,
+        Some(Depth::One) => return Err(Fault::BadRequest("a copy has the Depth 0 or infinity")),
+    };
+    let overwrite = overwrite(&call.headers)?;
+    let (from, to) = (call.place().await?, call.destination().await?);
+    let conditions = call.conditions().await?;
+    let domain = &call.domain;
+    let copied =
+        domain.copy(&call.principal, &from.location, &to.location, depth, overwrite, &conditions).await?;
+    Ok(answer(call, &copied, &copied.item))
+}
+
+fn answer(call: &Call, done: &Relocated, item: &Item) -> Response<Body> {
+    let status = if done.replaced { StatusCode::NO_CONTENT } else { StatusCode::CREATED };
+    about(&call.domain, item, status)
+}

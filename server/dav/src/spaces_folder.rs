@@ -1,0 +1,59 @@
+//! The folder `Spaces` in a user's files: it shows the project spaces and has nothing of its own.
+
+use crate::entry::Entry;
+use crate::permissions::READ_ONLY;
+use stitchbox_domain::{Domain, Error, Item, ItemPath, Location, Membership, Principal, SPACES_FOLDER};
+use stitchbox_schema::{ETag, SpaceKind, Timestamp};
+
+/// A project space with its root.
+pub(crate) type Root = (Membership, Item);
+
+/// The roots of the project spaces the principal may read, by name.
+pub(crate) async fn roots(domain: &Domain, principal: &Principal) -> Result<Vec<Root>, Error> {
+    let mut roots = Vec::new();
+    for membership in domain.spaces_of(principal).await? {
+        if membership.space.kind != SpaceKind::Project {
+            continue;
+        }
+        let root = Location { space: membership.space.id, path: ItemPath::default() };
+        match domain.item(principal, &root).await {
+            Ok(found) => roots.push(found),
+            // It ended in this moment, or may only be written to.
+            Err(Error::NotFound) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(roots)
+}
+
+/// The folder itself.
+pub(crate) fn entry<'a>(domain: &Domain, principal: &'a Principal, roots: &[Root]) -> Entry<'a> {
+    let etags: Vec<ETag> = roots.iter().map(|(_, root)| root.etag()).collect();
+    let latest = |time: fn(&Item) -> Timestamp| roots.iter().map(|(_, root)| time(root)).max().unwrap_or(Timestamp(0));
+    Entry {
+        name: SPACES_FOLDER,
+        is_folder: true,
+        path: String::new(),
+        base: "",
+        id: format!("spaces{}", domain.instance()),
+        file_id: "0".to_owned(),
+        etag: ETag::combined(&etags),
+        permissions: READ_ONLY.to_owned(),
+        is_mount_root: false,
+        size: roots.iter().map(|(_, root)| root.size).fold(0, i64::saturating_add),
+        mtime: latest(|root| root.mtime),
+        created_at: latest(|root| root.created_at),
+        owner: &principal.name,
+        checksums: None,
+        quota: None,
+        locks: &[],
+        dead: &[],
+    }
+}
+
+/// The ETag of the top of a user's files: it changes with the personal space and with every space shown below.
+pub(crate) fn top_etag(personal: &Item, roots: &[Root]) -> ETag {
+    let own = personal.etag();
+    let others: Vec<ETag> = roots.iter().map(|(_, root)| root.etag()).collect();
+    ETag::combined(std::iter::once(&own).chain(&others))
+}

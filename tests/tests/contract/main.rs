@@ -1,0 +1,66 @@
+//! One contract, two databases: every rule that leans on SQL, on SQLite and on a PostgreSQL of the test's own.
+
+mod runs;
+mod tree;
+mod world;
+
+use stitchbox_tests::{Postgres, skip};
+use world::World;
+
+macro_rules! contract {
+    ($($module:ident :: $rule:ident)*) => {
+        mod sqlite {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $rule() {
+                $module::$rule(World::on_sqlite().await).await;
+            })*
+        }
+
+        /// One cluster for all rules: starting it takes longer than any of them.
+        #[test]
+        fn postgres() {
+            let cluster = match Postgres::start() {
+                Ok(cluster) => cluster,
+                Err(why) => skip!("contract on PostgreSQL", "{why}"),
+            };
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            $({
+                eprintln!("postgres: {}", stringify!($rule));
+                let url = cluster.database(&stringify!($rule).to_lowercase());
+                runtime.block_on(async { $module::$rule(World::on(&url).await).await });
+            })*
+        }
+    };
+}
+
+contract! {
+    tree::a_change_moves_the_etags_up_to_the_root_and_no_others
+    tree::sizes_follow_everything_that_is_put_moved_copied_and_removed
+    tree::names_are_taken_once_whoever_comes_first
+    tree::a_copy_shares_the_bytes_and_lives_on_its_own
+    tree::between_spaces_an_item_keeps_its_id_and_content
+    tree::what_is_deleted_can_be_restored_where_it_lay
+    tree::a_full_space_says_so_and_keeps_what_it_has
+    tree::conditions_are_tested_where_they_guard
+    tree::a_lock_stops_everybody_who_does_not_show_it
+    tree::a_lock_ends_by_itself
+    tree::strangers_and_viewers_are_kept_out
+    tree::many_at_once_lose_nothing_and_the_journal_has_no_gaps
+    tree::a_refused_transaction_undoes_itself_alone
+    tree::broken_and_damaged_bodies_change_nothing
+    tree::verify_finds_what_was_damaged
+    runs::the_expected_count_makes_exactly_one_run
+    runs::a_quiet_folder_makes_a_run_and_an_open_upload_holds_it_back
+    runs::a_marker_makes_a_run
+    runs::a_later_file_supersedes
+    runs::moving_a_folder_starts_nothing_and_copying_it_does
+    runs::a_dead_worker_loses_the_lease_and_another_finishes
+    runs::after_too_many_attempts_the_reason_lies_beside_the_series
+    runs::results_appear_in_one_commit_and_trigger_nothing
+    runs::removed_results_are_not_made_again
+    runs::a_folder_of_the_users_own_is_left_alone
+    runs::derived_items_are_read_only_but_may_be_deleted
+    runs::a_wrong_recipe_is_said_with_its_line
+    runs::a_passing_trouble_is_tried_again_later
+}

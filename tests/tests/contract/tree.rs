@@ -1,0 +1,364 @@
+//! The tree: what holds whatever happens to items.
+
+use crate::world::World;
+use bytes::Bytes;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use stitchbox_domain::uploads::{Checksum, Intent};
+use stitchbox_domain::{
+    Conditions, EntityTags, Error, ItemPath, Location, LockRequest, Principal, Refusal, Scope, StateCondition,
+    StateList, StateTest,
+};
+use stitchbox_schema::{Role, SpaceKind};
+use stitchbox_store::{StoreError, changes, settings, spaces};
+
+fn none() -> Conditions {
+    Conditions::default()
+}
+
+fn showing(token: &str) -> Conditions {
+    let condition = StateCondition { negated: false, test: StateTest::Token(token.into()) };
+    Conditions { state_lists: vec![StateList { resource: None, conditions: vec![condition] }], ..none() }
+}
+
+fn exclusive(token: &str, deep: bool) -> LockRequest {
+    let timeout = Some(Duration::from_secs(60));
+    LockRequest { deep, exclusive: true, owner_xml: String::new(), timeout, token: token.into() }
+}
+
+pub async fn a_change_moves_the_etags_up_to_the_root_and_no_others(w: World) {
+    for path in ["/a", "/a/b", "/c"] {
+        w.mkcol(path).await;
+    }
+    w.put("/a/sibling", b"x").await;
+    let before = [w.etag("/").await, w.etag("/a").await, w.etag("/a/b").await];
+    let others = [w.etag("/c").await, w.etag("/a/sibling").await];
+    let put = w.put("/a/b/file", b"one").await;
+    let after = [w.etag("/").await, w.etag("/a").await, w.etag("/a/b").await];
+    assert!(before.iter().zip(&after).all(|(old, new)| old != new), "{before:?} {after:?}");
+    assert_eq!(others, [w.etag("/c").await, w.etag("/a/sibling").await]);
+    assert_eq!(w.etag("/a/b/file").await, put.item.etag().to_string());
+    // Same size, same second: still another ETag.
+    let again = w.put("/a/b/file", b"two").await;
+    assert_eq!(again.item.id, put.item.id);
+    assert_ne!(again.item.etag(), put.item.etag());
+    let moved = w.relocate("/a/b/file", "/c/file").await;
+    assert_eq!((moved.id, moved.etag()), (again.item.id, again.item.etag()), "id and ETag survive a move");
+    assert_ne!(after[2], w.etag("/a/b").await);
+    w.read("/c/file").await;
+    assert_eq!(w.etag("/c").await, w.etag("/c").await);
+    w.assert_clean().await;
+}
+
+pub async fn sizes_follow_everything_that_is_put_moved_copied_and_removed(w: World) {
+    w.mkcol("/a").await;
+    w.mkcol("/a/b").await;
+    w.put("/a/b/small", &[1; 100]).await;
+    w.put("/a/b/large", &vec![2; 100_000]).await;
+    assert_eq!((w.item("/").await.size, w.item("/a/b").await.size), (100_100, 100_100));
+    w.put("/a/b/large", &vec![3; 70_000]).await;
+    assert_eq!(w.item("/a").await.size, 70_100);
+    w.relocate("/a/b", "/b").await;
+    assert_eq!((w.item("/").await.size, w.item("/a").await.size, w.item("/b").await.size), (70_100, 0, 70_100));
+    w.copy("/b", "/a/copy").await;
+    assert_eq!((w.item("/").await.size, w.item("/a").await.size), (140_200, 70_100));
+    w.remove("/b").await;
+    assert_eq!(w.item("/").await.size, 70_100);
+    w.assert_clean().await;
+}
+
+pub async fn names_are_taken_once_whoever_comes_first(w: World) {
+    w.mkcol("/a").await;
+    let again = w.domain.make_folder(&w.anna, &w.at("/a"), &none()).await;
+    assert!(matches!(again, Err(Error::Exists)));
+    assert!(matches!(w.domain.make_folder(&w.anna, &w.at("/x/y"), &none()).await, Err(Error::ParentMissing)));
+    assert!(matches!(w.try_put(&w.anna, &w.at("/a"), b"", Intent::default()).await, Err(Error::IsFolder)));
+    w.put("/file", b"").await;
+    let below_a_file = w.try_put(&w.anna, &w.at("/file/x"), b"", Intent::default()).await;
+    assert!(matches!(below_a_file, Err(Error::ParentMissing)));
+    let into_itself = w.domain.relocate(&w.anna, &w.at("/a"), &w.at("/a/b"), true, &none()).await;
+    assert!(matches!(into_itself, Err(Error::IntoItself)));
+    let taken = w.domain.relocate(&w.anna, &w.at("/a"), &w.at("/file"), false, &none()).await;
+    assert!(matches!(taken, Err(Error::PreconditionFailed)));
+    let over = w.domain.relocate(&w.anna, &w.at("/a"), &w.at("/file"), true, &none()).await.unwrap();
+    assert!(over.replaced && w.item("/file").await.is_folder());
+    // If-None-Match: * decides between two who both saw nothing.
+    let intent =
+        || Intent { conditions: Conditions { if_none_match: Some(EntityTags::Any), ..none() }, ..Intent::default() };
+    let at = w.at("/first");
+    let mut first = w.domain.begin_upload(&w.anna, &at, intent()).await.unwrap();
+    let mut second = w.domain.begin_upload(&w.anna, &at, intent()).await.unwrap();
+    first.write(Bytes::from_static(b"1")).await.unwrap();
+    second.write(Bytes::from_static(b"2")).await.unwrap();
+    second.commit().await.unwrap();
+    assert!(matches!(first.commit().await, Err(Error::PreconditionFailed)));
+    assert_eq!(w.read("/first").await, b"2");
+}
+
+pub async fn a_copy_shares_the_bytes_and_lives_on_its_own(w: World) {
+    w.mkcol("/a").await;
+    let body = vec![9; 200_000];
+    let original = w.put("/a/file", &body).await;
+    w.copy("/a", "/b").await;
+    let copy = w.domain.content(&w.anna, &w.at("/b/file")).await.unwrap();
+    assert_eq!(copy.version.blob, original.version.blob, "no bytes are copied");
+    assert_ne!((copy.item.id, copy.item.etag()), (original.item.id, original.item.etag()));
+    w.put("/a/file", b"other").await;
+    assert_eq!(w.read("/b/file").await, body);
+    let versions = w.domain.versions(&w.anna, &w.at("/a/file")).await.unwrap();
+    assert_eq!(versions.iter().map(|v| v.size).collect::<Vec<_>>(), [5, 200_000]);
+    w.assert_clean().await;
+}
+
+pub async fn between_spaces_an_item_keeps_its_id_and_content(w: World) {
+    w.mkcol("/a").await;
+    let file = w.put("/a/file", &[1; 10]).await;
+    let personal = {
+        let mut db = w.store.read().await.unwrap();
+        spaces::by_name(&mut db, SpaceKind::Personal, "anna").await.unwrap().unwrap().id
+    };
+    let there = Location { space: personal, path: ItemPath::parse("/a").unwrap() };
+    w.domain.relocate(&w.anna, &w.at("/a"), &there, false, &none()).await.unwrap();
+    let inside = Location { space: personal, path: ItemPath::parse("/a/file").unwrap() };
+    let content = w.domain.content(&w.anna, &inside).await.unwrap();
+    assert_eq!((content.item.id, content.version.id), (file.item.id, file.version.id));
+    assert_eq!(content.item.space, personal);
+    assert_eq!(w.item("/").await.size, 0);
+    assert!(!w.exists("/a").await);
+    w.assert_clean().await;
+}
+
+pub async fn what_is_deleted_can_be_restored_where_it_lay(w: World) {
+    w.mkcol("/a").await;
+    w.mkcol("/a/b").await;
+    let file = w.put("/a/b/map.dat", b"data").await;
+    w.remove("/a/b").await;
+    assert!(!w.exists("/a/b/map.dat").await);
+    let trash = w.domain.trash(&w.anna, w.space).await.unwrap();
+    assert_eq!(trash.len(), 1);
+    assert_eq!(trash[0].0.original_path, "/a/b");
+    w.mkcol("/a/b").await;
+    let restored = w.domain.restore(&w.anna, trash[0].0.item).await.unwrap();
+    assert_eq!(restored.name, "b (restored)");
+    assert_eq!(w.item("/a/b (restored)/map.dat").await.id, file.item.id);
+    assert_eq!(w.item("/").await.size, 4);
+    w.remove("/a/b (restored)/map.dat").await;
+    w.remove("/a").await;
+    let deep = w.domain.trash(&w.anna, w.space).await.unwrap();
+    let map = deep.iter().find(|(entry, _)| entry.item == file.item.id).unwrap();
+    w.domain.restore(&w.anna, map.0.item).await.unwrap();
+    assert_eq!(w.read("/map.dat").await, b"data", "the folder is gone: it lies under the root");
+    assert!(matches!(w.domain.restore(&w.bert, deep[0].0.item).await, Err(Error::NotFound)));
+    w.assert_clean().await;
+}
+
+pub async fn a_full_space_says_so_and_keeps_what_it_has(w: World) {
+    w.domain.set_quota("mirrors", Some(150_000)).await.unwrap();
+    w.put("/a", &vec![1; 100_000]).await;
+    let full = |outcome| matches!(outcome, Err(Error::QuotaExceeded { quota: 150_000, .. }));
+    let announced = Intent { announced_size: Some(60_000), ..Intent::default() };
+    assert!(full(w.domain.begin_upload(&w.anna, &w.at("/b"), announced).await.map(drop)), "refused before the body");
+    assert!(full(w.try_put(&w.anna, &w.at("/b"), &vec![2; 60_000], Intent::default()).await.map(drop)));
+    let depth = stitchbox_domain::CopyDepth::Infinity;
+    let copy = w.domain.copy(&w.anna, &w.at("/a"), &w.at("/c"), depth, false, &none()).await;
+    assert!(full(copy.map(drop)));
+    w.put("/a", &vec![3; 150_000]).await;
+    assert!(full(w.try_put(&w.anna, &w.at("/a"), &vec![4; 150_001], Intent::default()).await.map(drop)));
+    assert_eq!(w.read("/a").await, vec![3; 150_000], "the old content is still there");
+    w.remove("/a").await;
+    w.put("/b", &vec![5; 150_000]).await;
+    w.assert_clean().await;
+}
+
+pub async fn conditions_are_tested_where_they_guard(w: World) {
+    let one = w.put("/file", b"one").await;
+    let tagged = |opaque: &str| Some(EntityTags::Listed(vec![opaque.to_owned()]));
+    let if_match = |opaque: &str| Conditions { if_match: tagged(opaque), ..none() };
+    let intent = |conditions| Intent { conditions, ..Intent::default() };
+    let two = w.try_put(&w.anna, &w.at("/file"), b"two", intent(if_match(one.item.etag().opaque()))).await.unwrap();
+    let stale = if_match(one.item.etag().opaque());
+    assert!(matches!(
+        w.try_put(&w.anna, &w.at("/file"), b"three", intent(stale.clone())).await,
+        Err(Error::PreconditionFailed)
+    ));
+    assert!(matches!(w.domain.remove(&w.anna, &w.at("/file"), &stale).await, Err(Error::PreconditionFailed)));
+    assert!(matches!(
+        w.domain.relocate(&w.anna, &w.at("/file"), &w.at("/x"), false, &stale).await,
+        Err(Error::PreconditionFailed)
+    ));
+    let state = |negated, opaque: &str| Conditions {
+        state_lists: vec![StateList {
+            resource: Some(Some(w.at("/file"))),
+            conditions: vec![StateCondition { negated, test: StateTest::ETag(opaque.to_owned()) }],
+        }],
+        ..none()
+    };
+    let current = two.item.etag();
+    assert!(matches!(
+        w.domain.remove(&w.anna, &w.at("/file"), &state(true, current.opaque())).await,
+        Err(Error::PreconditionFailed)
+    ));
+    w.domain.remove(&w.anna, &w.at("/file"), &state(false, current.opaque())).await.unwrap();
+}
+
+pub async fn a_lock_stops_everybody_who_does_not_show_it(w: World) {
+    w.join("bert", Role::Contributor).await;
+    w.mkcol("/a").await;
+    w.put("/a/file", b"x").await;
+    let (lock, created) = w.domain.lock(&w.anna, &w.at("/a"), exclusive("urn:uuid:1", true), &none()).await.unwrap();
+    assert!(!created);
+    let put = |who: Principal, conditions| {
+        let at = w.at("/a/file");
+        let w = &w;
+        async move { w.try_put(&who, &at, b"y", Intent { conditions, ..Intent::default() }).await }
+    };
+    assert!(matches!(put(w.bert.clone(), none()).await, Err(Error::Locked { holder, .. }) if holder == "anna"));
+    assert!(matches!(put(w.anna.clone(), none()).await, Err(Error::Locked { .. })));
+    assert!(matches!(put(w.bert.clone(), showing(&lock.token)).await, Err(Error::Locked { .. })), "not his lock");
+    put(w.anna.clone(), showing(&lock.token)).await.unwrap();
+    assert!(matches!(w.domain.remove(&w.bert, &w.at("/a"), &none()).await, Err(Error::Locked { .. })));
+    let second = w.domain.lock(&w.bert, &w.at("/a/file"), exclusive("urn:uuid:2", false), &none()).await;
+    assert!(matches!(second, Err(Error::Locked { .. })));
+    assert!(matches!(w.domain.unlock(&w.bert, &w.at("/a"), &lock.token).await, Err(Error::NoSuchLock)));
+    w.domain.unlock(&w.anna, &w.at("/a/file"), &lock.token).await.unwrap();
+    put(w.bert.clone(), none()).await.unwrap();
+    let (_, created) = w.domain.lock(&w.bert, &w.at("/a/new"), exclusive("urn:uuid:3", false), &none()).await.unwrap();
+    assert!(created && w.item("/a/new").await.size == 0);
+}
+
+pub async fn a_lock_ends_by_itself(w: World) {
+    w.put("/file", b"x").await;
+    w.domain.lock(&w.anna, &w.at("/file"), exclusive("urn:uuid:1", false), &none()).await.unwrap();
+    w.advance(Duration::from_secs(50));
+    w.domain.refresh_lock(&w.anna, &w.at("/file"), "urn:uuid:1", Some(Duration::from_secs(60))).await.unwrap();
+    w.advance(Duration::from_secs(50));
+    assert_eq!(w.domain.locks_on(w.space).await.unwrap().len(), 1);
+    w.advance(Duration::from_secs(11));
+    assert_eq!(w.domain.locks_on(w.space).await.unwrap().len(), 0);
+    w.put("/file", b"y").await;
+    let refreshed = w.domain.refresh_lock(&w.anna, &w.at("/file"), "urn:uuid:1", None).await;
+    assert!(matches!(refreshed, Err(Error::NoSuchLock)));
+}
+
+pub async fn strangers_and_viewers_are_kept_out(w: World) {
+    w.put("/file", b"x").await;
+    let at = w.at("/file");
+    assert!(matches!(w.domain.item(&w.bert, &at).await, Err(Error::NotFound)));
+    assert!(matches!(w.try_put(&w.bert, &at, b"y", Intent::default()).await, Err(Error::NotFound)));
+    assert!(matches!(w.domain.remove(&w.bert, &at, &none()).await, Err(Error::NotFound)));
+    w.join("bert", Role::Viewer).await;
+    assert_eq!(w.domain.item(&w.bert, &at).await.unwrap().1.size, 1);
+    let refused = w.try_put(&w.bert, &at, b"y", Intent::default()).await;
+    assert!(matches!(refused, Err(Error::Forbidden(Refusal::Role(Role::Viewer)))));
+    w.join("bert", Role::Contributor).await;
+    let limited = Principal { scope: Scope { space: None, create_only: true }, ..w.bert.clone() };
+    w.try_put(&limited, &w.at("/new"), b"y", Intent::default()).await.unwrap();
+    let again = w.try_put(&limited, &w.at("/new"), b"z", Intent::default()).await;
+    assert!(matches!(again, Err(Error::Forbidden(Refusal::CreateOnly))));
+    assert!(matches!(w.domain.content(&limited, &w.at("/new")).await, Err(Error::NotFound)));
+    assert!(matches!(
+        w.domain.remove(&limited, &w.at("/new"), &none()).await,
+        Err(Error::Forbidden(Refusal::CreateOnly))
+    ));
+    let elsewhere = Scope { space: Some(stitchbox_schema::SpaceId(1)), create_only: false };
+    let elsewhere = Principal { scope: elsewhere, ..w.bert.clone() };
+    assert!(matches!(w.domain.item(&elsewhere, &at).await, Err(Error::NotFound)));
+    w.domain.set_member("mirrors", "bert", None).await.unwrap();
+    assert!(matches!(w.domain.item(&w.bert, &at).await, Err(Error::NotFound)));
+}
+
+pub async fn many_at_once_lose_nothing_and_the_journal_has_no_gaps(w: World) {
+    w.mkcol("/a").await;
+    let before = changes::head(&mut w.store.read().await.unwrap()).await.unwrap();
+    let puts = (0..150).map(|number| {
+        let (domain, anna, at) = (w.domain.clone(), w.anna.clone(), w.at(&format!("/a/{}", number % 100)));
+        tokio::spawn(async move {
+            let mut upload = domain.begin_upload(&anna, &at, Intent::default()).await?;
+            upload.write(Bytes::from(vec![number as u8; 10])).await?;
+            upload.commit().await.map(drop)
+        })
+    });
+    for put in futures::future::join_all(puts).await {
+        put.unwrap().unwrap();
+    }
+    let membership = w.membership().await;
+    assert_eq!(w.domain.children(&membership, &w.item("/a").await).await.unwrap().len(), 100);
+    assert_eq!(w.item("/").await.size, 1000);
+    let rows = changes::after(&mut w.store.read().await.unwrap(), before, 1000).await.unwrap();
+    let cursors: Vec<i64> = rows.iter().map(|change| change.cursor.0 - before.0).collect();
+    assert_eq!(cursors, (1..=150).collect::<Vec<i64>>());
+    w.assert_clean().await;
+}
+
+pub async fn a_refused_transaction_undoes_itself_alone(w: World) {
+    let writes = (0..60).map(|number| {
+        let store = w.store.clone();
+        tokio::spawn(async move {
+            let written: Result<(), StoreError> = store
+                .write(move |tx| {
+                    Box::pin(async move {
+                        settings::get_or_insert(tx, &format!("test {number}"), "there").await?;
+                        match number % 3 {
+                            1 => Err(StoreError::Conflict),
+                            2 => panic!("a defect in one transaction"),
+                            _ => Ok(()),
+                        }
+                    })
+                })
+                .await;
+            written.is_ok()
+        })
+    });
+    let answers: Vec<bool> = futures::future::join_all(writes).await.into_iter().map(Result::unwrap).collect();
+    for (number, written) in answers.into_iter().enumerate() {
+        let found = settings::get(&mut w.store.read().await.unwrap(), &format!("test {number}")).await.unwrap();
+        assert_eq!((written, found.is_some()), (number % 3 == 0, number % 3 == 0), "{number}");
+    }
+}
+
+pub async fn broken_and_damaged_bodies_change_nothing(w: World) {
+    let old = w.put("/file", b"old").await;
+    let large = vec![1; 300_000];
+    let mut broken = w.domain.begin_upload(&w.anna, &w.at("/file"), Intent::default()).await.unwrap();
+    broken.write(Bytes::from(large.clone())).await.unwrap();
+    drop(broken);
+    let wrong = Intent {
+        checksum: Some(Checksum::parse("MD5:00000000000000000000000000000000").unwrap()),
+        ..Intent::default()
+    };
+    assert!(matches!(
+        w.try_put(&w.anna, &w.at("/file"), &large, wrong).await,
+        Err(Error::ChecksumMismatch { algorithm: "MD5", .. })
+    ));
+    for announced in [299_999, 300_001] {
+        let intent = Intent { announced_size: Some(announced), ..Intent::default() };
+        assert!(matches!(w.try_put(&w.anna, &w.at("/file"), &large, intent).await, Err(Error::BodyIncomplete { .. })));
+    }
+    assert_eq!(w.etag("/file").await, old.item.etag().to_string());
+    assert_eq!(w.read("/file").await, b"old");
+    let right = Intent {
+        announced_size: Some(3),
+        checksum: Some(Checksum::parse("SHA1:a9993e364706816aba3e25717850c26c9cd0d89d").unwrap()),
+        ..Intent::default()
+    };
+    let new = w.try_put(&w.anna, &w.at("/file"), b"abc", right).await.unwrap();
+    assert_eq!(new.version.checksum.as_deref(), Some("SHA1:a9993e364706816aba3e25717850c26c9cd0d89d"));
+    w.assert_clean().await;
+}
+
+pub async fn verify_finds_what_was_damaged(w: World) {
+    let large = w.put("/large", &vec![1; 300_000]).await;
+    let gone = w.put("/gone", &vec![2; 300_000]).await;
+    w.blobs.delete(gone.version.blob).await.unwrap();
+    w.blobs.delete(large.version.blob).await.unwrap();
+    let mut staged = w.blobs.stage(large.version.blob).await.unwrap();
+    staged.write(Bytes::from(vec![3; 300_000])).await.unwrap();
+    staged.publish().await.unwrap();
+    let found = Arc::new(Mutex::new(Vec::new()));
+    let report = found.clone();
+    let summary = w.domain.verify(&mut |problem| report.lock().unwrap().push(problem.to_string())).await.unwrap();
+    let found = found.lock().unwrap();
+    assert_eq!(summary.problems, 2);
+    assert!(found.iter().any(|text| text.contains("damaged") && text.contains(&large.version.blob.to_string())));
+    assert!(found.iter().any(|text| text.contains("missing") && text.contains(&gone.version.blob.to_string())));
+}
