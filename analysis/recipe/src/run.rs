@@ -174,13 +174,13 @@ fn notes(sorted: &Sorted<'_>, recipe: &Recipe, series: &[Placed]) -> Vec<Warning
             message: format!("{} was not used: stitch.toml gives the positions itself.", file.name),
         });
     }
-    if let Some(crate::Completeness::Expected(expected)) = recipe.series.completeness {
-        if expected != series.len() {
-            notes.push(Warning {
-                code: "unexpected-count".to_owned(),
-                message: format!("stitch.toml expects {expected} sub-apertures and {} were stitched.", series.len()),
-            });
-        }
+    if let Some(crate::Completeness::Expected(expected)) = recipe.series.completeness
+        && expected != series.len()
+    {
+        notes.push(Warning {
+            code: "unexpected-count".to_owned(),
+            message: format!("stitch.toml expects {expected} sub-apertures and {} were stitched.", series.len()),
+        });
     }
     notes
 }

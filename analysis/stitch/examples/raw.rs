@@ -7,7 +7,11 @@ use ndarray::Array2;
 use stitchbox_stitch::*;
 use stitchbox_surface::*;
 
-fn cpu() -> f64 { let s = std::fs::read_to_string("/proc/self/stat").unwrap(); let f: Vec<&str> = s.split(' ').collect(); (f[13].parse::<f64>().unwrap() + f[14].parse::<f64>().unwrap()) / 100.0 }
+fn cpu() -> f64 {
+    let s = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let f: Vec<&str> = s.split(' ').collect();
+    (f[13].parse::<f64>().unwrap() + f[14].parse::<f64>().unwrap()) / 100.0
+}
 fn main() {
     let a: Vec<String> = std::env::args().collect();
     let dir = Path::new(&a[1]);
@@ -50,9 +54,14 @@ fn main() {
         _ => Reference::Pixelwise,
     };
     let o = Options { reference, robust: a.get(3).is_none_or(|v| v == "1"), ..Options::default() };
-    let c0 = cpu(); let t = Instant::now();
+    let c0 = cpu();
+    let t = Instant::now();
     let s = stitch(&series, &o, &()).unwrap();
-    let dt = t.elapsed().as_secs_f64(); println!("cpu {:.2}", cpu() - c0); if a.get(4).is_some() { return; }
+    let dt = t.elapsed().as_secs_f64();
+    println!("cpu {:.2}", cpu() - c0);
+    if a.get(4).is_some() {
+        return;
+    }
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let hwm = status.lines().find(|l| l.starts_with("VmHWM")).unwrap().to_owned();
     println!(

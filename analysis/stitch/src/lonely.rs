@@ -1,5 +1,9 @@
-//! Suspects where no majority can be asked: pixels that one or two sub-apertures see are compared with the median of
-//! their neighbours in their own sub-aperture (Hampel filter).
+//! Suspects where no majority can be asked: pixels that one or two sub-apertures see are compared with their
+//! neighbours in their own sub-aperture (Hampel filter).
+//!
+//! What is compared with is the median over pairs of opposite neighbours of the mean of the pair: a slope of the mirror, far
+//! larger than the noise at the ends of a curved one, cancels in each pair. The outermost pixels of a sub-aperture have
+//! too few opposite neighbours and are left alone.
 
 use std::collections::VecDeque;
 
@@ -11,11 +15,11 @@ use crate::robust::{MEDIAN_TO_SIGMA, SAMPLES, THRESHOLD, median, sigma_of};
 
 /// Half width of the neighbourhood, px.
 const REACH: usize = 2;
-/// Least number of valid pixels in it.
-const NEIGHBOURS: usize = 13;
+/// Least number of valid pairs in it.
+const LEAST_PAIRS: usize = 4;
 
 /// For every sub-aperture, the pixels (row, column; ascending) with at most two overlaps that stick out of their
-/// neighbourhood by 6 sigma, sigma being the larger of that of the series and that of the neighbourhood.
+/// neighbourhood by 6 sigma, sigma being the larger of that of the series and that of the pairs.
 pub(crate) fn suspects(normal: &Normal, state: &State) -> Vec<Vec<(u32, u32)>> {
     let plates = 0..normal.grid.plates.len();
     let candidates = normal.count.iter().filter(|n| matches!(n, 1 | 2)).count();
@@ -90,19 +94,65 @@ fn for_each_candidate(normal: &Normal, state: &State, k: usize, mut look: impl F
         if row > REACH {
             window.pop_front();
         }
-        let (values, _) = &window[row.min(REACH)];
         let counts = counts_of(row);
-        for &(start, end) in runs.row(row) {
-            for column in (start as usize..end as usize).filter(|c| counts[*c] <= 2) {
-                around.clear();
-                let reach = column.saturating_sub(REACH)..(column + REACH + 1).min(columns);
-                for (other, valid) in &window {
-                    around.extend(reach.clone().filter(|c| valid[*c]).map(|c| other[c]));
-                }
-                if around.len() >= NEIGHBOURS {
-                    look((row as u32, column as u32), values[column], &mut around);
-                }
+        let pixels = runs.row(row).iter().flat_map(|(start, end)| *start as usize..*end as usize);
+        for column in pixels.filter(|c| counts[*c] <= 2) {
+            pair_means(&window, row.min(REACH), column, &mut around);
+            if around.len() >= LEAST_PAIRS {
+                look((row as u32, column as u32), window[row.min(REACH)].0[column], &mut around);
             }
         }
+    }
+}
+
+/// Means of the pairs of valid pixels that lie opposite each other about `column` of row `centre` of the window.
+fn pair_means(window: &VecDeque<(Vec<f64>, Vec<bool>)>, centre: usize, column: usize, means: &mut Vec<f64>) {
+    means.clear();
+    let columns = window[centre].0.len();
+    let across = REACH.min(column).min(columns - 1 - column);
+    let down = REACH.min(centre).min(window.len() - 1 - centre);
+    for below in 0..=down {
+        let (upper, upper_valid) = &window[centre - below];
+        let (lower, lower_valid) = &window[centre + below];
+        // Half of the neighbourhood: the other half are the partners.
+        let first = if below == 0 { column + 1 } else { column - across };
+        for right in first..=column + across {
+            let left = 2 * column - right;
+            if lower_valid[right] && upper_valid[left] {
+                means.push(0.5 * (lower[right] + upper[left]));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(slope: (f64, f64)) -> VecDeque<(Vec<f64>, Vec<bool>)> {
+        let line = |row: usize| (0..7).map(|c| slope.0 * c as f64 + slope.1 * row as f64).collect();
+        (0..5).map(|row| (line(row), vec![true; 7])).collect()
+    }
+
+    #[test]
+    fn a_slope_cancels_in_every_pair() {
+        let window = window((8.0, -3.0));
+        let mut means = Vec::new();
+        pair_means(&window, 2, 3, &mut means);
+        assert_eq!(means.len(), 12);
+        assert!(means.iter().all(|m| *m == window[2].0[3]));
+        pair_means(&window, 2, 1, &mut means);
+        assert_eq!(means.len(), 7);
+    }
+
+    #[test]
+    fn one_bad_neighbour_does_not_condemn_a_good_pixel() {
+        let mut window = window((8.0, -3.0));
+        window[1].0[2] += 1000.0;
+        let mut means = Vec::new();
+        pair_means(&window, 2, 3, &mut means);
+        assert!(!sticks_out(window[2].0[3], &mut means, 0.1));
+        pair_means(&window, 1, 2, &mut means);
+        assert!(sticks_out(window[1].0[2], &mut means, 0.1));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Where at least three sub-apertures overlap, a value is compared with the median over the overlaps of the corrected
 //! data (the mean would let one bad value condemn the good ones). Where one or two overlap there is no majority: a value is
-//! then compared with the median of its neighbours in its own sub-aperture (Hampel filter), and with two overlaps it
+//! then compared with its neighbours in its own sub-aperture (see `lonely`), and with two overlaps it
 //! must also contradict the other. All thresholds are 6 sigma, sigma from medians of absolute differences.
 
 use rayon::prelude::*;

@@ -148,6 +148,48 @@ fn outliers_are_found_where_three_overlap() {
 }
 
 #[test]
+fn spikes_are_found_where_one_measured_and_good_slopes_are_left_alone() {
+    // The mirror slopes by many times the noise from pixel to pixel.
+    let plan = Plan { dropouts: 0.0, reference_nm: 0.1, ..Plan::small(16) };
+    let mut series = plan.series();
+    for p in &mut series {
+        let x = (p.x_mm / PIXEL_MM).round();
+        let (mut heights, valid, pixel) = p.sub_aperture.map.clone().into_parts();
+        for ((_, column), height) in heights.indexed_iter_mut() {
+            *height += 0.02 * (x + column as f64 - 350.0).powi(2);
+        }
+        p.sub_aperture.map = HeightMap::new(heights, valid, pixel).unwrap();
+    }
+    assert_eq!(codes(&default(&series)), Vec::<&str>::new());
+    let (mut heights, valid, pixel) = series[0].sub_aperture.map.clone().into_parts();
+    for (row, column) in [(10, 7), (30, 20)] {
+        heights[[row, column]] += 30.0;
+    }
+    series[0].sub_aperture.map = HeightMap::new(heights, valid, pixel).unwrap();
+    let result = default(&series);
+    assert_eq!(result.correctors[0].rejected, 2, "{:?}", result.warnings);
+    assert_eq!(result.correctors.iter().map(|c| c.rejected).sum::<usize>(), 2);
+    assert!(!result.height.valid()[[10, 7]] && !result.height.valid()[[30, 20]]);
+}
+
+#[test]
+fn the_digest_covers_heights_error_bars_and_counts() {
+    let result = default(&Plan::small(17).series());
+    let digest = result.digest();
+    assert_eq!(digest.len(), 64);
+    assert_eq!(digest, result.clone().digest());
+    let mut other = result.clone();
+    other.overlap[[3, 3]] += 1;
+    assert_ne!(other.digest(), digest);
+    let mut other = result.clone();
+    other.uncertainty_nm = None;
+    assert_ne!(other.digest(), digest);
+    let mut other = result.clone();
+    other.uncertainty_nm.as_mut().unwrap()[[5, 5]] *= 1.0 + 1e-15;
+    assert_ne!(other.digest(), digest);
+}
+
+#[test]
 fn equal_steps_are_named_and_smooth_content_is_kept() {
     let x: Vec<usize> = (0..12).map(|k| 50 * k).collect();
     let plan = Plan { noise_nm: 0.0, dropouts: 0.0, ..Plan::x_scan((20, 200), &x) };

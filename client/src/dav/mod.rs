@@ -199,7 +199,7 @@ pub(crate) fn child(folder: &Url, names: &[&str]) -> Url {
 fn parent(url: &Url) -> Option<Url> {
     let mut above = url.clone();
     above.path_segments_mut().ok()?.pop_if_empty().pop();
-    (above.path().trim_end_matches('/') != "" && above.path() != url.path()).then_some(above)
+    (!above.path().trim_end_matches('/').is_empty() && above.path() != url.path()).then_some(above)
 }
 
 async fn retrying<T, F, W>(mut work: F) -> Result<T, DavError>

@@ -1,1 +1,50 @@
-//! stitchbox-api
+//! The JSON interface at `/api/v1`: translates requests into calls of the domain and its answers into the documents of
+//! the vocabulary. It decides nothing; one endpoint is one file.
+
+mod caller;
+mod error;
+mod fallback;
+mod parameters;
+mod restore;
+mod run;
+mod run_events;
+mod runs;
+mod spaces;
+#[cfg(test)]
+mod testing;
+mod token;
+mod trash;
+mod versions;
+
+use axum::Router;
+use axum::routing::{any, get, post};
+use stitchbox_domain::Domain;
+use tokio_util::sync::CancellationToken;
+
+/// What every endpoint holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Api {
+    pub(crate) domain: Domain,
+    /// Ends streams that would otherwise outlive the server's wish to end.
+    pub(crate) stop: CancellationToken,
+}
+
+/// Everything below `/api/`. Event streams end when `stop` is cancelled.
+///
+/// Failed logins are counted by the address in the request extension [`axum::extract::ConnectInfo`]; whoever serves
+/// this router sets it.
+pub fn router(domain: Domain, stop: CancellationToken) -> Router {
+    Router::new()
+        .route("/api/v1/token", post(token::post))
+        .route("/api/v1/spaces", get(spaces::get))
+        .route("/api/v1/runs", get(runs::get))
+        .route("/api/v1/runs/events", get(run_events::get))
+        .route("/api/v1/runs/{id}", get(run::get))
+        .route("/api/v1/trash", get(trash::get))
+        .route("/api/v1/trash/{item}/restore", post(restore::post))
+        .route("/api/v1/versions", get(versions::get))
+        .method_not_allowed_fallback(fallback::wrong_method)
+        .route("/api", any(fallback::nothing_here))
+        .route("/api/{*rest}", any(fallback::nothing_here))
+        .with_state(Api { domain, stop })
+}

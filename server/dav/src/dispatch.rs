@@ -43,8 +43,8 @@ async fn answer(domain: Domain, request: Request<Body>) -> Response<Body> {
                     let call = Call { domain, principal, method, address, headers, authority };
                     let done = verb(&call, &mut body).await;
                     let base = match &done {
-                        Ok(_) => String::new(),
-                        Err(_) => call.base().await,
+                        Err(Fault::Domain(Error::Locked { .. })) => call.base().await,
+                        Ok(_) | Err(_) => String::new(),
                     };
                     (done, base, call.headers)
                 }

@@ -108,16 +108,10 @@ impl DavLockSystem for DomainLocks {
         })
     }
 
-    fn refresh(
-        &'_ self,
-        path: &DavPath,
-        token: &str,
-        timeout: Option<Duration>,
-    ) -> LsFuture<'_, Result<DavLock, ()>> {
+    fn refresh(&'_ self, path: &DavPath, token: &str, timeout: Option<Duration>) -> LsFuture<'_, Result<DavLock, ()>> {
         let (path, token) = (path.clone(), token.to_owned());
         Box::pin(async move {
-            let refreshed =
-                self.domain.refresh_lock(&self.principal, &self.place.location, &token, timeout).await;
+            let refreshed = self.domain.refresh_lock(&self.principal, &self.place.location, &token, timeout).await;
             match refreshed {
                 Ok(lock) => {
                     let owner = Element::parse(lock.owner_xml.as_bytes()).ok();

@@ -107,9 +107,7 @@ fn shape_of(error: &Error, base: &str) -> Shape {
         | Error::BodyIncomplete { .. }
         | Error::BodyBroken
         | Error::WeakPassword => Shape::new(StatusCode::BAD_REQUEST, BAD_REQUEST, text),
-        Error::Unauthenticated => {
-            Shape::new(StatusCode::UNAUTHORIZED, "Sabre\\DAV\\Exception\\NotAuthenticated", text)
-        }
+        Error::Unauthenticated => Shape::new(StatusCode::UNAUTHORIZED, "Sabre\\DAV\\Exception\\NotAuthenticated", text),
         Error::Throttled { seconds } => Shape {
             retry_after: Some(*seconds),
             ..Shape::new(StatusCode::TOO_MANY_REQUESTS, "Stitchbox\\TooManyRequests", text)
@@ -121,7 +119,7 @@ fn shape_of(error: &Error, base: &str) -> Shape {
 }
 
 fn storage_trouble(error: &dyn std::error::Error) -> Shape {
-    tracing::error!(error, "the storage failed");
+    tracing::error!(%error, "the storage failed");
     let message = "Storage is temporarily not available; nothing was changed, try again in a moment";
     Shape { retry_after: Some(10), ..Shape::new(StatusCode::SERVICE_UNAVAILABLE, STORAGE, message) }
 }

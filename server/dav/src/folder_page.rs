@@ -7,7 +7,9 @@ use crate::mount::{href_below, push_segment};
 use crate::spaces_folder;
 use crate::xml_out::escape;
 use axum::body::Body;
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{Method, Response};
 use bytes::Bytes;
 use futures::{StreamExt, stream};

@@ -101,7 +101,18 @@ mod tests {
     #[test]
     fn what_breaks_the_grammar_is_refused() {
         for wrong in [
-            "", "()", "(", "(<a>", "(<a)", "<a>", "<a> <b> (<c>)", "(<a>) <b> (<c>)", "([a])", "([\"a\")", "x", "(Not)",
+            "",
+            "()",
+            "(",
+            "(<a>",
+            "(<a)",
+            "<a>",
+            "<a> <b> (<c>)",
+            "(<a>) <b> (<c>)",
+            "([a])",
+            "([\"a\")",
+            "x",
+            "(Not)",
             "(<a>) x",
         ] {
             assert_eq!(parse(wrong), None, "{wrong}");

@@ -65,8 +65,7 @@ impl Address {
             Mount::Files(name) | Mount::Space(name) => format!("{base}{}", utf8_percent_encode(name, NAME)),
             Mount::Own => base.to_owned(),
         };
-        let segments =
-            rest.split('/').filter(|piece| !piece.is_empty()).map(decode).collect::<Result<Vec<_>, _>>()?;
+        let segments = rest.split('/').filter(|piece| !piece.is_empty()).map(decode).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { mount, prefix, segments, slash: rest.ends_with('/') })
     }
 
@@ -144,7 +143,10 @@ mod tests {
         assert!(address.slash);
         assert_eq!(address.href(), "/remote.php/dav/files/anna%40x/a%20b/c");
         let address = Address::parse("/remote.php/webdav").unwrap();
-        assert_eq!((address.mount.clone(), address.slash, address.href().as_str()), (Mount::Own, false, "/remote.php/webdav"));
+        assert_eq!(
+            (address.mount.clone(), address.slash, address.href().as_str()),
+            (Mount::Own, false, "/remote.php/webdav")
+        );
         let address = Address::parse("/dav/spaces/KB%20mirrors/x").unwrap();
         assert_eq!(address.mount, Mount::Space("KB mirrors".to_owned()));
     }

@@ -83,9 +83,7 @@ impl Meaning {
                 let Name { namespace, local: name } = element.name;
                 Self::Change(PropertyChange::Set(Property { namespace, name, value: element.standalone }))
             }
-            Patch::Remove(Name { namespace, local: name }) => {
-                Self::Change(PropertyChange::Remove { namespace, name })
-            }
+            Patch::Remove(Name { namespace, local: name }) => Self::Change(PropertyChange::Remove { namespace, name }),
         }
     }
 

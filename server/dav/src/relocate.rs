@@ -18,8 +18,7 @@ pub(crate) async fn relocate(call: &Call, body: &mut Body) -> Result<Response<Bo
     let (from, to) = (call.place().await?, call.destination().await?);
     let conditions = call.conditions().await?;
     let domain = &call.domain;
-    let relocated =
-        domain.relocate(&call.principal, &from.location, &to.location, overwrite, &conditions).await?;
+    let relocated = domain.relocate(&call.principal, &from.location, &to.location, overwrite, &conditions).await?;
     let Some(mtime) = mtime(&call.headers) else { return Ok(answer(call, &relocated, &relocated.item)) };
     domain.set_mtime(&call.principal, &to.location, mtime, &tokens_only(&conditions)).await?;
     let mut response = answer(call, &relocated, &Item { mtime, ..relocated.item.clone() });
@@ -38,8 +37,7 @@ pub(crate) async fn copy(call: &Call, body: &mut Body) -> Result<Response<Body>,
     let (from, to) = (call.place().await?, call.destination().await?);
     let conditions = call.conditions().await?;
     let domain = &call.domain;
-    let copied =
-        domain.copy(&call.principal, &from.location, &to.location, depth, overwrite, &conditions).await?;
+    let copied = domain.copy(&call.principal, &from.location, &to.location, depth, overwrite, &conditions).await?;
     Ok(answer(call, &copied, &copied.item))
 }
 

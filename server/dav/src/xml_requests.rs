@@ -61,7 +61,9 @@ pub(crate) fn proppatch(body: &[u8]) -> Result<Vec<Patch>, BadXml> {
         if !set && !instruction.name.is_dav("remove") {
             continue;
         }
-        for property in instruction.children.into_iter().filter(|child| child.name.is_dav("prop")).flat_map(|p| p.children) {
+        for property in
+            instruction.children.into_iter().filter(|child| child.name.is_dav("prop")).flat_map(|p| p.children)
+        {
             patches.push(if set { Patch::Set(property) } else { Patch::Remove(property.name) });
         }
     }
@@ -96,10 +98,12 @@ mod tests {
 
     #[test]
     fn instructions_keep_their_order() {
-        let body = b"<d:propertyupdate xmlns:d=\"DAV:\" xmlns:z=\"urn:z\"><d:set><d:prop><z:a>1</z:a><z:b/></d:prop></d:set>\
+        let body =
+            b"<d:propertyupdate xmlns:d=\"DAV:\" xmlns:z=\"urn:z\"><d:set><d:prop><z:a>1</z:a><z:b/></d:prop></d:set>\
             <d:remove><d:prop><z:a/></d:prop></d:remove></d:propertyupdate>";
         let patches = proppatch(body).unwrap();
-        let names: Vec<_> = patches.iter().map(|patch| (patch.name().local.clone(), matches!(patch, Patch::Set(_)))).collect();
+        let names: Vec<_> =
+            patches.iter().map(|patch| (patch.name().local.clone(), matches!(patch, Patch::Set(_)))).collect();
         assert_eq!(names, [("a".to_owned(), true), ("b".to_owned(), true), ("a".to_owned(), false)]);
         assert!(matches!(&patches[0], Patch::Set(a) if a.standalone == "<z:a xmlns:z=\"urn:z\">1</z:a>"));
         assert!(proppatch(b"").is_err());

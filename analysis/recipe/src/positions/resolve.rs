@@ -1,5 +1,7 @@
 //! Where each sub-aperture lies: from the recipe, else from `positions.csv`, else from the file itself.
 
+use std::collections::BTreeMap;
+
 use stitchbox_stitch::Placed;
 use stitchbox_surface::SubAperture;
 
@@ -41,35 +43,12 @@ pub(crate) fn place(
     rule: &PositionRule,
     list_file: Option<&InputFile>,
 ) -> Result<Vec<(Placed, Source)>, RunFailure> {
-    let places: Box<dyn Fn(&SubAperture) -> Option<(f64, f64)>>;
-    let source;
-    if !rule.at.is_empty() {
-        source = Source::Recipe;
-        let at = rule.at.clone();
-        places = Box::new(move |map| at.get(&map.name).copied());
-    } else if let Some(file) = list_file {
-        source = Source::List;
-        let text = read::text(file)?;
-        let positions = PositionsFile::parse(&text).map_err(|error| {
-            RunFailure::new(
-                FailureKind::BadRecipe,
-                format!("{}, {error}. Correct the list and save it again.", file.name),
-            )
-        })?;
-        places = Box::new(move |map| positions.get(&map.name));
-    } else if let Some(name) = &rule.file {
-        let message =
-            format!("The recipe takes the positions from \"{name}\", but there is no such file in the folder. Add it.");
-        return Err(RunFailure::new(FailureKind::NoPositions, message));
-    } else {
-        source = Source::File;
-        places = Box::new(|map| map.position_mm);
-    }
+    let (origin, source) = Origin::choose(rule, list_file)?;
     let mut placed = Vec::with_capacity(maps.len());
     let mut missing = Vec::new();
     let all = maps.len();
     for mut map in maps {
-        let Some((x_mm, y_mm)) = places(&map) else {
+        let Some((x_mm, y_mm)) = origin.position(&map) else {
             missing.push(map.name);
             continue;
         };
@@ -79,6 +58,43 @@ pub(crate) fn place(
         placed.push((Placed { sub_aperture: map, x_mm, y_mm }, source));
     }
     if missing.is_empty() { Ok(placed) } else { Err(no_positions(&missing, all, source, list_file)) }
+}
+
+/// The one source of positions of a series.
+enum Origin<'a> {
+    Recipe(&'a BTreeMap<String, (f64, f64)>),
+    List(PositionsFile),
+    Files,
+}
+
+impl<'a> Origin<'a> {
+    fn choose(rule: &'a PositionRule, list_file: Option<&InputFile>) -> Result<(Self, Source), RunFailure> {
+        if !rule.at.is_empty() {
+            return Ok((Self::Recipe(&rule.at), Source::Recipe));
+        }
+        if let Some(file) = list_file {
+            let positions = PositionsFile::parse(&read::text(file)?).map_err(|error| {
+                let message = format!("{}, {error}. Correct the list and save it again.", file.name);
+                RunFailure::new(FailureKind::BadRecipe, message)
+            })?;
+            return Ok((Self::List(positions), Source::List));
+        }
+        if let Some(name) = &rule.file {
+            let message = format!(
+                "The recipe takes the positions from \"{name}\", but there is no such file in the folder. Add it."
+            );
+            return Err(RunFailure::new(FailureKind::NoPositions, message));
+        }
+        Ok((Self::Files, Source::File))
+    }
+
+    fn position(&self, map: &SubAperture) -> Option<(f64, f64)> {
+        match self {
+            Self::Recipe(at) => at.get(&map.name).copied(),
+            Self::List(positions) => positions.get(&map.name),
+            Self::Files => map.position_mm,
+        }
+    }
 }
 
 fn no_positions(missing: &[String], all: usize, source: Source, list_file: Option<&InputFile>) -> RunFailure {

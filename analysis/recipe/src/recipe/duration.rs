@@ -27,7 +27,7 @@ pub(super) fn read(text: &str) -> Option<Duration> {
 pub(super) fn write(time: Duration) -> String {
     let milliseconds = time.as_millis();
     for (unit, length) in [("h", 3_600_000), ("min", 60_000), ("s", 1000)] {
-        if milliseconds > 0 && milliseconds % length == 0 {
+        if milliseconds > 0 && milliseconds.is_multiple_of(length) {
             return format!("{} {unit}", milliseconds / length);
         }
     }

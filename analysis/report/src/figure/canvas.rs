@@ -14,6 +14,17 @@ pub enum Align {
     Right,
 }
 
+/// How a text is written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pen {
+    /// Pixels an em.
+    pub size: f32,
+    /// Thickness of the letters.
+    pub weight: Weight,
+    /// Colour of the letters.
+    pub colour: Rgb,
+}
+
 /// An RGB picture, row 0 on top.
 pub struct Canvas {
     width: usize,
@@ -52,24 +63,24 @@ impl Canvas {
         self.fill(x + width, y, t, height, colour);
     }
 
-    /// Writes a text whose vertical middle (of its capitals) is at `y`; returns its width.
-    pub fn text(&mut self, text: &str, size: f32, weight: Weight, align: Align, x: i64, y: i64, colour: Rgb) -> i64 {
-        let line = Line::new(text, size, weight);
+    /// Writes a text at `(x, y)`, `y` being the vertical middle of its capitals; returns its width.
+    pub fn text(&mut self, text: &str, pen: Pen, align: Align, (x, y): (i64, i64)) -> i64 {
+        let line = Line::new(text, pen.size, pen.weight);
         let width = line.width as i64;
         let left = match align {
             Align::Left => x,
             Align::Centre => x - width / 2,
             Align::Right => x - width,
         };
-        let capital_middle = line.baseline as i64 - (0.365 * size) as i64;
-        self.stamp(&line, left, y - capital_middle, colour);
+        let capital_middle = line.baseline as i64 - (0.365 * pen.size) as i64;
+        self.stamp(&line, left, y - capital_middle, pen.colour);
         width
     }
 
     /// Writes a text that reads upwards, centred on the point.
-    pub fn text_upwards(&mut self, text: &str, size: f32, weight: Weight, x: i64, y: i64, colour: Rgb) {
-        let line = Line::new(text, size, weight).upwards();
-        self.stamp(&line, x - line.width as i64 / 2, y - line.height as i64 / 2, colour);
+    pub fn text_upwards(&mut self, text: &str, pen: Pen, (x, y): (i64, i64)) {
+        let line = Line::new(text, pen.size, pen.weight).upwards();
+        self.stamp(&line, x - line.width as i64 / 2, y - line.height as i64 / 2, pen.colour);
     }
 
     /// The picture as PNG bytes; equal pictures give equal bytes.

@@ -4,7 +4,7 @@ use ndarray::Array2;
 use stitchbox_surface::PixelSize;
 
 use super::axis::{Axis, label};
-use super::canvas::{Align, Canvas};
+use super::canvas::{Align, Canvas, Pen};
 use super::colour::{Palette, Rgb};
 use super::shrink::shrink;
 use super::text::Weight;
@@ -13,6 +13,11 @@ const INK: Rgb = [28, 30, 36];
 const SOFT: Rgb = [92, 96, 106];
 const FRAME: Rgb = [60, 63, 72];
 const INVALID: Rgb = [222, 224, 228];
+
+const TITLE: Pen = Pen { size: 34.0, weight: Weight::Bold, colour: INK };
+const REMARK: Pen = Pen { size: 24.0, weight: Weight::Regular, colour: SOFT };
+const LABEL: Pen = Pen { size: 26.0, weight: Weight::Regular, colour: INK };
+const TICK: Pen = Pen { size: 23.0, weight: Weight::Regular, colour: INK };
 
 const PLOT_WIDTH: f64 = 1320.0;
 const PLOT_MAX_HEIGHT: f64 = 920.0;
@@ -86,13 +91,13 @@ impl MapFigure<'_> {
         canvas.frame(LEFT, TOP, width, height, 2, FRAME);
         self.draw_axes(&mut canvas, &plot);
         self.draw_bar(&mut canvas, LEFT + width + BAR_GAP, height, &scale);
-        canvas.text(&self.title, 34.0, Weight::Bold, Align::Left, LEFT - 2, 38, INK);
+        canvas.text(&self.title, TITLE, Align::Left, (LEFT - 2, 38));
         let mut remark = self.remark.clone();
         if (plot.stretch - 1.0).abs() > 0.02 {
             let separator = if remark.is_empty() { "" } else { "  ·  " };
             remark = format!("{remark}{separator}y stretched {}× against x", label(plot.stretch));
         }
-        canvas.text(&remark, 24.0, Weight::Regular, Align::Left, LEFT - 2, 82, SOFT);
+        canvas.text(&remark, REMARK, Align::Left, (LEFT - 2, 82));
         canvas.png()
     }
 
@@ -165,15 +170,15 @@ impl MapFigure<'_> {
         for tick in &x_axis.ticks {
             let x = LEFT + (x_axis.fraction(*tick) * width as f64) as i64;
             canvas.fill(x - 1, TOP + height + 2, 2, 10, FRAME);
-            canvas.text(&x_axis.label(*tick), 23.0, Weight::Regular, Align::Centre, x, TOP + height + 32, INK);
+            canvas.text(&x_axis.label(*tick), TICK, Align::Centre, (x, TOP + height + 32));
         }
         for tick in &y_axis.ticks {
             let y = TOP + (y_axis.fraction(*tick) * height as f64) as i64;
             canvas.fill(LEFT - 12, y - 1, 10, 2, FRAME);
-            canvas.text(&y_axis.label(*tick), 23.0, Weight::Regular, Align::Right, LEFT - 18, y, INK);
+            canvas.text(&y_axis.label(*tick), TICK, Align::Right, (LEFT - 18, y));
         }
-        canvas.text("x (mm)", 26.0, Weight::Regular, Align::Centre, LEFT + width / 2, TOP + height + 80, INK);
-        canvas.text_upwards("y (mm)", 26.0, Weight::Regular, 28, TOP + height / 2, INK);
+        canvas.text("x (mm)", LABEL, Align::Centre, (LEFT + width / 2, TOP + height + 80));
+        canvas.text_upwards("y (mm)", LABEL, (28, TOP + height / 2));
     }
 
     fn draw_bar(&self, canvas: &mut Canvas, left: i64, height: i64, scale: &Scale) {
@@ -196,10 +201,10 @@ impl MapFigure<'_> {
             let y = TOP + height - (scale.axis.fraction(*tick) * height as f64) as i64;
             canvas.fill(left + BAR_WIDTH + 2, y - 1, 8, 2, FRAME);
             let (x, text) = (left + BAR_WIDTH + 18, scale.axis.label(*tick));
-            widest = widest.max(canvas.text(&text, 23.0, Weight::Regular, Align::Left, x, y, INK));
+            widest = widest.max(canvas.text(&text, TICK, Align::Left, (x, y)));
         }
         let x = (left + BAR_WIDTH + 18 + widest + 30).min(left + BAR_WIDTH + RIGHT - 20);
-        canvas.text_upwards(&self.quantity, 26.0, Weight::Regular, x, TOP + height / 2, INK);
+        canvas.text_upwards(&self.quantity, LABEL, (x, TOP + height / 2));
     }
 
     /// A small triangle beyond the end of the colour bar: values lie beyond it.
