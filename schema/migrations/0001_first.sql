@@ -167,10 +167,11 @@ CREATE TABLE cursors (
 
 -- Folders whose state a trigger has yet to look at.
 CREATE TABLE series (
-    folder_id  {id},
-    space_id   BIGINT NOT NULL,
-    changed_at BIGINT NOT NULL,
-    due_at     BIGINT NOT NULL
+    folder_id   {id},
+    space_id    BIGINT NOT NULL,
+    last_change BIGINT NOT NULL,
+    changed_at  BIGINT NOT NULL,
+    due_at      BIGINT NOT NULL
 );
 CREATE INDEX series_by_due ON series (due_at);
 

@@ -191,7 +191,12 @@ impl<'a> Engine<'a> {
         for pass in 0..if self.options.robust { ROBUST_PASSES } else { 0 } {
             let from = first_end + 0.08 * pass as f64;
             Watch::step(self.progress, from, from, "looking for outliers")?;
-            let found = outliers(&measured, state);
+            // Neighbours are compared too, so the reference must not carry what belongs to the map by convention.
+            let mut settled = state.clone();
+            if self.mode != Mode::Held {
+                gauge::fix_reference(self.grid, &self.observable, self.options.terms, &measured.seen(), &mut settled);
+            }
+            let found = outliers(&measured, &settled);
             contradiction = found.contradiction;
             if found.rejected == rejected {
                 break;

@@ -119,8 +119,9 @@ fn check(plan: &Plan, options: &Options) {
     let found = stitched_fit(&series, &result);
     let both = expected.iter().zip(&found).filter_map(|(a, b)| b.map(|b| (a - b).abs()));
     let worst = both.fold(0.0, f64::max);
-    println!("{worst:e}");
-    assert!(worst < 1e-8, "{worst:e} nm after {} iterations, {:?}", result.iterations, result.warnings);
+    // With terms missing, what is left over is hundreds of nm: the solver stops at a fixed part of that.
+    let bound = if options.terms == ALL { 1e-9 } else { 1e-7 };
+    assert!(worst < bound, "{worst:e} nm after {} iterations, {:?}", result.iterations, result.warnings);
 }
 
 fn plain(reference: Reference, terms: Terms) -> Options {

@@ -109,7 +109,7 @@ impl Dav {
         Ok(())
     }
 
-    /// Stores a file; the answer 2xx means that the bytes are durable and their checksum was verified. `sent` hears the
+    /// Stores a file. `sent` hears the
     /// bytes as they leave, and a negative number when an attempt begins anew.
     pub(crate) async fn put(
         &self,
@@ -140,6 +140,28 @@ impl Dav {
     /// Begins to read a file.
     pub(crate) async fn get(&self, url: &Url) -> Result<Response, DavError> {
         retrying(|| async { checked(self.credentials.apply(self.http.get(url.clone())).send().await?).await }).await
+    }
+
+    /// Whether the server computes the checksum of what arrives before it answers, as Stitchbox does; others may store
+    /// `OC-Checksum` as a remark without looking at the bytes.
+    pub(crate) async fn verifies_checksums(&self, anywhere: &Url) -> bool {
+        #[derive(serde::Deserialize)]
+        struct Status {
+            productname: String,
+        }
+        let mut url = anywhere.clone();
+        url.set_path("/status.php");
+        let Ok(response) = self.http.get(url).send().await else { return false };
+        response.json::<Status>().await.is_ok_and(|status| status.productname == "Stitchbox")
+    }
+
+    /// Reads a file back and hears its pieces; the way to be sure of a server that does not verify by itself.
+    pub(crate) async fn read_back(&self, url: &Url, mut hear: impl FnMut(&[u8])) -> Result<(), DavError> {
+        let mut stream = self.get(url).await?.bytes_stream();
+        while let Some(piece) = stream.try_next().await? {
+            hear(&piece);
+        }
+        Ok(())
     }
 
     async fn mkcol(&self, url: &Url) -> Result<(), DavError> {

@@ -1,7 +1,8 @@
 //! `stitchbox upload`: a folder to a store, each file with its checksum, several at a time.
 //!
 //! The recipe and the positions go first and the marker file of the recipe last, so that no run starts on half a
-//! series. A file is "safe to delete" here once the server has answered that its bytes are durable and verified.
+//! series. A file is "safe to delete" here once its content on the server is known to be right: a Stitchbox verifies the
+//! checksum before it answers; from any other server, which may keep the checksum unread, the file is read back.
 
 mod plan;
 
@@ -15,7 +16,7 @@ use reqwest::Url;
 use crate::credentials::{CredentialArgs, http_client};
 use crate::dav::{Dav, DavError, Upload, child};
 use crate::exit::Failure;
-use plan::{Checksum, LocalFile, Stage, plan};
+use plan::{Checksum, Hasher, LocalFile, Stage, plan};
 
 /// Arguments of `upload`.
 #[derive(Debug, clap::Args)]
@@ -64,6 +65,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         let url = address(&args.url, folder);
         dav.ensure_folder(&url).await.map_err(|error| refused(&url, &error))?;
     }
+    let verified_there = dav.verifies_checksums(&args.url).await;
     let bars = Bars::new(&files, args.quiet);
     let mut safe = Vec::new();
     let mut failed = Vec::new();
@@ -79,8 +81,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         let of_stage = files.iter().filter(|file| file.stage == stage);
         let outcomes = futures::stream::iter(of_stage)
             .map(|file| {
-                let (dav, args, bars) = (&dav, &args, &bars);
-                async move { (file, send(dav, args, file, bars).await) }
+                let to = Destination { dav: &dav, args: &args, bars: &bars, verified_there };
+                async move { (file, to.send(file).await) }
             })
             .buffered(parallel)
             .collect::<Vec<_>>()
@@ -100,38 +102,65 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     tell(&args, &safe, skipped, &failed)
 }
 
-async fn send(dav: &Dav, args: &Args, file: &LocalFile, bars: &Bars) -> Outcome {
-    let checksum = match file.checksum(args.checksum).await {
-        Ok(checksum) => checksum,
-        Err(error) => return Outcome::Failed(format!("could not be read: {error}")),
-    };
-    let url = address(&args.url, &file.path_in_folder);
-    if is_there(dav, args, file, &checksum).await {
-        bars.total.inc(file.bytes);
-        return Outcome::AlreadyThere;
-    }
-    let upload = Upload { path: &file.path, bytes: file.bytes, checksum: &checksum, modified: file.modified };
-    let total = bars.total.clone();
-    let sent = move |bytes: i64| match u64::try_from(bytes) {
-        Ok(bytes) => total.inc(bytes),
-        Err(_) => total.dec(bytes.unsigned_abs()),
-    };
-    match dav.put(&url, &upload, sent).await {
-        Ok(()) => Outcome::Stored,
-        Err(error) => Outcome::Failed(error.to_string()),
-    }
+/// Where the files of one upload go.
+#[derive(Clone, Copy)]
+struct Destination<'a> {
+    dav: &'a Dav,
+    args: &'a Args,
+    bars: &'a Bars,
+    /// Whether the server verifies checksums itself.
+    verified_there: bool,
 }
 
-/// Whether the server has exactly this content under this name already.
-async fn is_there(dav: &Dav, args: &Args, file: &LocalFile, checksum: &str) -> bool {
-    let folder = address(&args.url, file.folder());
-    let Ok(Some(entries)) = dav.list(&folder).await else {
-        return false;
-    };
-    let Some(name) = file.path_in_folder.last() else { return false };
-    entries.iter().any(|e| {
-        e.name == *name && e.bytes == Some(file.bytes) && e.checksums.iter().any(|c| c.eq_ignore_ascii_case(checksum))
-    })
+impl Destination<'_> {
+    async fn send(self, file: &LocalFile) -> Outcome {
+        let checksum = match file.checksum(self.args.checksum).await {
+            Ok(checksum) => checksum,
+            Err(error) => return Outcome::Failed(format!("could not be read: {error}")),
+        };
+        let url = address(&self.args.url, &file.path_in_folder);
+        let there = self.is_there(file, &checksum).await;
+        if there {
+            self.bars.total.inc(file.bytes);
+        } else {
+            let upload = Upload { path: &file.path, bytes: file.bytes, checksum: &checksum, modified: file.modified };
+            let total = self.bars.total.clone();
+            let sent = move |bytes: i64| match u64::try_from(bytes) {
+                Ok(bytes) => total.inc(bytes),
+                Err(_) => total.dec(bytes.unsigned_abs()),
+            };
+            if let Err(error) = self.dav.put(&url, &upload, sent).await {
+                return Outcome::Failed(error.to_string());
+            }
+        }
+        match self.is_right(&url, &checksum).await {
+            Ok(true) if there => Outcome::AlreadyThere,
+            Ok(true) => Outcome::Stored,
+            Ok(false) => Outcome::Failed("its content on the server differs from the one here".to_owned()),
+            Err(error) => Outcome::Failed(format!("it was sent, but could not be read back: {error}")),
+        }
+    }
+
+    /// Whether the server says it has exactly this content under this name already.
+    async fn is_there(self, file: &LocalFile, checksum: &str) -> bool {
+        let folder = address(&self.args.url, file.folder());
+        let Ok(Some(entries)) = self.dav.list(&folder).await else { return false };
+        let Some(name) = file.path_in_folder.last() else { return false };
+        entries.iter().any(|e| {
+            e.name == *name
+                && e.bytes == Some(file.bytes)
+                && e.checksums.iter().any(|c| c.eq_ignore_ascii_case(checksum))
+        })
+    }
+
+    async fn is_right(self, url: &Url, checksum: &str) -> Result<bool, DavError> {
+        if self.verified_there {
+            return Ok(true);
+        }
+        let mut hasher = Hasher::new(self.args.checksum);
+        self.dav.read_back(url, |piece| hasher.update(piece)).await?;
+        Ok(hasher.finish() == checksum)
+    }
 }
 
 fn address(base: &Url, names: &[String]) -> Url {

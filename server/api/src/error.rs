@@ -5,7 +5,8 @@ use axum::response::{IntoResponse, Response};
 use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::StatusCode;
 use serde::Serialize;
-use stitchbox_domain::{BlobError, Error};
+use stitchbox_blob::BlobError;
+use stitchbox_domain::Error;
 
 /// What stands in the way of an answer.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +117,7 @@ impl IntoResponse for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stitchbox_domain::StoreError;
+    use stitchbox_store::StoreError;
 
     #[test]
     fn what_failed_inside_is_not_told_outside() {

@@ -92,17 +92,17 @@ impl Domain {
             created_at: user.created_at,
         };
         self.transact(move |tx| {
-                Box::pin(async move {
-                    if only_as_first && !accounts::all(tx).await?.is_empty() {
-                        return Ok(None);
-                    }
-                    accounts::insert(tx, &user).await?;
-                    insert_space(tx, &personal).await?;
-                    spaces::set_member(tx, personal.id, user.id, Role::Manager).await?;
-                    Ok(Some(user))
-                })
+            Box::pin(async move {
+                if only_as_first && !accounts::all(tx).await?.is_empty() {
+                    return Ok(None);
+                }
+                accounts::insert(tx, &user).await?;
+                insert_space(tx, &personal).await?;
+                spaces::set_member(tx, personal.id, user.id, Role::Manager).await?;
+                Ok(Some(user))
             })
-            .await
+        })
+        .await
     }
 
     /// Every user, by name.
@@ -115,24 +115,24 @@ impl Domain {
         let hash = self.auth.passwords.hash(password).await?;
         let name = user.to_owned();
         self.transact(move |tx| {
-                Box::pin(async move {
-                    let user = user_named(tx, &name).await?;
-                    Ok(accounts::set_password_hash(tx, user.id, &hash).await?)
-                })
+            Box::pin(async move {
+                let user = user_named(tx, &name).await?;
+                Ok(accounts::set_password_hash(tx, user.id, &hash).await?)
             })
-            .await
+        })
+        .await
     }
 
     /// Locks a user out, with all app passwords and tokens, or lets the user in again.
     pub async fn set_disabled(&self, user: &str, disabled: bool) -> Result<(), Error> {
         let name = user.to_owned();
         self.transact(move |tx| {
-                Box::pin(async move {
-                    let user = user_named(tx, &name).await?;
-                    Ok(accounts::set_disabled(tx, user.id, disabled).await?)
-                })
+            Box::pin(async move {
+                let user = user_named(tx, &name).await?;
+                Ok(accounts::set_disabled(tx, user.id, disabled).await?)
             })
-            .await
+        })
+        .await
     }
 
     /// Makes a project space. [`Error::Name`], [`Error::Exists`], or [`Error::NotFound`] if there is no such manager.
@@ -150,16 +150,16 @@ impl Domain {
             created_at: now,
         };
         self.transact(move |tx| {
-                Box::pin(async move {
-                    insert_space(tx, &space).await?;
-                    if let Some(manager) = &new.manager {
-                        let manager = user_named(tx, manager).await?;
-                        spaces::set_member(tx, space.id, manager.id, Role::Manager).await?;
-                    }
-                    Ok(space)
-                })
+            Box::pin(async move {
+                insert_space(tx, &space).await?;
+                if let Some(manager) = &new.manager {
+                    let manager = user_named(tx, manager).await?;
+                    spaces::set_member(tx, space.id, manager.id, Role::Manager).await?;
+                }
+                Ok(space)
             })
-            .await
+        })
+        .await
     }
 
     /// Every space with how full it is, personal ones first, then by name.
@@ -178,31 +178,31 @@ impl Domain {
     pub async fn set_member(&self, space: &str, user: &str, role: Option<Role>) -> Result<(), Error> {
         let (space, user) = (space.to_owned(), user.to_owned());
         self.transact(move |tx| {
-                Box::pin(async move {
-                    let space = spaces::by_name(tx, SpaceKind::Project, &space).await?.ok_or(Error::NotFound)?;
-                    let user = user_named(tx, &user).await?;
-                    match role {
-                        Some(role) => spaces::set_member(tx, space.id, user.id, role).await?,
-                        None => {
-                            spaces::remove_member(tx, space.id, user.id).await?;
-                        }
+            Box::pin(async move {
+                let space = spaces::by_name(tx, SpaceKind::Project, &space).await?.ok_or(Error::NotFound)?;
+                let user = user_named(tx, &user).await?;
+                match role {
+                    Some(role) => spaces::set_member(tx, space.id, user.id, role).await?,
+                    None => {
+                        spaces::remove_member(tx, space.id, user.id).await?;
                     }
-                    Ok(())
-                })
+                }
+                Ok(())
             })
-            .await
+        })
+        .await
     }
 
     /// Changes the most bytes a project space, or else the personal space of this name, may hold.
     pub async fn set_quota(&self, space: &str, quota: Option<i64>) -> Result<(), Error> {
         let name = space.to_owned();
         self.transact(move |tx| {
-                Box::pin(async move {
-                    let space = space_named(tx, &name).await?.ok_or(Error::NotFound)?;
-                    Ok(spaces::set_quota(tx, space.id, quota).await?)
-                })
+            Box::pin(async move {
+                let space = space_named(tx, &name).await?.ok_or(Error::NotFound)?;
+                Ok(spaces::set_quota(tx, space.id, quota).await?)
             })
-            .await
+        })
+        .await
     }
 
     /// Makes an app password and returns its secret, which is kept nowhere. A space it is limited to must be one the
@@ -246,13 +246,13 @@ impl Domain {
         let now = self.now();
         let name = user.to_owned();
         self.transact(move |tx| {
-                Box::pin(async move {
-                    let user = user_named(tx, &name).await?;
-                    let revoked = accounts::revoke_app_password(tx, user.id, id, now).await?;
-                    if revoked { Ok(()) } else { Err(Error::NotFound) }
-                })
+            Box::pin(async move {
+                let user = user_named(tx, &name).await?;
+                let revoked = accounts::revoke_app_password(tx, user.id, id, now).await?;
+                if revoked { Ok(()) } else { Err(Error::NotFound) }
             })
-            .await
+        })
+        .await
     }
 }
 

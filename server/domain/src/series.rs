@@ -13,7 +13,7 @@ use std::time::Duration;
 use stitchbox_formats::Content;
 use stitchbox_recipe::{Completeness, ENGINE_VERSION, RECIPE_NAME, Recipe, Role, recipe_hash, run_identity};
 use stitchbox_schema::documents::RunState;
-use stitchbox_schema::{ItemId, JobId, RunId, SpaceId, Timestamp};
+use stitchbox_schema::{ItemId, JobId, RunId, Timestamp};
 use stitchbox_store::changes::{self, Change, ChangeKind};
 use stitchbox_store::jobs::{self, JobKind};
 use stitchbox_store::runs::{self, Run, RunInput};
@@ -46,9 +46,8 @@ impl Domain {
                 let Some(last) = batch.last() else { return Ok((false, false)) };
                 settings::set_cursor(tx, READER, last.cursor).await?;
                 let removed = note_removed_outputs(tx, &batch, now).await?;
-                for (folder, (space, changed_at)) in touched_folders(tx, &batch).await? {
-                    let watched = Watched { folder, space, changed_at, due_at: changed_at };
-                    series::watch(tx, &watched).await?;
+                for watched in touched_folders(tx, &batch).await?.values() {
+                    series::watch(tx, watched).await?;
                 }
                 Ok((batch.len() as i64 == BATCH, removed))
             })
@@ -65,9 +64,7 @@ impl Domain {
         let due = series::due(&mut *self.store.read().await?, self.now(), FOLDERS).await?;
         let mut made = 0;
         for watched in due {
-            let domain = self.clone();
-            let run = self.store.write(move |tx| Box::pin(async move { domain.evaluate(tx, watched).await })).await?;
-            made += usize::from(run.is_some());
+            made += usize::from(self.evaluate(watched).await?);
         }
         if made > 0 {
             self.run_changed().notify_waiters();
@@ -80,40 +77,45 @@ impl Domain {
         Ok(series::next_due(&mut *self.store.read().await?).await?)
     }
 
-    async fn evaluate(&self, tx: &mut Tx, watched: Watched) -> Result<Option<RunId>, Error> {
+    /// Looks at one folder; whether a run was made. The look itself may read ten thousand rows and takes no writer; only
+    /// what it found complete is looked at once more in the transaction that makes the run.
+    async fn evaluate(&self, watched: Watched) -> Result<bool, Error> {
         let now = self.now();
-        let Some((folder, space)) = living_series_folder(tx, watched.folder).await? else {
-            series::settle(tx, watched.folder).await?;
-            return Ok(None);
-        };
-        let state = FolderState::read(tx, &folder, &space).await?;
-        match state.verdict(tx, &watched, now, self.settings.quiet).await? {
-            Verdict::Wait(until) => {
-                series::defer(tx, folder.id, until).await?;
-                Ok(None)
+        let (_, verdict) = look(&mut *self.store.read().await?, &watched, now, self.settings.quiet).await?;
+        let domain = self.clone();
+        self.transact(move |tx| {
+            Box::pin(async move {
+                match verdict {
+                    Verdict::Wait(until) => series::defer(tx, &watched, until).await?,
+                    Verdict::Nothing => drop(series::settle(tx, &watched).await?),
+                    Verdict::Complete => return domain.make_run_if_complete(tx, &watched, now).await,
+                }
+                Ok(false)
+            })
+        })
+        .await
+    }
+
+    async fn make_run_if_complete(&self, tx: &mut Tx, watched: &Watched, now: Timestamp) -> Result<bool, Error> {
+        // Another trigger was faster, or the folder changed and will be due again.
+        if !series::settle(tx, watched).await? {
+            return Ok(false);
+        }
+        match look(tx, watched, now, self.settings.quiet).await? {
+            (Some((folder, state)), Verdict::Complete) => self.make_run(tx, &folder, state, now).await,
+            (_, Verdict::Wait(until)) => {
+                series::watch(tx, &Watched { due_at: until, ..watched.clone() }).await?;
+                Ok(false)
             }
-            Verdict::Nothing => {
-                series::settle(tx, folder.id).await?;
-                Ok(None)
-            }
-            Verdict::Complete => {
-                series::settle(tx, folder.id).await?;
-                self.make_run(tx, &folder, state, now).await
-            }
+            (_, Verdict::Complete | Verdict::Nothing) => Ok(false),
         }
     }
 
-    async fn make_run(
-        &self,
-        tx: &mut Tx,
-        folder: &Item,
-        state: FolderState,
-        now: Timestamp,
-    ) -> Result<Option<RunId>, Error> {
+    async fn make_run(&self, tx: &mut Tx, folder: &Item, state: FolderState, now: Timestamp) -> Result<bool, Error> {
         let identity = state.identity(folder.id);
         let latest = runs::latest_of_folder(tx, folder.id).await?;
         if latest.is_some_and(|run| run.identity == identity) {
-            return Ok(None);
+            return Ok(false);
         }
         supersede(tx, folder.id, now).await?;
         let id = RunId(self.ids.next(now));
@@ -142,7 +144,7 @@ impl Domain {
             // A recipe that cannot be read needs no worker to say so.
             Err(reason) => complain(tx, &self.ids, run, &RunReason::Message(reason), now).await?,
         }
-        Ok(Some(id))
+        Ok(true)
     }
 }
 
@@ -156,6 +158,21 @@ enum Verdict {
     Complete,
 }
 
+/// The folder as it is, and what follows.
+async fn look(
+    db: &mut Connection,
+    watched: &Watched,
+    now: Timestamp,
+    default_quiet: Duration,
+) -> Result<(Option<(Item, FolderState)>, Verdict), Error> {
+    let Some((folder, space)) = living_series_folder(db, watched.folder).await? else {
+        return Ok((None, Verdict::Nothing));
+    };
+    let state = FolderState::read(db, &folder, &space).await?;
+    let verdict = state.verdict(db, watched, now, default_quiet).await?;
+    Ok((Some((folder, state)), verdict))
+}
+
 /// What a folder holds, as far as a series is concerned.
 struct FolderState {
     recipe_text: Option<String>,
@@ -166,12 +183,12 @@ struct FolderState {
 }
 
 impl FolderState {
-    async fn read(tx: &mut Tx, folder: &Item, space: &Space) -> Result<Self, Error> {
-        let shown = versions::shown_in(tx, folder.id).await?;
+    async fn read(db: &mut Connection, folder: &Item, space: &Space) -> Result<Self, Error> {
+        let shown = versions::shown_in(db, folder.id).await?;
         let shown: Vec<(String, Version)> = shown.into_iter().filter(|(_, version)| version.run.is_none()).collect();
         let own = shown.iter().find(|(name, _)| name.eq_ignore_ascii_case(RECIPE_NAME));
         let (recipe_text, recipe) = match own {
-            Some((name, version)) => own_recipe(tx, name, version).await?,
+            Some((name, version)) => own_recipe(db, name, version).await?,
             None => {
                 let text = space.default_recipe.clone();
                 let recipe = text.as_deref().map_or_else(|| Ok(Recipe::default()), read_recipe);
@@ -269,21 +286,24 @@ async fn living_series_folder(db: &mut Connection, id: ItemId) -> Result<Option<
     Ok(spaces::by_id(db, folder.space).await?.map(|space| (folder, space)))
 }
 
-/// The folders whose state a batch of changes may have altered, with the time of the last such change. What a run
-/// wrote alters nothing.
-async fn touched_folders(
-    db: &mut Connection,
-    batch: &[Change],
-) -> Result<HashMap<ItemId, (SpaceId, Timestamp)>, Error> {
+/// The folders whose state a batch of changes may have altered. What a run wrote alters nothing.
+async fn touched_folders(db: &mut Connection, batch: &[Change]) -> Result<HashMap<ItemId, Watched>, Error> {
     let mut touched = HashMap::new();
     for change in batch.iter().filter(|change| change.run.is_none()) {
+        let watched = |folder| Watched {
+            folder,
+            space: change.space,
+            last_change: change.cursor,
+            changed_at: change.at,
+            due_at: change.at,
+        };
         for folder in [change.folder, change.old_folder].into_iter().flatten() {
-            touched.insert(folder, (change.space, change.at));
+            touched.insert(folder, watched(folder));
         }
         // A whole tree may have appeared at once: by COPY, restore, or a move from another space.
-        if matches!(change.kind, ChangeKind::Created | ChangeKind::Restored | ChangeKind::Moved) {
+        if change.is_folder && matches!(change.kind, ChangeKind::Created | ChangeKind::Restored) {
             for item in items::subtree(db, change.item).await?.iter().filter(|item| item.is_folder()) {
-                touched.insert(item.id, (change.space, change.at));
+                touched.insert(item.id, watched(item.id));
             }
         }
     }
@@ -294,7 +314,7 @@ async fn touched_folders(
 async fn note_removed_outputs(tx: &mut Tx, batch: &[Change], now: Timestamp) -> Result<bool, Error> {
     let mut any = false;
     for change in batch.iter().filter(|change| change.run.is_none() && change.kind == ChangeKind::Deleted) {
-        let Some(run) = items::by_id(tx, change.item).await?.and_then(|item| item.run) else { continue };
+        let Some(run) = change.output_of else { continue };
         let Some(run) = runs::by_id(tx, run).await? else { continue };
         // Of a copied folder's outputs the run is another folder's.
         let own = is_within(tx, change.folder, run.folder).await?;

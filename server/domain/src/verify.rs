@@ -1,14 +1,13 @@
 //! Checking everything: every blob is hashed again, every row of the tree must fit the others.
 
 use crate::uploads::hex;
-use crate::{Domain, Error, Item};
+use crate::{Domain, Error};
 use futures::TryStreamExt;
 use sha2::{Digest as _, Sha256};
-use std::collections::{HashMap, HashSet};
 use stitchbox_blob::BlobError;
-use stitchbox_schema::{BlobId, ItemId, VersionId};
+use stitchbox_schema::{BlobId, ItemId};
 use stitchbox_store::versions::BlobRecord;
-use stitchbox_store::{items, trash, versions};
+use stitchbox_store::{tree_check, versions};
 
 const PAGE: i64 = 1000;
 
@@ -39,17 +38,9 @@ pub enum Problem {
     /// An item lies in a folder that does not exist, or in a file.
     #[error("item {0} lies in a folder that does not exist")]
     Orphan(ItemId),
-    /// A file without content, or a folder with one.
-    #[error("item {0} is a file without a version, or a folder with one")]
-    WrongKind(ItemId),
-    /// A file shows a version that does not exist or is another file's.
-    #[error("file {item} shows version {version}, which does not exist or belongs to another file")]
-    WrongVersion {
-        /// The file.
-        item: ItemId,
-        /// What it shows.
-        version: VersionId,
-    },
+    /// A file that shows no version, or another file's, or a folder that shows one.
+    #[error("item {0} is a file that shows no version of its own, or a folder that shows one")]
+    WrongVersion(ItemId),
     /// A size that is not the sum of its parts.
     #[error("item {item} says it holds {recorded} bytes and holds {found}")]
     WrongSize {
@@ -133,67 +124,13 @@ impl Domain {
         Ok((found != recorded).then_some(Problem::BlobDamaged { blob, recorded, found }))
     }
 
-    /// Reads the whole tree at one moment, so that a change under way is never taken for damage.
     async fn verify_tree(&self, summary: &mut Summary, report: &mut (dyn FnMut(Problem) + Send)) -> Result<(), Error> {
-        let work = self.transact(|tx| {
-            Box::pin(async move {
-                let (mut all, mut last): (Vec<Item>, ItemId) = (Vec::new(), ItemId(0));
-                loop {
-                    let page = items::page(tx, last, PAGE).await?;
-                    let Some(item) = page.last() else { break };
-                    last = item.id;
-                    all.extend(page);
-                }
-                let mut trashed = HashSet::new();
-                for item in all.iter().filter(|item| item.parent.is_none()) {
-                    if trash::by_item(tx, item.id).await?.is_some() {
-                        trashed.insert(item.id);
-                    }
-                }
-                Ok((all, trashed))
-            })
-        });
-        let (all, trashed) = work.await?;
-        summary.items = all.len() as u64;
-        let kinds: HashMap<ItemId, bool> = all.iter().map(|item| (item.id, item.is_folder())).collect();
-        let mut below: HashMap<ItemId, i64> = HashMap::new();
-        for item in &all {
-            match item.parent {
-                Some(parent) if kinds.get(&parent) == Some(&true) => *below.entry(parent).or_default() += item.size,
-                Some(_) => report(Problem::Orphan(item.id)),
-                None if item.name.is_empty() || trashed.contains(&item.id) => {}
-                None => report(Problem::Orphan(item.id)),
-            }
-        }
-        for item in &all {
-            self.verify_item(item, below.get(&item.id).copied().unwrap_or(0), report).await?;
-        }
-        Ok(())
-    }
-
-    async fn verify_item(
-        &self,
-        item: &Item,
-        below: i64,
-        report: &mut (dyn FnMut(Problem) + Send),
-    ) -> Result<(), Error> {
-        let size = match (item.is_folder(), item.version) {
-            (true, None) => below,
-            (false, Some(version)) => {
-                let shown = versions::by_id(&mut *self.store.read().await?, version).await?;
-                let Some(shown) = shown.filter(|shown| shown.item == item.id) else {
-                    report(Problem::WrongVersion { item: item.id, version });
-                    return Ok(());
-                };
-                shown.size
-            }
-            (true, Some(_)) | (false, None) => {
-                report(Problem::WrongKind(item.id));
-                return Ok(());
-            }
-        };
-        if size != item.size {
-            report(Problem::WrongSize { item: item.id, recorded: item.size, found: size });
+        let mut db = self.store.read().await?;
+        summary.items = u64::try_from(tree_check::count(&mut db).await?).unwrap_or(0);
+        tree_check::orphans(&mut db).await?.into_iter().map(Problem::Orphan).for_each(&mut *report);
+        tree_check::wrong_versions(&mut db).await?.into_iter().map(Problem::WrongVersion).for_each(&mut *report);
+        for (item, recorded, found) in tree_check::wrong_sizes(&mut db).await? {
+            report(Problem::WrongSize { item, recorded, found });
         }
         Ok(())
     }

@@ -85,6 +85,10 @@ pub struct Change {
     pub run: Option<RunId>,
     /// When.
     pub at: Timestamp,
+    /// Whether the item is a folder (it may have changed since, but not in this).
+    pub is_folder: bool,
+    /// The run whose output the item is now.
+    pub output_of: Option<RunId>,
 }
 
 fn change(row: &AnyRow) -> Result<Change, StoreError> {
@@ -105,6 +109,8 @@ fn change(row: &AnyRow) -> Result<Change, StoreError> {
         name: row.try_get("name")?,
         run: row.try_get::<Option<i64>, _>("run_id")?.map(RunId),
         at: Timestamp(row.try_get("at")?),
+        is_folder: row.try_get::<Option<String>, _>("item_kind")?.as_deref() == Some("folder"),
+        output_of: row.try_get::<Option<i64>, _>("item_run_id")?.map(RunId),
     })
 }
 
@@ -165,11 +171,15 @@ pub async fn raise(
 
 /// Up to `limit` changes after a position, oldest first.
 pub async fn after(db: &mut Connection, position: Cursor, limit: i64) -> Result<Vec<Change>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM changes WHERE cursor > $1 ORDER BY cursor LIMIT $2")
-        .bind(position.0)
-        .bind(limit)
-        .fetch_all(db)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT changes.*, items.kind AS item_kind, items.run_id AS item_run_id
+         FROM changes LEFT JOIN items ON items.id = changes.item_id
+         WHERE changes.cursor > $1 ORDER BY changes.cursor LIMIT $2",
+    )
+    .bind(position.0)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
     rows.iter().map(change).collect()
 }
 

@@ -254,22 +254,3 @@ pub async fn set_run(tx: &mut Tx, id: ItemId, run: Option<RunId>) -> Result<(), 
         .await?;
     Ok(())
 }
-
-/// Every item, by id, a page at a time: for checking the tree.
-pub async fn page(db: &mut Connection, after: ItemId, limit: i64) -> Result<Vec<Item>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM items WHERE id > $1 ORDER BY id LIMIT $2")
-        .bind(after.0)
-        .bind(limit)
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(item).collect()
-}
-
-/// Sum of the sizes of a folder's children.
-pub async fn size_of_children(db: &mut Connection, folder: ItemId) -> Result<i64, StoreError> {
-    let row = sqlx::query("SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM items WHERE parent_id = $1")
-        .bind(folder.0)
-        .fetch_one(db)
-        .await?;
-    Ok(row.try_get(0)?)
-}

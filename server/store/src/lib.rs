@@ -20,6 +20,7 @@ pub mod series;
 pub mod settings;
 pub mod spaces;
 pub mod trash;
+pub mod tree_check;
 pub mod uploads;
 pub mod versions;
 mod writer;

@@ -2,7 +2,7 @@
 
 use crate::{Connection, StoreError, Tx};
 use sqlx::Row;
-use stitchbox_schema::{ItemId, SpaceId, Timestamp};
+use stitchbox_schema::{Cursor, ItemId, SpaceId, Timestamp};
 
 /// A folder that changed.
 #[derive(Debug, Clone)]
@@ -11,7 +11,9 @@ pub struct Watched {
     pub folder: ItemId,
     /// Its space.
     pub space: SpaceId,
-    /// When something in it last changed.
+    /// The last change in it that was noted.
+    pub last_change: Cursor,
+    /// When that was.
     pub changed_at: Timestamp,
     /// When to look.
     pub due_at: Timestamp,
@@ -20,12 +22,13 @@ pub struct Watched {
 /// Notes that a folder changed and is to be looked at.
 pub async fn watch(tx: &mut Tx, watched: &Watched) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO series (folder_id, space_id, changed_at, due_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (folder_id) DO UPDATE SET
-             space_id = excluded.space_id, changed_at = excluded.changed_at, due_at = excluded.due_at",
+        "INSERT INTO series (folder_id, space_id, last_change, changed_at, due_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (folder_id) DO UPDATE SET space_id = excluded.space_id, last_change = excluded.last_change,
+             changed_at = excluded.changed_at, due_at = excluded.due_at",
     )
     .bind(watched.folder.0)
     .bind(watched.space.0)
+    .bind(watched.last_change.0)
     .bind(watched.changed_at.0)
     .bind(watched.due_at.0)
     .execute(&mut **tx)
@@ -33,20 +36,25 @@ pub async fn watch(tx: &mut Tx, watched: &Watched) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Looks at a folder again later.
-pub async fn defer(tx: &mut Tx, folder: ItemId, due_at: Timestamp) -> Result<(), StoreError> {
-    sqlx::query("UPDATE series SET due_at = $2 WHERE folder_id = $1")
-        .bind(folder.0)
+/// Looks at a folder again later, unless it changed since it was looked at: then it is due as that change says.
+pub async fn defer(tx: &mut Tx, looked_at: &Watched, due_at: Timestamp) -> Result<(), StoreError> {
+    sqlx::query("UPDATE series SET due_at = $3 WHERE folder_id = $1 AND last_change = $2")
+        .bind(looked_at.folder.0)
+        .bind(looked_at.last_change.0)
         .bind(due_at.0)
         .execute(&mut **tx)
         .await?;
     Ok(())
 }
 
-/// The folder was looked at and needs nothing more.
-pub async fn settle(tx: &mut Tx, folder: ItemId) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM series WHERE folder_id = $1").bind(folder.0).execute(&mut **tx).await?;
-    Ok(())
+/// The folder needs nothing more, unless it changed since it was looked at. Whether it was settled.
+pub async fn settle(tx: &mut Tx, looked_at: &Watched) -> Result<bool, StoreError> {
+    let done = sqlx::query("DELETE FROM series WHERE folder_id = $1 AND last_change = $2")
+        .bind(looked_at.folder.0)
+        .bind(looked_at.last_change.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// The folders to look at now, the longest waiting first.
@@ -61,6 +69,7 @@ pub async fn due(db: &mut Connection, now: Timestamp, limit: i64) -> Result<Vec<
             Ok(Watched {
                 folder: ItemId(row.try_get("folder_id")?),
                 space: SpaceId(row.try_get("space_id")?),
+                last_change: Cursor(row.try_get("last_change")?),
                 changed_at: Timestamp(row.try_get("changed_at")?),
                 due_at: Timestamp(row.try_get("due_at")?),
             })

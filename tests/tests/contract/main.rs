@@ -1,5 +1,6 @@
 //! One contract, two databases: every rule that leans on SQL, on SQLite and on a PostgreSQL of the test's own.
 
+mod model;
 mod runs;
 mod tree;
 mod world;
@@ -50,6 +51,7 @@ contract! {
     tree::a_refused_transaction_undoes_itself_alone
     tree::broken_and_damaged_bodies_change_nothing
     tree::verify_finds_what_was_damaged
+    model::any_sequence_of_changes_agrees_with_a_model
     runs::the_expected_count_makes_exactly_one_run
     runs::a_quiet_folder_makes_a_run_and_an_open_upload_holds_it_back
     runs::a_marker_makes_a_run

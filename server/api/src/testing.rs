@@ -1,0 +1,221 @@
+//! A whole house in a value: a domain on a SQLite store of its own behind the real router, with the user `ada`.
+
+use axum::Router;
+use axum::body::{Body, BodyDataStream};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use futures::StreamExt;
+use http::{HeaderMap, Request};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use std::sync::Arc;
+use stitchbox_blob::BlobStore;
+use stitchbox_domain::{
+    Conditions, Domain, ItemPath, Location, NewSpace, NewUser, Principal, Settings, SystemClock, uploads,
+};
+use stitchbox_store::Store;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// The house of one test.
+pub(crate) struct House {
+    pub(crate) domain: Domain,
+    pub(crate) stop: CancellationToken,
+    router: Router,
+    _folder: tempfile::TempDir,
+}
+
+/// An answer, its body read as JSON.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The code of an error.
+    pub(crate) fn code(&self) -> &str {
+        self.body["error"]["code"].as_str().unwrap_or_default()
+    }
+}
+
+fn password_of(name: &str) -> String {
+    format!("stable horse {name}")
+}
+
+fn basic(name: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{name}:{}", password_of(name))))
+}
+
+impl House {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite://{}", folder.path().join("meta.db").display())).await.unwrap();
+        let blobs = BlobStore::local(&folder.path().join("blobs")).unwrap();
+        let domain =
+            Domain::new(store, blobs, Arc::new(SystemClock), Settings::default(), &[7; 32]).await.unwrap();
+        let stop = CancellationToken::new();
+        let router = crate::router(domain.clone(), stop.clone());
+        let house = Self { domain, stop, router, _folder: folder };
+        house.user("ada").await;
+        house
+    }
+
+    pub(crate) async fn user(&self, name: &str) {
+        let new = NewUser { name: name.to_owned(), password: Some(password_of(name)), ..NewUser::default() };
+        self.domain.add_user(new).await.unwrap();
+    }
+
+    pub(crate) async fn space(&self, name: &str, manager: Option<&str>, quota: Option<i64>) {
+        let new = NewSpace { name: name.to_owned(), manager: manager.map(str::to_owned), quota };
+        self.domain.add_space(new).await.unwrap();
+    }
+
+    async fn ada(&self) -> Principal {
+        let users = self.domain.users().await.unwrap();
+        let ada = users.into_iter().find(|user| user.name == "ada").unwrap();
+        Principal { user: ada.id, name: ada.name, is_admin: false, scope: Default::default() }
+    }
+
+    async fn at(&self, space: &str, path: &str) -> (Principal, Location) {
+        let ada = self.ada().await;
+        let space = self.domain.find_space(&ada, space).await.unwrap().space.id;
+        (ada, Location { space, path: ItemPath::parse(path).unwrap() })
+    }
+
+    /// Writes a file as ada.
+    pub(crate) async fn write(&self, space: &str, path: &str, bytes: &'static [u8]) {
+        let (ada, at) = self.at(space, path).await;
+        let mut upload = self.domain.begin_upload(&ada, &at, uploads::Intent::default()).await.unwrap();
+        upload.write(Bytes::from_static(bytes)).await.unwrap();
+        upload.commit().await.unwrap();
+    }
+
+    pub(crate) async fn folder(&self, space: &str, path: &str) {
+        let (ada, at) = self.at(space, path).await;
+        self.domain.make_folder(&ada, &at, &Conditions::default()).await.unwrap();
+    }
+
+    pub(crate) async fn remove(&self, space: &str, path: &str) {
+        let (ada, at) = self.at(space, path).await;
+        self.domain.remove(&ada, &at, &Conditions::default()).await.unwrap();
+    }
+
+    /// Makes a folder with a series of two, and its run, as the trigger would.
+    pub(crate) async fn run(&self, space: &str, folder: &str) {
+        self.folder(space, folder).await;
+        self.write(space, &format!("{folder}/stitch.toml"), b"[series]\nexpected = 2\n").await;
+        self.write(space, &format!("{folder}/a.dat"), b"\x88\x1b\x03\x6f a").await;
+        self.write(space, &format!("{folder}/b.dat"), b"\x88\x1b\x03\x6f b").await;
+        while self.domain.note_changes().await.unwrap() {}
+        assert_eq!(self.domain.evaluate_due().await.unwrap(), 1, "one run of {folder}");
+    }
+
+    /// `GET` as ada.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path).await
+    }
+
+    /// Any method as ada.
+    pub(crate) async fn call(&self, method: &str, path: &str) -> Answer {
+        self.by("ada", method, path).await
+    }
+
+    /// As somebody else.
+    pub(crate) async fn by(&self, name: &str, method: &str, path: &str) -> Answer {
+        self.call_with(method, path, Some(&basic(name))).await
+    }
+
+    /// With any, or no, `Authorization`.
+    pub(crate) async fn call_with(&self, method: &str, path: &str, authorization: Option<&str>) -> Answer {
+        let headers: Vec<_> = authorization.map(|value| ("authorization", value)).into_iter().collect();
+        read(self.send(method, path, &headers).await).await
+    }
+
+    /// As ada, with more headers.
+    pub(crate) async fn call_headers(&self, method: &str, path: &str, more: &[(&str, &str)]) -> Answer {
+        let authorization = basic("ada");
+        let headers: Vec<_> = [("authorization", authorization.as_str())].iter().chain(more).copied().collect();
+        read(self.send(method, path, &headers).await).await
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> http::Response<Body> {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+}
+
+async fn read(response: http::Response<Body>) -> Answer {
+    let (head, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    Answer { status: head.status.as_u16(), headers: head.headers, body }
+}
+
+/// Reads server-sent events.
+pub(crate) struct EventReader {
+    body: BodyDataStream,
+    text: String,
+}
+
+impl EventReader {
+    pub(crate) async fn open(house: &House, path: &str, last: Option<&str>) -> Self {
+        Self::open_as(house, "ada", path, last).await
+    }
+
+    pub(crate) async fn open_as(house: &House, name: &str, path: &str, last: Option<&str>) -> Self {
+        let authorization = basic(name);
+        let mut headers = vec![("authorization", authorization.as_str())];
+        headers.extend(last.map(|id| ("last-event-id", id)));
+        let response = house.send("GET", path, &headers).await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { body: response.into_body().into_data_stream(), text: String::new() }
+    }
+
+    /// The next block of lines; `None` at the end.
+    async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.text.split_once("\n\n") {
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.text = rest;
+                return Some(block);
+            }
+            self.text.push_str(std::str::from_utf8(&self.body.next().await?.unwrap()).unwrap());
+        }
+    }
+
+    /// The id of the next block that has one.
+    pub(crate) async fn next_id(&mut self) -> String {
+        loop {
+            let block = self.block().await.expect("the stream goes on");
+            if let Some(id) = field(&block, "id") {
+                return id;
+            }
+        }
+    }
+
+    /// Id and data of the next event `run`.
+    pub(crate) async fn next_run(&mut self) -> (String, Value) {
+        loop {
+            let block = self.block().await.expect("the stream goes on");
+            if field(&block, "event").as_deref() == Some("run") {
+                let data = field(&block, "data").unwrap();
+                return (field(&block, "id").unwrap(), serde_json::from_str(&data).unwrap());
+            }
+        }
+    }
+
+    /// Reads to the end.
+    pub(crate) async fn end(mut self) {
+        while self.block().await.is_some() {}
+    }
+}
+
+fn field(block: &str, name: &str) -> Option<String> {
+    block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ").map(str::to_owned))
+}
