@@ -1,5 +1,7 @@
 //! `stitchbox runs`: the runs of a server as a table, and as they go on.
 
+use std::time::Duration;
+
 use futures::StreamExt as _;
 use reqwest::Url;
 use serde::Deserialize;
@@ -52,17 +54,22 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let http = http_client()?;
     let credentials = args.credentials.read()?;
     let address = child(&args.server, &["api", "v1", "runs"]);
+    // the stream first, then the list: so nothing is lost between the two
+    let mut stream = None;
+    if args.watch {
+        stream = Some(Stream::open(&http, &credentials, &child(&address, &["events"])).await?);
+    }
     let text =
-        answer(&http, &credentials, &address).await?.text().await.map_err(|error| no_answer(&address, &error))?;
+        answer(&http, &credentials, &address, None).await?.text().await.map_err(|error| no_answer(&address, &error))?;
     if args.json {
         println!("{}", text.trim());
     } else {
         print_table(&parse_list(&text)?);
     }
-    if args.watch {
-        watch(&http, &credentials, &child(&address, &["events"]), args.json).await?;
+    match stream {
+        Some(stream) => stream.watch(args.json).await,
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn parse_list(text: &str) -> Result<Vec<Run>, Failure> {
@@ -76,9 +83,13 @@ async fn answer(
     http: &reqwest::Client,
     credentials: &Credentials,
     address: &Url,
+    last_event: Option<&str>,
 ) -> Result<reqwest::Response, Failure> {
-    let response =
-        credentials.apply(http.get(address.clone())).send().await.map_err(|error| no_answer(address, &error))?;
+    let mut request = credentials.apply(http.get(address.clone()));
+    if let Some(id) = last_event {
+        request = request.header("Last-Event-ID", id);
+    }
+    let response = request.send().await.map_err(|error| no_answer(address, &error))?;
     match response.status().as_u16() {
         200..=299 => Ok(response),
         401 => Err(Failure::failed(format!("{address}: the server does not accept this user and password"))),
@@ -90,31 +101,65 @@ fn no_answer(address: &Url, error: &reqwest::Error) -> Failure {
     Failure::failed(format!("{address}: no answer: {error}"))
 }
 
-/// Prints every change until the server or the user ends it.
-async fn watch(http: &reqwest::Client, credentials: &Credentials, address: &Url, json: bool) -> Result<(), Failure> {
-    let mut stream = answer(http, credentials, address).await?.bytes_stream();
-    let mut events = Events::default();
-    while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|error| no_answer(address, &error))?;
-        for data in events.feed(&piece) {
-            match serde_json::from_str::<Run>(&data) {
-                Ok(_) if json => println!("{data}"),
-                Ok(run) => println!("{}", line(&run)),
-                Err(_) => {}
+/// Pause before a broken stream is opened again.
+const COME_BACK: Duration = Duration::from_secs(2);
+/// Times a stream is opened again before it is given up.
+const ATTEMPTS: u32 = 10;
+
+/// The open stream of changes.
+struct Stream<'a> {
+    http: &'a reqwest::Client,
+    credentials: &'a Credentials,
+    address: Url,
+    response: reqwest::Response,
+}
+
+impl<'a> Stream<'a> {
+    async fn open(http: &'a reqwest::Client, credentials: &'a Credentials, address: &Url) -> Result<Self, Failure> {
+        let response = answer(http, credentials, address, None).await?;
+        Ok(Self { http, credentials, address: address.clone(), response })
+    }
+
+    /// Prints every change until the user ends it, or the server stays away.
+    async fn watch(self, json: bool) -> Result<(), Failure> {
+        let Self { http, credentials, address, mut response } = self;
+        let mut last_event = None;
+        loop {
+            let mut events = Events::default();
+            let mut stream = response.bytes_stream();
+            while let Some(Ok(piece)) = stream.next().await {
+                for data in events.feed(&piece) {
+                    match serde_json::from_str::<Run>(&data) {
+                        Ok(_) if json => println!("{data}"),
+                        Ok(run) => println!("{}", line(&run)),
+                        Err(_) => {}
+                    }
+                }
             }
+            last_event = events.id.or(last_event);
+            let mut attempt = 1;
+            response = loop {
+                tokio::time::sleep(COME_BACK).await;
+                match answer(http, credentials, &address, last_event.as_deref()).await {
+                    Ok(response) => break response,
+                    Err(failure) if attempt >= ATTEMPTS => return Err(failure),
+                    Err(_) => attempt += 1,
+                }
+            };
         }
     }
-    Ok(())
 }
 
 /// Largest event kept, bytes; a longer one is dropped.
 const LARGEST_EVENT: usize = 1 << 20;
 
-/// Server-sent events out of a stream of bytes (WHATWG HTML, 9.2.6; only `data` matters here).
+/// Server-sent events out of a stream of bytes (WHATWG HTML, 9.2.6; only `data` and `id` matter here).
 #[derive(Debug, Default)]
 struct Events {
     rest: Vec<u8>,
     data: String,
+    /// Id of the last event, to go on from there.
+    id: Option<String>,
 }
 
 impl Events {
@@ -129,6 +174,8 @@ impl Events {
                 if !self.data.is_empty() {
                     complete.push(std::mem::take(&mut self.data));
                 }
+            } else if let Some(id) = line.strip_prefix("id:") {
+                self.id = Some(id.trim().to_owned());
             } else if let Some(data) = line.strip_prefix("data:") {
                 if !self.data.is_empty() {
                     self.data.push('\n');
@@ -177,13 +224,14 @@ mod tests {
 
     #[test]
     fn events_survive_being_cut_anywhere() {
-        let text = ": hello\r\nevent: run\r\ndata: {\"a\":1}\r\n\r\ndata: x\ndata: y\n\n";
+        let text = ": hello\r\nevent: run\r\nid: 42\r\ndata: {\"a\":1}\r\n\r\ndata: x\ndata: y\n\n";
         for cut in 0..text.len() {
             let mut events = Events::default();
             let (first, second) = text.as_bytes().split_at(cut);
             let mut all = events.feed(first);
             all.extend(events.feed(second));
             assert_eq!(all, ["{\"a\":1}", "x\ny"], "cut at {cut}");
+            assert_eq!(events.id.as_deref(), Some("42"));
         }
     }
 

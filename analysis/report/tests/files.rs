@@ -127,3 +127,30 @@ fn maps_of_every_shape_are_written() {
         assert!(file(&files, "height.h5").starts_with(b"\x89HDF"), "{rows} x {columns}");
     }
 }
+
+#[test]
+fn the_map_is_read_back_with_units_as_scalar_strings_and_nan_where_invalid() {
+    let stitched = stitched(40, 300);
+    let (files, _) = write_all(&stitched, &record()).unwrap();
+    let h5 = hdf5_reader::Hdf5File::from_bytes(file(&files, "height.h5")).unwrap();
+    let heights = h5.dataset("/entry/stitched/height").unwrap().read_array::<f64>().unwrap();
+    assert_eq!(heights.shape(), [40, 300]);
+    assert!(heights[[1, 2]].is_nan());
+    let wrong = heights
+        .indexed_iter()
+        .filter(|(_, h)| !h.is_nan())
+        .find(|(at, h)| stitched.height.heights_nm()[[at[0], at[1]]] != **h);
+    assert_eq!(wrong, None);
+    for (name, units) in
+        [("height", "nm"), ("uncertainty", "nm"), ("overlap", "1"), ("residual", "nm"), ("x", "mm"), ("y", "mm")]
+    {
+        let attribute = h5.dataset(&format!("/entry/stitched/{name}")).unwrap().attribute("units").unwrap();
+        assert_eq!(attribute.shape, Vec::<u64>::new(), "{name}");
+        assert_eq!(attribute.read_string().unwrap(), units, "{name}");
+    }
+    let x = h5.dataset("/entry/stitched/x").unwrap().read_array::<f64>().unwrap();
+    assert_eq!((x[[0]], x[[10]]), (-1.5, -0.5));
+    let group = h5.group("/entry/stitched").unwrap();
+    assert_eq!(group.attribute("signal").unwrap().read_string().unwrap(), "height");
+    assert_eq!(group.attribute("axes").unwrap().read_strings().unwrap(), ["y", "x"]);
+}

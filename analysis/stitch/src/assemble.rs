@@ -13,13 +13,10 @@ pub(crate) struct Assembled {
     pub residual: Array2<f64>,
     /// Sum over overlaps of the variance that the reference adds, in units of the noise variance, times 1 / n^2.
     pub spread: Array2<f64>,
-    /// Per sub-aperture: sum of squared residuals and number of pixels, where at least two overlap and do not
-    /// contradict each other.
+    /// Per sub-aperture: sum of squared residuals and number of pixels, where at least two overlap.
     pub squares: Vec<(f64, usize)>,
-    /// Map pixels where at least two overlap and do not contradict each other.
+    /// Map pixels where at least two overlap.
     pub overlapping: usize,
-    /// Map pixels where two overlap and contradict each other.
-    pub contradicted: usize,
 }
 
 /// Everything of one map row.
@@ -31,9 +28,8 @@ struct Row<'a> {
 }
 
 /// Computes the maps. `reference_variance` is the variance of the reference at each camera pixel in units of the
-/// noise variance (zero where it is given). Where only two values overlap and differ by more than `contradiction` (nm),
-/// nobody can tell which is wrong: they stay in the map but do not count in the sums.
-pub(crate) fn assemble(normal: &Normal, state: &State, reference_variance: &[f64], contradiction: f64) -> Assembled {
+/// noise variance (zero where it is given).
+pub(crate) fn assemble(normal: &Normal, state: &State, reference_variance: &[f64]) -> Assembled {
     let grid = normal.grid;
     let (rows, columns) = grid.map;
     let n = grid.plates.len();
@@ -51,7 +47,7 @@ pub(crate) fn assemble(normal: &Normal, state: &State, reference_variance: &[f64
         .enumerate()
         .for_each(|(row, ((((height, valid), residual), spread), squares))| {
             let out = Row { height, valid, residual, spread };
-            fill_row(normal, state, reference_variance, contradiction, row, out, squares);
+            fill_row(normal, state, reference_variance, row, out, squares);
         });
     let mut of_plates = vec![(0.0, 0usize); n];
     for row in squares.chunks_exact(n) {
@@ -60,8 +56,6 @@ pub(crate) fn assemble(normal: &Normal, state: &State, reference_variance: &[f64
         }
     }
     let overlapping = normal.count.iter().filter(|n| **n >= 2).count();
-    let two_apart = |(n, residual): &(&u16, &f64)| **n == 2 && **residual > 0.5 * contradiction;
-    let contradicted = normal.count.iter().zip(&residual).filter(two_apart).count();
     let shaped = |values| Array2::from_shape_vec((rows, columns), values).unwrap_or_default();
     Assembled {
         height: shaped(height),
@@ -69,8 +63,7 @@ pub(crate) fn assemble(normal: &Normal, state: &State, reference_variance: &[f64
         residual: shaped(residual),
         spread: shaped(spread),
         squares: of_plates,
-        overlapping: overlapping - contradicted,
-        contradicted,
+        overlapping,
     }
 }
 
@@ -78,7 +71,6 @@ fn fill_row(
     normal: &Normal,
     state: &State,
     reference_variance: &[f64],
-    contradiction: f64,
     row: usize,
     out: Row,
     squares: &mut [(f64, usize)],
@@ -102,11 +94,8 @@ fn fill_row(
                     if inverse < 1.0 {
                         let e = value - out.height[column];
                         out.residual[column] += e * e * inverse;
-                        // Of two values each lies half their difference from the mean.
-                        if inverse < 0.5 || e.abs() <= 0.5 * contradiction {
-                            squares[k].0 += e * e;
-                            squares[k].1 += 1;
-                        }
+                        squares[k].0 += e * e;
+                        squares[k].1 += 1;
                     }
                 }
             }

@@ -21,7 +21,7 @@ impl<'a> Engine<'a> {
     /// Fixes the gauge and assembles everything.
     pub fn finish(mut self, series: &[Placed], mut state: State, kept: Kept<'a>) -> Result<Stitched, StitchError> {
         Watch::step(self.progress, 0.87, 0.87, "assembling the map")?;
-        let Kept { normal, rejected, contradiction } = kept;
+        let Kept { normal, rejected, contradicted } = kept;
         let normal = self.without_unreferenced(normal);
         let terms = self.options.terms;
         let mut fixed = 0;
@@ -33,9 +33,9 @@ impl<'a> Engine<'a> {
         let pixelwise = matches!(self.mode, Mode::Pixels | Mode::Prior);
         let variance: Vec<f64> =
             normal.diagonal.iter().map(|d| if pixelwise && *d > 0.0 { 1.0 / d } else { 0.0 }).collect();
-        let assembled = assemble(&normal, &state, &variance, contradiction);
+        let assembled = assemble(&normal, &state, &variance);
         let noise_nm = self.noise(&normal, &assembled, &seen, fixed);
-        self.warn_of_rejections(series, &rejected, assembled.contradicted);
+        self.warn_of_rejections(series, &rejected, contradicted);
         let of_one = active(terms).len();
         if self.rank + of_one < of_one * series.len() {
             self.warn(
@@ -139,8 +139,8 @@ impl<'a> Engine<'a> {
         }
         if contradicted > 0 {
             let message = format!(
-                "at {contradicted} map pixels only two sub-apertures overlap and contradict each other; nobody can tell which is \
-                 wrong, so their mean is kept: see the residual map"
+                "at {contradicted} map pixels only two sub-apertures overlap and contradict each other; nothing tells which is \
+                 wrong, so both were left out"
             );
             self.warn("contradictions", message);
         }

@@ -85,8 +85,8 @@ pub(crate) struct Engine<'a> {
 pub(crate) struct Kept<'a> {
     pub normal: Normal<'a>,
     pub rejected: Rejected,
-    /// See [`crate::assemble::assemble`].
-    pub contradiction: f64,
+    /// Map pixels whose two values contradict each other.
+    pub contradicted: usize,
 }
 
 /// What is solved for beside the correctors.
@@ -186,7 +186,7 @@ impl<'a> Engine<'a> {
         let mut prior = vec![0.0; if self.mode == Mode::Prior { state.reference.len() } else { 0 }];
         let first_end = if self.options.robust { 0.6 } else { 0.85 };
         self.solve_once(&measured, state, &mut prior, (0.05, first_end))?;
-        let mut contradiction = f64::INFINITY;
+        let mut contradicted = 0;
         let mut kept = None;
         for pass in 0..if self.options.robust { ROBUST_PASSES } else { 0 } {
             let from = first_end + 0.08 * pass as f64;
@@ -197,7 +197,7 @@ impl<'a> Engine<'a> {
                 gauge::fix_reference(self.grid, &self.observable, self.options.terms, &measured.seen(), &mut settled);
             }
             let found = outliers(&measured, &settled);
-            contradiction = found.contradiction;
+            contradicted = found.contradicted;
             if found.rejected == rejected {
                 break;
             }
@@ -208,7 +208,7 @@ impl<'a> Engine<'a> {
             self.solve_once(&normal, state, &mut prior, (from, from + 0.08))?;
             kept = Some(normal);
         }
-        Ok(Kept { normal: kept.unwrap_or(measured), rejected, contradiction })
+        Ok(Kept { normal: kept.unwrap_or(measured), rejected, contradicted })
     }
 
     /// The problem without the rejected pixels.

@@ -3,7 +3,7 @@
 //! Where at least three sub-apertures overlap, a value is compared with the median over the overlaps of the corrected
 //! data (the mean would let one bad value condemn the good ones). Where one or two overlap there is no majority: a value is
 //! then compared with its neighbours in its own sub-aperture (see `lonely`), and with two overlaps it
-//! must also contradict the other. All thresholds are 6 sigma, sigma from medians of absolute differences.
+//! must also contradict the other; if nothing tells which of two is wrong, both go. All thresholds are 6 sigma, sigma from medians of absolute differences.
 
 use rayon::prelude::*;
 
@@ -25,8 +25,8 @@ pub(crate) type Rejected = Vec<Vec<(u32, u32)>>;
 /// What the search found.
 pub(crate) struct Outliers {
     pub rejected: Rejected,
-    /// Two overlapping values farther apart than this contradict each other, nm.
-    pub contradiction: f64,
+    /// Map pixels where only two overlap, contradict each other, and nothing tells which is wrong: both are rejected.
+    pub contradicted: usize,
 }
 
 /// Looks at all measured pixels, whether used in `state` or not, and says which do not belong.
@@ -35,7 +35,7 @@ pub(crate) fn outliers(measured: &Normal, state: &State) -> Outliers {
     let grid = measured.grid;
     let limit = THRESHOLD * overlap_sigma(measured, state);
     let suspects = lonely::suspects(measured, state);
-    let rows: Vec<Vec<(usize, u32, u32)>> = (0..grid.map.0)
+    let rows: Vec<Found> = (0..grid.map.0)
         .into_par_iter()
         .map_init(
             || Screen::new(grid.map.1),
@@ -46,13 +46,24 @@ pub(crate) fn outliers(measured: &Normal, state: &State) -> Outliers {
         )
         .collect();
     let mut rejected: Rejected = vec![Vec::new(); grid.plates.len()];
-    for (k, row, column) in rows.into_iter().flatten() {
-        rejected[k].push((row, column));
+    let mut contradicted = 0;
+    for row in rows {
+        for (k, row, column) in row.outliers {
+            rejected[k].push((row, column));
+        }
+        contradicted += row.contradicted;
     }
     for own in &mut rejected {
         own.sort_unstable();
     }
-    Outliers { rejected, contradiction: limit * std::f64::consts::SQRT_2 }
+    Outliers { rejected, contradicted }
+}
+
+/// What one map row has: (sub-aperture, row, column) of each outlier, and the contradictions.
+#[derive(Default)]
+struct Found {
+    outliers: Vec<(usize, u32, u32)>,
+    contradicted: usize,
 }
 
 /// Smallest and largest corrected value at each column of one map row: most columns need no more to be cleared.
@@ -88,44 +99,52 @@ impl Screen {
         }
     }
 
-    fn outliers(
-        &self,
-        normal: &Normal,
-        state: &State,
-        row: usize,
-        limit: f64,
-        suspects: &[Vec<(u32, u32)>],
-    ) -> Vec<(usize, u32, u32)> {
+    fn outliers(&self, normal: &Normal, state: &State, row: usize, limit: f64, suspects: &[Vec<(u32, u32)>]) -> Found {
         let grid = normal.grid;
         let counts = &normal.count[row * grid.map.1..(row + 1) * grid.map.1];
-        let mut found = Vec::new();
+        // Columns of this row that any sub-aperture suspects.
+        let mut suspected = vec![false; grid.map.1];
+        for (plate, suspects) in grid.plates.iter().zip(suspects) {
+            let Some(own) = plate.row_at_map(row) else { continue };
+            let from = suspects.partition_point(|s| (s.0 as usize) < own);
+            for (_, column) in suspects[from..].iter().take_while(|s| s.0 as usize == own) {
+                suspected[plate.map.1 + *column as usize] = true;
+            }
+        }
+        let mut found = Found::default();
         let mut values = Vec::new();
         let mut sorted = Vec::new();
-        for column in (0..grid.map.1).filter(|c| counts[*c] >= 3) {
+        for column in (0..grid.map.1).filter(|c| counts[*c] >= 1) {
+            let alone = counts[column] == 1;
+            let allowed = if counts[column] == 2 { limit * std::f64::consts::SQRT_2 } else { limit };
             // No value can be farther from the median than the whole range.
-            if self.high[column] - self.low[column] <= limit {
+            if !alone && self.high[column] - self.low[column] <= allowed {
+                continue;
+            }
+            let own = |k: usize| {
+                let plate = &grid.plates[k];
+                (k, (row - plate.map.0) as u32, (column - plate.map.1) as u32)
+            };
+            let suspect = |k: usize| {
+                let (_, row, column) = own(k);
+                suspects[k].binary_search(&(row, column)).is_ok()
+            };
+            if alone && !suspected[column] {
                 continue;
             }
             values_at(normal, state, row, column, &mut values);
-            sorted.clear();
-            sorted.extend(values.iter().map(|v| v.0));
-            let middle = median(&mut sorted);
-            for (_, k) in values.iter().filter(|v| (v.0 - middle).abs() > limit) {
-                let plate = &grid.plates[*k];
-                found.push((*k, (row - plate.map.0) as u32, (column - plate.map.1) as u32));
+            if counts[column] >= 3 {
+                sorted.clear();
+                sorted.extend(values.iter().map(|v| v.0));
+                let middle = median(&mut sorted);
+                found.outliers.extend(values.iter().filter(|v| (v.0 - middle).abs() > limit).map(|v| own(v.1)));
+                continue;
             }
-        }
-        for (k, plate) in grid.plates.iter().enumerate() {
-            let Some(own) = plate.row_at_map(row) else { continue };
-            let own = own as u32;
-            let from = suspects[k].partition_point(|s| s.0 < own);
-            for &(_, column) in suspects[k][from..].iter().take_while(|s| s.0 == own) {
-                let at = plate.map.1 + column as usize;
-                let alone = counts[at] == 1;
-                let contradicted = self.high[at] - self.low[at] > limit * std::f64::consts::SQRT_2;
-                if alone || (counts[at] == 2 && contradicted) {
-                    found.push((k, own, column));
-                }
+            let before = found.outliers.len();
+            found.outliers.extend(values.iter().filter(|v| suspect(v.1)).map(|v| own(v.1)));
+            if !alone && found.outliers.len() == before {
+                found.outliers.extend(values.iter().map(|v| own(v.1)));
+                found.contradicted += 1;
             }
         }
         found

@@ -18,7 +18,7 @@ pub(crate) enum ApiError {
     #[error("{0}")]
     BadRequest(String),
     /// There is no such address.
-    #[error("the interface has no such address; it is described at /api/v1")]
+    #[error("the interface has no such address; check it for a slip of the pen")]
     NoSuchEndpoint,
     /// The address cannot be used with this method.
     #[error("this address cannot be used with this method; the header Allow names those it knows")]

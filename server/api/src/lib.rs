@@ -45,6 +45,7 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
         .route("/api/v1/versions", get(versions::get))
         .method_not_allowed_fallback(fallback::wrong_method)
         .route("/api", any(fallback::nothing_here))
+        .route("/api/", any(fallback::nothing_here))
         .route("/api/{*rest}", any(fallback::nothing_here))
         .with_state(Api { domain, stop })
 }

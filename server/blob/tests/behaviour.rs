@@ -1,10 +1,8 @@
-//! One suite for every place blobs may lie in. An S3 server joins by
-//! `STITCHBOX_TEST_S3="endpoint=http://127.0.0.1:9000,bucket=b,region=r,key=k,secret=s"`.
+//! One suite for every place blobs may lie in: a local folder, memory, and an S3 server.
 
 use bytes::Bytes;
 use futures::TryStreamExt;
 use opendal::Operator;
-use std::collections::HashMap;
 use stitchbox_blob::{BlobError, BlobStore};
 use stitchbox_schema::BlobId;
 
@@ -84,18 +82,40 @@ async fn memory_behaves() {
     behaves(BlobStore::remote(Operator::new(opendal::services::Memory::default()).unwrap())).await;
 }
 
-#[tokio::test]
-async fn s3_behaves() {
-    let Ok(settings) = std::env::var("STITCHBOX_TEST_S3") else { return };
-    let of: HashMap<&str, &str> = settings.split(',').filter_map(|pair| pair.split_once('=')).collect();
+/// A real S3 server in this process: s3s over a temporary folder, on a free port.
+async fn s3_server(root: &std::path::Path) -> Operator {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().build().unwrap();
+    opendal::HttpTransporter::install_default(opendal_http_transport_reqwest::ReqwestTransport::new(client));
+    std::fs::create_dir(root.join("bucket")).unwrap();
+    let mut service = s3s::service::S3ServiceBuilder::new(s3s_fs::FileSystem::new(root).unwrap());
+    service.set_auth(s3s::auth::SimpleAuth::from_single("key", "secret"));
+    let service = service.build();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            let service = service.clone();
+            tokio::spawn(async move {
+                let io = hyper_util::rt::TokioIo::new(connection);
+                let executor = hyper_util::rt::TokioExecutor::new();
+                let _ = hyper_util::server::conn::auto::Builder::new(executor).serve_connection(io, service).await;
+            });
+        }
+    });
     let service = opendal::services::S3::default()
-        .endpoint(of["endpoint"])
-        .bucket(of["bucket"])
-        .region(of["region"])
-        .access_key_id(of["key"])
-        .secret_access_key(of["secret"])
-        .root(&format!("stitchbox-test-{}", std::process::id()));
-    behaves(BlobStore::remote(Operator::new(service).unwrap())).await;
+        .endpoint(&format!("http://{address}"))
+        .bucket("bucket")
+        .region("us-east-1")
+        .access_key_id("key")
+        .secret_access_key("secret");
+    Operator::new(service).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s3_behaves() {
+    let folder = tempfile::tempdir().unwrap();
+    behaves(BlobStore::remote(s3_server(folder.path()).await)).await;
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::options::server_options;
 use crate::{delete, get, lock, mkcol, propfind, proppatch, put, relocate, request_body};
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CONNECTION, HOST, HeaderValue};
+use axum::http::header::{CONNECTION, EXPECT, HOST, HeaderValue};
 use axum::http::{Request, Response, Version};
 use stitchbox_domain::{Domain, Error};
 use tracing::Instrument as _;
@@ -16,6 +16,9 @@ use tracing::field::Empty;
 
 /// Answers one request on any of the mounts.
 pub(crate) async fn serve(State(domain): State<Domain>, request: Request<Body>) -> Response<Body> {
+    if request.version() == Version::HTTP_11 && !request.headers().contains_key(HOST) {
+        return Fault::BadRequest("the header Host is missing").respond("");
+    }
     if request.method() == "OPTIONS" {
         return server_options();
     }
@@ -55,8 +58,11 @@ async fn answer(domain: Domain, request: Request<Body>) -> Response<Body> {
         Ok(response) => return response,
         Err(fault) => fault.respond(&base),
     };
-    if !request_body::drain(&mut body, &headers).await && version <= Version::HTTP_11 {
+    if version <= Version::HTTP_11 && !request_body::drain(&mut body, &headers).await {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        if !headers.contains_key(EXPECT) {
+            return response.map(|answer| request_body::linger(body, answer));
+        }
     }
     response
 }

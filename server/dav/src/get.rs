@@ -9,8 +9,8 @@ use crate::request_headers::{date, http_date, text};
 use crate::{content_type, entity_tags};
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{Method, Response, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -61,6 +61,7 @@ async fn file(call: &Call, at: &Location, content: Content) -> Result<Response<B
     }
     let headers = response.headers_mut();
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let name = at.path.names().last().map_or("", |name| name.as_str());
@@ -84,7 +85,7 @@ async fn file(call: &Call, at: &Location, content: Content) -> Result<Response<B
 fn precondition(call: &Call, etag: &ETag, modified: i64) -> Result<Option<StatusCode>, Fault> {
     let since = |name| text(&call.headers, name).and_then(date).map(|time| time.unix_seconds());
     let stale = match call.tags("if-match")? {
-        Some(list) => !call_conditions_hold(list, etag),
+        Some(list) => !if_match_holds(list, etag),
         None => since("if-unmodified-since").is_some_and(|limit| modified > limit),
     };
     if stale {
@@ -97,7 +98,7 @@ fn precondition(call: &Call, etag: &ETag, modified: i64) -> Result<Option<Status
     Ok(known.then_some(StatusCode::NOT_MODIFIED))
 }
 
-fn call_conditions_hold(list: entity_tags::TagList, etag: &ETag) -> bool {
+fn if_match_holds(list: entity_tags::TagList, etag: &ETag) -> bool {
     let conditions = stitchbox_domain::Conditions { if_match: Some(list.strong()), ..Default::default() };
     conditions.entity_tags_hold(Some(etag))
 }

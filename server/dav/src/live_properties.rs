@@ -94,6 +94,7 @@ impl Live {
             Self::ContentType => write!(out, "{}", content_type::of(entry.name)),
             Self::DisplayName => write!(out, "{}", escape(entry.name)),
             Self::CreationDate => write!(out, "{}", entry.created_at.rfc3339()),
+            Self::SupportedLock if entry.path.is_empty() => Ok(()),
             Self::SupportedLock => write!(out, "{SUPPORTED}"),
             Self::LockDiscovery => {
                 for lock in entry.locks.iter().filter(|lock| covers(lock, &entry.path)) {

@@ -5,6 +5,7 @@ use crate::xml_in::MAX_BODY;
 use axum::body::Body;
 use axum::http::HeaderMap;
 use bytes::{Bytes, BytesMut};
+use futures::{StreamExt, stream};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use std::time::Duration;
@@ -12,9 +13,11 @@ use stitchbox_domain::Error;
 
 /// A client that sends nothing for this long has gone.
 const SILENCE: Duration = Duration::from_secs(120);
-/// What is read of a refused body so that the client, still sending, gets to see the answer.
+/// What is read of a refused body before the answer, so that the connection can be kept.
 const DRAINED_BYTES: u64 = 1024 * 1024;
 const DRAINED_FOR: Duration = Duration::from_secs(5);
+/// How long a larger one is read after the answer, before the connection is closed.
+const LINGER: Duration = Duration::from_secs(30);
 
 /// The next bytes of a body; `None` at its end.
 pub(crate) async fn next(body: &mut Body) -> Result<Option<Bytes>, Fault> {
@@ -78,6 +81,20 @@ pub(crate) async fn drain(body: &mut Body, headers: &HeaderMap) -> bool {
     tokio::time::timeout(DRAINED_FOR, reading).await.unwrap_or(false)
 }
 
+/// The answer to a request whose body is still coming, over HTTP/1: the text at once, its end when the client has
+/// stopped sending or [`LINGER`] is over. A connection closed over unread bytes is reset, and a client that sends before
+/// it reads would never see why.
+pub(crate) fn linger(rest: Body, answer: Body) -> Body {
+    let until = tokio::time::Instant::now() + LINGER;
+    let reading = stream::once(async move {
+        let mut rest = rest;
+        let to_the_end = async { while let Ok(Some(_)) = next(&mut rest).await {} };
+        let _ = tokio::time::timeout_at(until, to_the_end).await;
+        Ok(Bytes::new())
+    });
+    Body::from_stream(answer.into_data_stream().chain(reading))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +110,16 @@ mod tests {
     async fn a_body_without_meaning_is_refused() {
         assert!(none(&mut Body::empty()).await.is_ok());
         assert!(matches!(none(&mut Body::from("x")).await, Err(Fault::UnsupportedBody)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_ends_even_if_the_client_never_stops_sending() {
+        let endless = Body::from_stream(stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(b"x")), ()))
+        }));
+        let answer = linger(endless, Body::from("why"));
+        assert_eq!(answer.collect().await.unwrap().to_bytes(), "why");
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! /            NXroot    @default="entry" @file_time @creator
-//! /entry       NXentry   @default="stitched"   title, definition-free
+//! /entry       NXentry   @default="stitched"   title, start_time
 //! /entry/stitched   NXdata  @signal="height" @axes=["y","x"] @auxiliary_signals
 //!     height (nm)  uncertainty (nm, if computed)  overlap (1)  residual (nm)  y (mm)  x (mm)
 //! /entry/reference  NXdata  @signal="reference"  reference (nm)  y (mm)  x (mm), camera frame

@@ -1,0 +1,154 @@
+//! Reading the configuration: the file, then the environment over it, then what the parts demand of each other.
+
+use super::{BlobKind, Config};
+use serde::{Deserialize, Deserializer};
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+use tracing_subscriber::EnvFilter;
+
+/// Overrides are called `STITCHBOX_<SECTION>__<KEY>`.
+const PREFIX: &str = "STITCHBOX_";
+const SEPARATOR: &str = "__";
+
+/// Values that are not texts: in the environment they stand without quotes.
+const NOT_TEXT: [(&str, &str); 3] =
+    [("jobs", "workers"), ("jobs", "attempts"), ("auth", "account_passwords_on_webdav")];
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration {path} cannot be read: {source}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file says something that cannot be.
+    #[error("the configuration {path} cannot be used: {reason}")]
+    Wrong {
+        /// Which file.
+        path: PathBuf,
+        /// Line and reason.
+        reason: String,
+    },
+    /// An environment variable says something that cannot be.
+    #[error("the environment variable {variable} cannot be used: {reason}")]
+    Override {
+        /// Its name.
+        variable: String,
+        /// Why.
+        reason: String,
+    },
+    /// Values that do not go together.
+    #[error("the configuration cannot be used: {0}")]
+    Together(String),
+}
+
+impl Config {
+    /// Reads the file (defaults if none) and lets the environment override it.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut table = match file {
+            Some(path) => read_file(path)?,
+            None => Table::new(),
+        };
+        for (variable, text) in environment {
+            if let Some((section, key)) = section_and_key(&variable) {
+                let value = checked_override(&variable, &section, &key, &text)?;
+                if let Value::Table(values) = table.entry(section).or_insert_with(|| Value::Table(Table::new())) {
+                    values.insert(key, value);
+                }
+            }
+        }
+        let config: Self = table.try_into().map_err(|error| ConfigError::Together(error.to_string()))?;
+        config.check_together()?;
+        Ok(config)
+    }
+
+    fn check_together(&self) -> Result<(), ConfigError> {
+        let wrong = |reason: &str| Err(ConfigError::Together(reason.to_owned()));
+        if self.database.url.is_some() && self.database.url_file.is_some() {
+            return wrong("[database] has both url and url_file; keep one of them");
+        }
+        let blobs = &self.blobs;
+        let s3_words = [
+            ("endpoint", blobs.endpoint.is_some()),
+            ("bucket", blobs.bucket.is_some()),
+            ("access_key_file", blobs.access_key_file.is_some()),
+            ("secret_key_file", blobs.secret_key_file.is_some()),
+        ];
+        for (word, given) in s3_words {
+            match blobs.kind {
+                BlobKind::S3 if !given => return wrong(&format!("[blobs] kind = \"s3\" needs {word}; add it")),
+                BlobKind::Local if given => {
+                    return wrong(&format!("[blobs] {word} needs kind = \"s3\"; add that, or remove {word}"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_file(path: &Path) -> Result<Table, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    let wrong = |error: toml::de::Error| ConfigError::Wrong { path: path.to_owned(), reason: error.to_string() };
+    // Read as what it is first: only so do errors name their line.
+    toml::from_str::<Config>(&text).map_err(wrong)?;
+    toml::from_str(&text).map_err(wrong)
+}
+
+/// `STITCHBOX_SERIES__QUIET` is `series`, `quiet`.
+fn section_and_key(variable: &str) -> Option<(String, String)> {
+    let (section, key) = variable.strip_prefix(PREFIX)?.split_once(SEPARATOR)?;
+    Some((section.to_ascii_lowercase(), key.to_ascii_lowercase()))
+}
+
+fn checked_override(variable: &str, section: &str, key: &str, text: &str) -> Result<Value, ConfigError> {
+    let value = if NOT_TEXT.contains(&(section, key)) {
+        let number = text.parse().map(Value::Integer).ok();
+        let flag = text.parse().map(Value::Boolean).ok();
+        number.or(flag).unwrap_or_else(|| Value::String(text.to_owned()))
+    } else {
+        Value::String(text.to_owned())
+    };
+    let alone = Table::from_iter([(section.to_owned(), Value::Table(Table::from_iter([(key.to_owned(), value.clone())])))]);
+    let checked: Result<Config, _> = alone.try_into();
+    checked.map_err(|error| ConfigError::Override {
+        variable: variable.to_owned(),
+        reason: error.to_string().trim().to_owned(),
+    })?;
+    Ok(value)
+}
+
+/// Refuses databases we do not know, and passwords that would end up in listings of processes and files.
+pub(super) fn database_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let url = String::deserialize(deserializer)?;
+    check_database_url(&url).map_err(serde::de::Error::custom)?;
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
+    let has_password = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
+    if has_password || url.contains("password=") {
+        return Err(serde::de::Error::custom(
+            "the url contains a password; write the url into a file that only the server may read, and name it in url_file",
+        ));
+    }
+    Ok(Some(url))
+}
+
+/// Whether the address is one of a database we know. The text does not repeat it: it may hold a password.
+pub(crate) fn check_database_url(url: &str) -> Result<(), &'static str> {
+    let known = ["postgres://", "postgresql://", "sqlite://"].iter().any(|scheme| url.starts_with(scheme));
+    if known { Ok(()) } else { Err("the url must begin with postgres:// or sqlite://") }
+}
+
+/// Refuses what the logger cannot read.
+pub(super) fn log_filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let filter = String::deserialize(deserializer)?;
+    EnvFilter::try_new(&filter).map_err(|error| serde::de::Error::custom(format!("the filter cannot be read: {error}")))?;
+    Ok(filter)
+}

@@ -1,0 +1,9 @@
+//! The whole front-end through its router, over a store of its own in a temporary folder.
+
+mod access;
+mod files;
+mod listings;
+mod locks;
+mod properties;
+mod tree;
+mod world;
