@@ -1,0 +1,302 @@
+//! What an administrator can order, and doing it. The command line sends an order to the running server through its
+//! local socket, or performs it itself where no server runs: the same function either way.
+
+use crate::config::Size;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use stitchbox_domain::{AppPassword, Domain, Error, NewSpace, NewUser, Quota, Space, User};
+use stitchbox_schema::{AppPasswordId, Role, SpaceKind};
+
+/// An order.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Make a user with a personal space.
+    AddUser {
+        /// Login name.
+        name: String,
+        /// Name for people; empty for the login name.
+        display_name: String,
+        /// Account password.
+        password: Option<String>,
+        /// May administer the installation.
+        admin: bool,
+    },
+    /// List the users.
+    ListUsers,
+    /// Change an account password.
+    SetPassword {
+        /// Login name.
+        user: String,
+        /// The new one.
+        password: String,
+    },
+    /// Lock a user out, or let the user in again.
+    SetDisabled {
+        /// Login name.
+        user: String,
+        /// Out or in.
+        disabled: bool,
+    },
+    /// Make a project space.
+    AddSpace {
+        /// Its name.
+        name: String,
+        /// Login name of its first manager.
+        manager: Option<String>,
+        /// Most bytes it may hold.
+        quota: Option<i64>,
+    },
+    /// List the spaces.
+    ListSpaces,
+    /// Make a user a member, change the role, or end the membership.
+    SetMember {
+        /// Name of the project space.
+        space: String,
+        /// Login name.
+        user: String,
+        /// `None` ends it.
+        role: Option<Role>,
+    },
+    /// Change a quota.
+    SetQuota {
+        /// Name of a project space, or of a user for the personal one.
+        space: String,
+        /// `None`: unlimited.
+        quota: Option<i64>,
+    },
+    /// Make an app password.
+    AddAppPassword {
+        /// Login name.
+        user: String,
+        /// What it is for.
+        label: String,
+        /// The only space it opens.
+        space: Option<String>,
+        /// May only make new items.
+        create_only: bool,
+    },
+    /// List the app passwords of a user.
+    ListAppPasswords {
+        /// Login name.
+        user: String,
+    },
+    /// Revoke an app password.
+    RevokeAppPassword {
+        /// Login name.
+        user: String,
+        /// Which, as listed.
+        id: AppPasswordId,
+    },
+    /// Check every blob and the whole tree.
+    Verify,
+}
+
+/// Passwords stay out of logs.
+impl fmt::Debug for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AddUser { .. } => "AddUser",
+            Self::ListUsers => "ListUsers",
+            Self::SetPassword { .. } => "SetPassword",
+            Self::SetDisabled { .. } => "SetDisabled",
+            Self::AddSpace { .. } => "AddSpace",
+            Self::ListSpaces => "ListSpaces",
+            Self::SetMember { .. } => "SetMember",
+            Self::SetQuota { .. } => "SetQuota",
+            Self::AddAppPassword { .. } => "AddAppPassword",
+            Self::ListAppPasswords { .. } => "ListAppPasswords",
+            Self::RevokeAppPassword { .. } => "RevokeAppPassword",
+            Self::Verify => "Verify",
+        })
+    }
+}
+
+/// How an order ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was done.
+    Done(Report),
+    /// It was not done, and why. Nothing was changed.
+    Refused(String),
+}
+
+/// What to tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Lines for standard output.
+    pub lines: Vec<String>,
+    /// Lines for the person at the terminal, on standard error.
+    pub remarks: Vec<String>,
+    /// Something is not as it should be: the exit code says so.
+    pub problems: bool,
+}
+
+impl Report {
+    fn line(line: String) -> Self {
+        Self { lines: vec![line], ..Self::default() }
+    }
+
+    fn remark(line: String) -> Self {
+        Self { remarks: vec![line], ..Self::default() }
+    }
+}
+
+/// Does what was ordered.
+pub async fn perform(domain: &Domain, order: Order) -> Outcome {
+    let asked = order.clone();
+    match carry_out(domain, order).await {
+        Ok(report) => Outcome::Done(report),
+        Err(error) => Outcome::Refused(explain(domain, &asked, &error).await),
+    }
+}
+
+async fn carry_out(domain: &Domain, order: Order) -> Result<Report, Error> {
+    match order {
+        Order::AddUser { name, display_name, password, admin } => {
+            let logs_in = password.is_some();
+            let user = domain.add_user(NewUser { name, display_name, password, is_admin: admin }).await?;
+            let how = if logs_in { "" } else { ", without an account password: give it an app password" };
+            Ok(Report::remark(format!("user {} made{how}", user.name)))
+        }
+        Order::ListUsers => {
+            Ok(Report { lines: domain.users().await?.iter().map(user_line).collect(), ..Report::default() })
+        }
+        Order::SetPassword { user, password } => {
+            domain.set_password(&user, &password).await?;
+            Ok(Report::remark(format!("the password of {user} is changed")))
+        }
+        Order::SetDisabled { user, disabled } => {
+            domain.set_disabled(&user, disabled).await?;
+            let state = if disabled { "disabled" } else { "enabled" };
+            Ok(Report::remark(format!("user {user} is {state}")))
+        }
+        Order::AddSpace { name, manager, quota } => {
+            let space = domain.add_space(NewSpace { name, manager, quota }).await?;
+            Ok(Report::remark(format!("space {} made", space.name)))
+        }
+        Order::ListSpaces => {
+            Ok(Report { lines: domain.spaces().await?.iter().map(space_line).collect(), ..Report::default() })
+        }
+        Order::SetMember { space, user, role } => {
+            domain.set_member(&space, &user, role).await?;
+            let what = role.map_or_else(|| "no member".to_owned(), |role| role.to_string());
+            Ok(Report::remark(format!("{user} is {what} of {space}")))
+        }
+        Order::SetQuota { space, quota } => {
+            domain.set_quota(&space, quota).await?;
+            Ok(Report::remark(format!("the quota of {space} is {}", limit(quota))))
+        }
+        Order::AddAppPassword { user, label, space, create_only } => {
+            let (_, secret) = domain.add_app_password(&user, &label, space.as_deref(), create_only).await?;
+            let remark = format!("app password for {user} made; it is shown this once");
+            Ok(Report { remarks: vec![remark], ..Report::line(secret) })
+        }
+        Order::ListAppPasswords { user } => {
+            let spaces = domain.spaces().await?;
+            let listed = domain.app_passwords(&user).await?;
+            Ok(Report {
+                lines: listed.iter().map(|found| app_password_line(found, &spaces)).collect(),
+                ..Report::default()
+            })
+        }
+        Order::RevokeAppPassword { user, id } => {
+            domain.revoke_app_password(&user, id).await?;
+            Ok(Report::remark(format!("app password {id} of {user} is revoked")))
+        }
+        Order::Verify => verify(domain).await,
+    }
+}
+
+async fn verify(domain: &Domain) -> Result<Report, Error> {
+    let mut lines = Vec::new();
+    let summary = domain.verify(&mut |problem| lines.push(problem.to_string())).await?;
+    let bytes = Size(summary.bytes);
+    lines.push(format!(
+        "checked {} blobs ({bytes}) and {} items: {} problems",
+        summary.blobs, summary.items, summary.problems
+    ));
+    Ok(Report { lines, remarks: Vec::new(), problems: summary.problems > 0 })
+}
+
+fn user_line(user: &User) -> String {
+    let mut marks = Vec::new();
+    if user.is_admin {
+        marks.push("admin");
+    }
+    if user.disabled {
+        marks.push("disabled");
+    }
+    if user.password_hash.is_none() {
+        marks.push("app passwords only");
+    }
+    format!("{}\t{}\t{}", user.name, user.display_name, marks.join(", "))
+}
+
+fn space_line((space, quota): &(Space, Quota)) -> String {
+    let used = Size(u64::try_from(quota.used).unwrap_or(0));
+    format!("{}\t{}\t{used} of {}", space.name, space.kind.as_str(), limit(quota.limit))
+}
+
+fn app_password_line(found: &AppPassword, spaces: &[(Space, Quota)]) -> String {
+    let space = found.space.map_or("every space", |id| {
+        spaces.iter().find(|(space, _)| space.id == id).map_or("a space that is gone", |(space, _)| space.name.as_str())
+    });
+    let rights = if found.create_only { "create only" } else { "full" };
+    format!("{}\t{}\t{space}\t{rights}\t{}", found.id, found.label, found.created_at.rfc3339())
+}
+
+fn limit(quota: Option<i64>) -> String {
+    quota.map_or_else(|| "unlimited".to_owned(), |bytes| Size(u64::try_from(bytes).unwrap_or(0)).to_string())
+}
+
+/// The rules speak of one thing at a time; an order names several. Says which one is meant.
+async fn explain(domain: &Domain, order: &Order, error: &Error) -> String {
+    match (order, error) {
+        (Order::AddUser { name, .. }, Error::Exists) => format!("there is already a user {name:?}"),
+        (Order::AddSpace { name, .. }, Error::Exists) => format!("there is already a project space {name:?}"),
+        (Order::RevokeAppPassword { user, id }, Error::NotFound) => match missing(domain, Some(user), None).await {
+            Some(what) => what,
+            None => format!("{user} has no app password {id}; `app-password list {user}` shows those there are"),
+        },
+        (_, Error::NotFound) => {
+            let (user, space) = names(order);
+            let what = missing(domain, user, space).await;
+            what.unwrap_or_else(|| "the user is no member of this space; make it one first".to_owned())
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// User and space an order speaks of.
+fn names(order: &Order) -> (Option<&str>, Option<&str>) {
+    match order {
+        Order::SetPassword { user, .. } | Order::SetDisabled { user, .. } | Order::ListAppPasswords { user } => {
+            (Some(user), None)
+        }
+        Order::AddSpace { manager, .. } => (manager.as_deref(), None),
+        Order::SetMember { space, user, .. } => (Some(user), Some(space)),
+        Order::SetQuota { space, .. } => (None, Some(space)),
+        Order::AddAppPassword { user, space, .. } => (Some(user), space.as_deref()),
+        _ => (None, None),
+    }
+}
+
+async fn missing(domain: &Domain, user: Option<&str>, space: Option<&str>) -> Option<String> {
+    if let Some(name) = user
+        && !domain.users().await.ok()?.iter().any(|user| user.name == name)
+    {
+        return Some(format!("there is no user {name:?}; `user list` shows those there are"));
+    }
+    let name = space?;
+    let spaces = domain.spaces().await.ok()?;
+    let named: Vec<_> = spaces.iter().filter(|(space, _)| space.name == name).collect();
+    match named.as_slice() {
+        [] => Some(format!("there is no space {name:?}; `space list` shows those there are")),
+        [(space, _)] if space.kind == SpaceKind::Personal => {
+            Some(format!("{name:?} is a personal space; it has no other members"))
+        }
+        _ => None,
+    }
+}
