@@ -135,6 +135,7 @@ CREATE TABLE uploads (
     name       TEXT NOT NULL,
     blob_id    BIGINT NOT NULL,
     user_id    BIGINT,
+    run_id     BIGINT,
     started_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );

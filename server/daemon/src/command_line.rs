@@ -316,6 +316,14 @@ mod tests {
     }
 
     #[test]
+    fn the_data_folder_may_stand_anywhere() {
+        for line in [&["user", "--data", "d", "list"][..], &["user", "list", "--data", "d"]] {
+            let Ok(Action::User { place, .. }) = parse(line) else { panic!("{line:?}") };
+            assert_eq!(place.data, PathBuf::from("d"));
+        }
+    }
+
+    #[test]
     fn a_password_is_the_first_line_of_the_input() {
         let line = |text: &str| first_line(&mut text.as_bytes());
         assert_eq!(line("stable horse \n"), Ok("stable horse ".to_owned()), "spaces belong to it");

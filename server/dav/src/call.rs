@@ -4,7 +4,7 @@ use crate::entity_tags::TagList;
 use crate::errors::Fault;
 use crate::if_header;
 use crate::mount::{Address, Mount, NoAddress};
-use crate::request_headers::text;
+use crate::request_headers::{Depth, depth, text};
 use axum::http::{HeaderMap, Method, Uri};
 use stitchbox_domain::{
     Conditions, Domain, Error, FilesView, ItemPath, Location, Principal, Refusal, StateCondition, StateList, StateTest,
@@ -44,7 +44,11 @@ pub(crate) enum View {
 impl Call {
     /// What the address of the request means.
     pub(crate) async fn view(&self) -> Result<View, Fault> {
-        Ok(self.view_of(&self.address).await?)
+        let view = self.view_of(&self.address).await?;
+        if let View::Place(place) = &view {
+            tracing::Span::current().record("space", place.location.space.0);
+        }
+        Ok(view)
     }
 
     async fn view_of(&self, address: &Address) -> Result<View, Error> {
@@ -87,6 +91,17 @@ impl Call {
             View::Place(place) => Ok(place),
             View::SpacesFolder => Err(Error::from(Refusal::Root).into()),
         }
+    }
+
+    /// Refuses a `Depth` that would leave a part of a folder behind (RFC 4918, 9.6.1 and 9.9.2).
+    pub(crate) async fn refuse_partial_depth(&self, place: &Place) -> Result<(), Fault> {
+        let partial = matches!(depth(&self.headers)?, Some(Depth::Zero | Depth::One));
+        if partial && self.domain.item(&self.principal, &place.location).await?.1.is_folder() {
+            return Err(Fault::BadRequest(
+                "this is done to a folder with everything in it; leave out the header Depth",
+            ));
+        }
+        Ok(())
     }
 
     /// The place named by `Destination`: a URL of this server or an absolute path.

@@ -17,7 +17,7 @@ use futures::stream;
 use std::collections::HashMap;
 use std::sync::Arc;
 use stitchbox_domain::{Domain, Error, Item, Lock, Membership, Property, Quota, SPACES_FOLDER};
-use stitchbox_schema::ItemId;
+use stitchbox_schema::{ItemId, VersionId};
 
 /// Children read and written at a time.
 const PAGE: i64 = 256;
@@ -78,7 +78,8 @@ async fn write_root(
 /// What a listing knows beyond the items themselves; looked up only if asked for.
 #[derive(Debug, Default)]
 struct Extras {
-    checksums: HashMap<ItemId, String>,
+    /// By version: one that was replaced since is not told with the ETag of the next.
+    checksums: HashMap<VersionId, String>,
     dead: HashMap<ItemId, Vec<Property>>,
     locks: Arc<[Lock]>,
     quota: Option<Quota>,
@@ -90,7 +91,7 @@ impl Extras {
         if asked.wants(Live::Checksums)
             && let Some(version) = domain.version_of(item).await?
         {
-            extras.checksums.insert(item.id, checksums(&version));
+            extras.checksums.insert(version.id, checksums(&version));
         }
         if asked.wants_dead() {
             extras.dead.insert(item.id, domain.properties(item).await?);
@@ -115,7 +116,7 @@ impl Extras {
         let mut extras = Self { locks: of_folder.locks.clone(), quota: of_folder.quota, ..Self::default() };
         if asked.wants(Live::Checksums) {
             let versions = domain.versions_shown_in(membership, folder).await?;
-            extras.checksums = versions.iter().map(|(_, version)| (version.item, checksums(version))).collect();
+            extras.checksums = versions.iter().map(|(_, version)| (version.id, checksums(version))).collect();
         }
         if asked.wants_dead() {
             for (item, property) in domain.properties_of_children(membership, folder).await? {
@@ -126,7 +127,7 @@ impl Extras {
     }
 
     fn add_to<'a>(&'a self, entry: &mut Entry<'a>, item: &Item) {
-        entry.checksums = self.checksums.get(&item.id).map(String::as_str);
+        entry.checksums = item.version.and_then(|version| self.checksums.get(&version)).map(String::as_str);
         entry.dead = self.dead.get(&item.id).map(Vec::as_slice).unwrap_or_default();
         entry.locks = &self.locks;
         entry.quota = self.quota;

@@ -11,11 +11,9 @@ use stitchbox_domain::{CopyDepth, Item, Relocated};
 
 pub(crate) async fn relocate(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {
     request_body::none(body).await?;
-    if matches!(depth(&call.headers)?, Some(Depth::Zero | Depth::One)) {
-        return Err(Fault::BadRequest("a folder moves with everything in it; leave out the header Depth"));
-    }
     let overwrite = overwrite(&call.headers)?;
     let (from, to) = (call.place().await?, call.destination().await?);
+    call.refuse_partial_depth(&from).await?;
     let conditions = call.conditions().await?;
     let domain = &call.domain;
     let relocated = domain.relocate(&call.principal, &from.location, &to.location, overwrite, &conditions).await?;

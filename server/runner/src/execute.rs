@@ -99,7 +99,8 @@ async fn bring_inputs(
 ) -> Result<(TempDir, Vec<InputFile>), String> {
     let bring = async {
         tokio::fs::create_dir_all(&options.scratch).await?;
-        let folder = tempfile::Builder::new().prefix(&format!("run-{}-", leased.run.id)).tempdir_in(&options.scratch)?;
+        let folder =
+            tempfile::Builder::new().prefix(&format!("run-{}-", leased.run.id)).tempdir_in(&options.scratch)?;
         let mut inputs = Vec::with_capacity(leased.inputs.len());
         for (number, input) in leased.inputs.iter().enumerate() {
             // Named by number: a name of 255 bytes or with odd characters is no trouble of the scratch folder.

@@ -97,12 +97,7 @@ async fn keep_alive(
     }
 }
 
-async fn settle(
-    domain: &Domain,
-    leased: &Leased,
-    ended: Ended,
-    stopping: bool,
-) -> Result<(bool, &'static str), Error> {
+async fn settle(domain: &Domain, leased: &Leased, ended: Ended, stopping: bool) -> Result<(bool, &'static str), Error> {
     match ended {
         Ended::Cancelled if stopping => Ok((domain.release_run(leased).await?, "given back")),
         Ended::Cancelled => Ok((false, "cancelled")),
@@ -117,9 +112,7 @@ async fn settle(
         Ended::Done { files, digest } => {
             let mut drafts = Vec::with_capacity(files.len());
             for file in files {
-                drafts.push(
-                    domain.draft(leased.run.space, leased.run.folder, &file.name, file.bytes.into()).await?,
-                );
+                drafts.push(domain.draft(&leased.run, &file.name, file.bytes.into()).await?);
             }
             let results = Results { drafts, digest: Some(digest), message: None };
             Ok((domain.finish_run(leased, results).await?, "done"))

@@ -2,7 +2,7 @@
 
 use crate::{Connection, StoreError, Tx};
 use sqlx::Row;
-use stitchbox_schema::{BlobId, ItemId, SpaceId, Timestamp, UploadId, UserId};
+use stitchbox_schema::{BlobId, ItemId, RunId, SpaceId, Timestamp, UploadId, UserId};
 
 /// An upload under way.
 #[derive(Debug, Clone)]
@@ -17,8 +17,10 @@ pub struct Upload {
     pub name: String,
     /// Blob it will become.
     pub blob: BlobId,
-    /// Who sends it.
+    /// Who sends it, if a person does.
     pub user: Option<UserId>,
+    /// The run that writes it, if one does.
+    pub run: Option<RunId>,
     /// When it began.
     pub started_at: Timestamp,
     /// When it counts as abandoned unless prolonged.
@@ -28,8 +30,8 @@ pub struct Upload {
 /// Records that an upload began.
 pub async fn insert(tx: &mut Tx, upload: &Upload) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO uploads (id, space_id, folder_id, name, blob_id, user_id, started_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO uploads (id, space_id, folder_id, name, blob_id, user_id, run_id, started_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(upload.id.0)
     .bind(upload.space.0)
@@ -37,6 +39,7 @@ pub async fn insert(tx: &mut Tx, upload: &Upload) -> Result<(), StoreError> {
     .bind(&upload.name)
     .bind(upload.blob.0)
     .bind(upload.user.map(|user| user.0))
+    .bind(upload.run.map(|run| run.0))
     .bind(upload.started_at.0)
     .bind(upload.expires_at.0)
     .execute(&mut **tx)
@@ -60,14 +63,14 @@ pub async fn remove(tx: &mut Tx, id: UploadId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether an upload into this folder is under way.
+/// Whether somebody's upload into this folder is under way; what a run writes does not count.
 pub async fn is_open_in(db: &mut Connection, folder: ItemId, now: Timestamp) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT CAST(COUNT(*) AS BIGINT) FROM uploads WHERE folder_id = $1 AND expires_at > $2")
+    let row = sqlx::query("SELECT id FROM uploads WHERE folder_id = $1 AND expires_at > $2 AND run_id IS NULL LIMIT 1")
         .bind(folder.0)
         .bind(now.0)
-        .fetch_one(db)
+        .fetch_optional(db)
         .await?;
-    Ok(row.try_get::<i64, _>(0)? > 0)
+    Ok(row.is_some())
 }
 
 /// Removes the abandoned ones and returns their blobs, whose bytes may be swept.

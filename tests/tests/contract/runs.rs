@@ -5,7 +5,7 @@ use bytes::Bytes;
 use std::time::Duration;
 use stitchbox_domain::runs::{Leased, Results};
 use stitchbox_domain::uploads::Intent;
-use stitchbox_domain::{Conditions, Error, Refusal};
+use stitchbox_domain::{Conditions, EntityTags, Error, Refusal};
 use stitchbox_schema::documents::{RunDocument, RunState};
 
 const EXPECT_TWO: &[u8] = b"[series]\nexpected = 2\n";
@@ -34,7 +34,7 @@ async fn finish(w: &World, leased: &Leased, text: &str) -> bool {
     let mut drafts = Vec::new();
     for (name, size) in [("summary.json", 1), ("height.h5", 100_000)] {
         let bytes = Bytes::from(text.repeat(size));
-        drafts.push(w.domain.draft(leased.run.space, leased.run.folder, name, bytes).await.unwrap());
+        drafts.push(w.domain.draft(&leased.run, name, bytes).await.unwrap());
     }
     let results = Results { drafts, digest: Some("digest".into()), message: None };
     w.domain.finish_run(leased, results).await.unwrap()
@@ -75,6 +75,26 @@ pub async fn a_quiet_folder_makes_a_run_and_an_open_upload_holds_it_back(w: Worl
     w.advance(QUIET);
     assert_eq!(w.trigger().await, 1);
     assert_eq!(runs(&w).await[0].inputs, 3);
+    // A large upload that is refused at its end holds nothing back.
+    let conditions = Conditions { if_match: Some(EntityTags::Any), ..Conditions::default() };
+    w.put("/s/4.dat", &sub_aperture(4)).await;
+    let mut refused =
+        w.domain.begin_upload(&w.anna, &w.at("/s/4.dat"), Intent { conditions, ..Intent::default() }).await.unwrap();
+    refused.write(Bytes::from(vec![0; 100_000])).await.unwrap();
+    w.remove("/s/4.dat").await;
+    assert!(matches!(refused.commit().await, Err(Error::PreconditionFailed)));
+    w.put("/s/5.dat", &sub_aperture(5)).await;
+    w.trigger().await;
+    w.advance(QUIET);
+    for _ in 0..100 {
+        if w.trigger().await == 1 {
+            return;
+        }
+        // The row of the refused upload is removed by a task of its own.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        w.advance(Duration::from_secs(1));
+    }
+    panic!("the refused upload still holds the series back");
 }
 
 pub async fn a_marker_makes_a_run(w: World) {

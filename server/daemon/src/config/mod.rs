@@ -5,7 +5,8 @@ mod load;
 mod units;
 
 pub use load::ConfigError;
-pub use units::{Size, Span};
+pub(crate) use load::check_database_url;
+pub use units::{Size, Span, UnitError};
 
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,6 +1,6 @@
 //! The commit: the transaction after which a file is there.
 
-use super::{Body, Target, Upload, checksum, destination};
+use super::{Body, Large, Session, Target, Upload, checksum, destination};
 use crate::tree::Act;
 use crate::{Conditions, Domain, Error, Ids, Item, ItemKind, Location, Principal, Version, guard};
 use std::sync::Arc;
@@ -39,11 +39,15 @@ impl Upload {
             return Err(Error::BodyIncomplete { announced, received });
         }
         let sha256 = digests.finish()?;
-        let finished = finish(&domain, body, sha256, received, Content::of(&head)).await?;
+        let (finished, session) = finish(&domain, body, sha256, received, Content::of(&head)).await?;
         let in_store = finished.blob.body.is_none().then_some(finished.blob.id);
         let (now, ids) = (domain.now(), domain.ids.clone());
         let committed =
             domain.transact(move |tx| Box::pin(async move { show(tx, &ids, &target, finished, now).await })).await;
+        // Of a refused upload the row goes when the session is dropped.
+        if let (Ok(_), Some(session)) = (&committed, session) {
+            session.forget();
+        }
         settle(&domain, committed, in_store).await
     }
 }
@@ -55,18 +59,20 @@ async fn finish(
     sha256: String,
     received: u64,
     content: Content,
-) -> Result<Finished, Error> {
+) -> Result<(Finished, Option<Session>), Error> {
     let created_at = domain.now();
     let size = i64::try_from(received).unwrap_or(i64::MAX);
     Ok(match body {
         Body::Small(bytes) => {
             let id = BlobId(domain.ids.next(created_at));
-            Finished { blob: NewBlob { id, size, sha256, body: Some(bytes), created_at }, content, session: None }
+            let blob = NewBlob { id, size, sha256, body: Some(bytes), created_at };
+            (Finished { blob, content, session: None }, None)
         }
-        Body::Large(mut large) => {
-            large.staged.publish().await?;
-            let blob = NewBlob { id: large.blob, size, sha256, body: None, created_at };
-            Finished { blob, content, session: large.session.take() }
+        Body::Large(large) => {
+            let Large { blob: id, staged, session, .. } = *large;
+            staged.publish().await?;
+            let blob = NewBlob { id, size, sha256, body: None, created_at };
+            (Finished { blob, content, session: session.id }, Some(session))
         }
     })
 }
@@ -83,11 +89,10 @@ async fn settle(
             Ok(committed)
         }
         Err(refused) => {
-            if let (Some(blob), true) = (in_store, is_certainly_refused(&refused)) {
-                // The row of the session expires by itself; then the sweep would find the blob, too.
-                if let Err(error) = domain.blobs.delete(blob).await {
-                    tracing::warn!(%error, %blob, "the bytes of a refused upload stay until the next sweep");
-                }
+            if let Some(blob) = in_store.filter(|_| is_certainly_refused(&refused))
+                && let Err(error) = domain.blobs.delete(blob).await
+            {
+                tracing::warn!(%error, %blob, "the bytes of a refused upload stay until the next sweep");
             }
             Err(refused)
         }

@@ -17,7 +17,7 @@ pub use publish::{Draft, Publication};
 pub(crate) use publish::{discard_derived, draft_of_text, free_for_runs, publish, show_draft};
 
 use crate::guard::{self, Guarded};
-use crate::tree::{Spot, spot};
+use crate::tree::{Act, Spot, spot};
 use crate::{Action, Conditions, Domain, Error, ItemPath, Location, Principal};
 use bytes::Bytes;
 use checksum::Digests;
@@ -81,7 +81,7 @@ struct Room {
 #[derive(Debug)]
 enum Body {
     Small(Vec<u8>),
-    Large(Large),
+    Large(Box<Large>),
 }
 
 /// A body in the blob store, with the row that announces it.
@@ -101,9 +101,9 @@ struct Session {
 }
 
 impl Session {
-    /// The commit removes the row itself.
-    fn take(&mut self) -> Option<UploadId> {
-        self.id.take()
+    /// The commit has removed the row.
+    fn forget(mut self) {
+        self.id = None;
     }
 }
 
@@ -229,7 +229,7 @@ impl Upload {
         if !waiting.is_empty() {
             large.staged.write(waiting).await?;
         }
-        self.body = Body::Large(large);
+        self.body = Body::Large(Box::new(large));
         Ok(())
     }
 }
@@ -237,8 +237,8 @@ impl Upload {
 impl Large {
     async fn begin(domain: &Domain, target: &Target, folder: ItemId) -> Result<Self, Error> {
         let name = target.at.path.split_last().map(|(_, name)| name.to_string()).unwrap_or_default();
-        let (space, user) = (target.at.space, target.principal.user);
-        let (blob, session, alive_until) = announce(domain, space, folder, name, Some(user)).await?;
+        let by = Act { actor: Some(target.principal.user), run: None, at: domain.now() };
+        let (blob, session, alive_until) = announce(domain, target.at.space, folder, name, by).await?;
         let staged = domain.blobs.stage(blob).await?;
         Ok(Self { blob, staged, session, alive_until })
     }
@@ -250,9 +250,7 @@ impl Large {
         }
         self.alive_until = now.after(ABANDONED_AFTER);
         let (Some(id), until) = (self.session.id, self.alive_until) else { return Ok(()) };
-        let prolonged =
-            domain.transact(move |tx| Box::pin(async move { Ok(uploads::prolong(tx, id, until).await?) })).await;
-        prolonged
+        domain.transact(move |tx| Box::pin(async move { Ok(uploads::prolong(tx, id, until).await?) })).await
     }
 }
 
@@ -263,12 +261,13 @@ async fn announce(
     space: SpaceId,
     folder: ItemId,
     name: String,
-    user: Option<stitchbox_schema::UserId>,
+    by: Act,
 ) -> Result<(BlobId, Session, Timestamp), Error> {
-    let now = domain.now();
+    let now = by.at;
     let (id, blob) = (UploadId(domain.ids.next(now)), BlobId(domain.ids.next(now)));
     let expires_at = now.after(ABANDONED_AFTER);
-    let upload = uploads::Upload { id, space, folder, name, blob, user, started_at: now, expires_at };
+    let (user, run) = (by.actor, by.run);
+    let upload = uploads::Upload { id, space, folder, name, blob, user, run, started_at: now, expires_at };
     let announced = domain.transact(move |tx| Box::pin(async move { Ok(uploads::insert(tx, &upload).await?) })).await;
     announced?;
     Ok((blob, Session { domain: domain.clone(), id: Some(id) }, expires_at))

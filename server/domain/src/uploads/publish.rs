@@ -2,12 +2,13 @@
 
 use super::commit::{Finished, Meta, Place, new_version};
 use super::{Session, announce, checksum::Digests};
+use crate::series::act_of_run;
 use crate::tree::{Act, discard, new_folder};
-use crate::{Domain, Error, Ids, Item, ItemPath, Location};
+use crate::{Domain, Error, Ids, Item, ItemPath, Location, Run};
 use bytes::Bytes;
 use std::collections::HashSet;
 use stitchbox_formats::{Content, SNIFF_BYTES};
-use stitchbox_schema::{BlobId, ItemId, SpaceId};
+use stitchbox_schema::{BlobId, ItemId};
 use stitchbox_store::versions::NewBlob;
 use stitchbox_store::{Connection, Tx, items, uploads};
 
@@ -16,8 +17,8 @@ use stitchbox_store::{Connection, Tx, items, uploads};
 pub struct Draft {
     name: String,
     finished: Finished,
-    // Dropped without publication it takes its announcing row with it; the bytes are then swept.
-    session: Option<Session>,
+    // Dropped, published or not, it takes its announcing row with it; bytes that were not published are swept.
+    _session: Option<Session>,
 }
 
 impl Draft {
@@ -27,11 +28,6 @@ impl Draft {
 
     pub(crate) fn size(&self) -> i64 {
         self.finished.blob.size
-    }
-
-    fn into_parts(mut self) -> (String, Finished) {
-        self.finished.session = self.session.as_mut().and_then(Session::take);
-        (self.name, self.finished)
     }
 }
 
@@ -45,8 +41,8 @@ pub struct Publication {
 }
 
 impl Domain {
-    /// Makes the bytes of a derived file durable.
-    pub async fn draft(&self, space: SpaceId, folder: ItemId, name: &str, bytes: Bytes) -> Result<Draft, Error> {
+    /// Makes the bytes of a derived file of a run durable.
+    pub async fn draft(&self, run: &Run, name: &str, bytes: Bytes) -> Result<Draft, Error> {
         let mut digests = Digests::new(None);
         digests.update(&bytes);
         let content = Content::of(bytes.get(..SNIFF_BYTES).unwrap_or(&bytes));
@@ -55,14 +51,16 @@ impl Domain {
         let (id, body, session) = if bytes.len() <= super::SMALL_BYTES {
             (BlobId(self.ids.next(created_at)), Some(bytes.to_vec()), None)
         } else {
-            let (id, session, _) = announce(self, space, folder, name.to_owned(), None).await?;
+            let (id, session, _) =
+                announce(self, run.space, run.folder, name.to_owned(), act_of_run(run.id, created_at)).await?;
             let mut staged = self.blobs.stage(id).await?;
             staged.write(bytes).await?;
             staged.publish().await?;
             (id, None, Some(session))
         };
         let blob = NewBlob { id, size, sha256, body, created_at };
-        Ok(Draft { name: name.to_owned(), finished: Finished { blob, content, session: None }, session })
+        let finished = Finished { blob, content, session: session.as_ref().and_then(|session| session.id) };
+        Ok(Draft { name: name.to_owned(), finished, _session: session })
     }
 }
 
@@ -75,7 +73,7 @@ pub(crate) async fn show_draft(
     draft: Draft,
     act: Act,
 ) -> Result<Item, Error> {
-    let (_, finished) = draft.into_parts();
+    let Draft { finished, _session, .. } = draft;
     if let Some(session) = finished.session {
         uploads::remove(tx, session).await?;
     }
@@ -158,5 +156,5 @@ pub(crate) fn draft_of_text(
         created_at: now,
     };
     let content = Content::of(text.as_bytes().get(..SNIFF_BYTES).unwrap_or(text.as_bytes()));
-    Ok(Draft { name: name.to_owned(), finished: Finished { blob, content, session: None }, session: None })
+    Ok(Draft { name: name.to_owned(), finished: Finished { blob, content, session: None }, _session: None })
 }

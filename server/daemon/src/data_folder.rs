@@ -1,0 +1,197 @@
+//! The data folder: what lies where, and which process may do what in it.
+//!
+//! `metadata.sqlite` (unless PostgreSQL), `blobs/` and `staging/` (unless S3), `scratch/` of the workers,
+//! `secrets/token.key`, `admin.sock` of the running server, `serve.lock`, `staging.lock`.
+
+use crate::failure::Failure;
+use rustix::fs::{FlockOperation, Mode, flock};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Bytes of the key that signs tokens.
+const KEY_BYTES: usize = 32;
+
+/// The data folder of this process.
+#[derive(Debug, Clone)]
+pub struct DataFolder {
+    path: PathBuf,
+}
+
+/// Held while this process uses something of the data folder.
+#[derive(Debug)]
+pub struct Held(#[expect(dead_code, reason = "the lock ends when the file is closed")] File);
+
+impl DataFolder {
+    /// Makes the folder if it is missing. Everything this process makes from now on is for its user alone.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        make_folder(path)?;
+        let path = path.canonicalize().map_err(Failure::file("cannot find the data folder", path))?;
+        Ok(Self { path })
+    }
+
+    /// The folder itself; blobs lie below it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Address of the embedded database.
+    #[must_use]
+    pub fn sqlite_url(&self) -> String {
+        let path = self.path.join("metadata.sqlite").to_string_lossy().into_owned();
+        let encoded = path.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+        format!("sqlite://{encoded}")
+    }
+
+    /// Where the running server takes orders.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.path.join("admin.sock")
+    }
+
+    /// Files of runs while they are computed.
+    #[must_use]
+    pub fn scratch(&self) -> PathBuf {
+        self.path.join("scratch")
+    }
+
+    /// The right to serve this folder; at most one process has it.
+    pub fn serve(&self) -> Result<Held, Failure> {
+        let file = self.lock_file("serve.lock")?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Held(file)),
+            Err(error) if error == rustix::io::Errno::WOULDBLOCK => Err(Failure::Served(self.path.clone())),
+            Err(error) => Err(Failure::file("cannot lock", self.path.join("serve.lock"))(error.into())),
+        }
+    }
+
+    /// Joins those who write below `staging/` and `scratch/`. The first one clears away what an earlier life left there:
+    /// then, and only then, nothing in there belongs to anybody.
+    pub fn write_blobs(&self, clear: impl FnOnce() -> Result<(), Failure>) -> Result<Held, Failure> {
+        let file = self.lock_file("staging.lock")?;
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            clear()?;
+            match std::fs::remove_dir_all(self.scratch()) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(Failure::file("cannot clear", self.scratch())(error));
+                }
+                _ => {}
+            }
+        }
+        // Giving up one for the other is not one step, but whoever slips in between finds nothing of ours yet.
+        flock(&file, FlockOperation::LockShared)
+            .map_err(|error| Failure::file("cannot lock", self.path.join("staging.lock"))(error.into()))?;
+        make_folder(&self.scratch())?;
+        Ok(Held(file))
+    }
+
+    fn lock_file(&self, name: &str) -> Result<File, Failure> {
+        let path = self.path.join(name);
+        let file = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(&path);
+        file.map_err(Failure::file("cannot make", path))
+    }
+
+    /// The key that signs tokens; made at the first start.
+    pub fn token_key(&self) -> Result<Vec<u8>, Failure> {
+        let folder = self.path.join("secrets");
+        make_folder(&folder)?;
+        let path = folder.join("token.key");
+        if !path.exists() {
+            let mut key = [0u8; KEY_BYTES];
+            getrandom::fill(&mut key).map_err(Failure::other("the system gives no random numbers"))?;
+            write_once(&folder, &path, &key).map_err(Failure::file("cannot write", &path))?;
+        }
+        read_key(&path)
+    }
+}
+
+/// A key from a file: at least 32 bytes.
+pub fn read_key(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut key = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut key));
+    read.map_err(Failure::file("cannot read", path))?;
+    if key.len() < KEY_BYTES {
+        let reason = format!("{} holds {} bytes and needs at least {KEY_BYTES}", path.display(), key.len());
+        return Err(Failure::Other { doing: "the key that signs tokens cannot be used", reason });
+    }
+    Ok(key)
+}
+
+/// The file appears whole or not at all, and of two processes that start at once the first one's stays.
+fn write_once(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let draft = folder.join(format!("token.key.{}", std::process::id()));
+    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    let linked = std::fs::hard_link(&draft, path);
+    std::fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => File::open(folder)?.sync_all(),
+    }
+}
+
+fn make_folder(path: &Path) -> Result<(), Failure> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Failure::file("cannot make the folder", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_key_is_made_once_and_for_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::open(&folder.path().join("a/b")).unwrap();
+        let key = data.token_key().unwrap();
+        assert_eq!((key.len(), &data.token_key().unwrap()), (32, &key));
+        let mode = |name: &str| data.path().join(name).metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("secrets/token.key"), mode("secrets"), mode(".")), (0o600, 0o700, 0o700));
+        std::fs::write(data.path().join("secrets/token.key"), "short").unwrap();
+        assert!(data.token_key().unwrap_err().to_string().contains("32"));
+    }
+
+    #[test]
+    fn one_process_serves_and_the_second_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::open(folder.path()).unwrap();
+        let held = data.serve().unwrap();
+        assert!(data.serve().unwrap_err().to_string().contains("already"));
+        drop(held);
+        data.serve().unwrap();
+    }
+
+    #[test]
+    fn leftovers_are_cleared_only_by_the_first_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::open(folder.path()).unwrap();
+        let cleared = Cell::new(0);
+        let clear = || {
+            cleared.set(cleared.get() + 1);
+            Ok(())
+        };
+        std::fs::create_dir_all(data.scratch().join("left")).unwrap();
+        let first = data.write_blobs(clear).unwrap();
+        assert!(!data.scratch().join("left").exists());
+        let second = data.write_blobs(clear).unwrap();
+        assert_eq!(cleared.get(), 1);
+        drop(first);
+        data.write_blobs(clear).unwrap();
+        assert_eq!(cleared.get(), 1, "the second still writes");
+        drop(second);
+        data.write_blobs(clear).unwrap();
+        assert_eq!(cleared.get(), 2);
+    }
+
+    #[test]
+    fn odd_names_of_folders_stay_what_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::open(&folder.path().join("50% a?b#c")).unwrap();
+        assert!(data.sqlite_url().ends_with("50%25 a%3Fb%23c/metadata.sqlite"));
+    }
+}

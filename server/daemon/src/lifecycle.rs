@@ -1,0 +1,104 @@
+//! The life of a long-running command: its tasks, the signals that end it, and the rule that if one task ends by itself,
+//! all end, and the program with failure: half a server is worse than none, which something will start again.
+
+use crate::failure::Failure;
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+/// How long requests and runs under way may take to end.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// The tasks of a command.
+#[derive(Debug, Default)]
+pub struct Lifecycle {
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+    names: HashMap<Id, &'static str>,
+}
+
+impl Lifecycle {
+    /// Cancelled when everything is to end.
+    #[must_use]
+    pub fn stop(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Starts a task that ends only when told to.
+    pub fn start(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let handle = self.tasks.spawn(task);
+        self.names.insert(handle.id(), name);
+    }
+
+    /// Waits for SIGTERM, SIGINT or the end of a task, then ends the others. A second signal does not wait for them.
+    pub async fn wait(mut self) -> Result<(), Failure> {
+        let mut terminate = signal(SignalKind::terminate()).map_err(Failure::other("cannot wait for SIGTERM"))?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::other("cannot wait for SIGINT"))?;
+        let outcome = tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            Some(ended) = self.tasks.join_next_with_id() => Err(self.ended(ended)),
+        };
+        tracing::info!("ending: no new work is taken, what is under way may finish");
+        self.stop.cancel();
+        tokio::select! {
+            () = self.finish() => {}
+            _ = terminate.recv() => tracing::warn!("told twice: ending at once"),
+            _ = interrupt.recv() => tracing::warn!("told twice: ending at once"),
+            () = tokio::time::sleep(GRACE) => {
+                let left: Vec<_> = self.names.values().collect();
+                tracing::warn!(?left, "ending although not everything is finished");
+            }
+        }
+        outcome
+    }
+
+    async fn finish(&mut self) {
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            match ended {
+                Ok((id, ())) => {
+                    self.names.remove(&id);
+                }
+                Err(error) => {
+                    self.ended(Err(error));
+                }
+            }
+        }
+    }
+
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) -> Failure {
+        let (id, panic) = match ended {
+            Ok((id, ())) => (id, None),
+            Err(error) => (error.id(), Some(error)),
+        };
+        let task = self.names.remove(&id).unwrap_or("task");
+        if let Some(error) = panic {
+            tracing::error!(task, %error, "a part of the program broke");
+        }
+        Failure::TaskEnded(task)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_one_task_ends_the_others_with_failure() {
+        for panics in [false, true] {
+            let mut life = Lifecycle::default();
+            let stop = life.stop();
+            let (told, hears) = tokio::sync::oneshot::channel();
+            life.start("steady", async move {
+                stop.cancelled().await;
+                told.send(()).unwrap();
+            });
+            life.start("brief", async move { assert!(!panics, "on purpose") });
+            let failure = life.wait().await.unwrap_err().to_string();
+            assert!(failure.contains("brief"), "{failure}");
+            hears.await.expect("the other was told to end and waited for");
+        }
+    }
+}

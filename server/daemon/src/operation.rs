@@ -1,0 +1,112 @@
+//! The pages for whoever operates the server: is it alive, is it ready, how is it doing. No login, no secrets.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use serde_json::json;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use stitchbox_domain::Domain;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+use crate::observe::{LATENCY, REQUESTS};
+
+/// Bounds of the latency histogram, seconds.
+const LATENCY_BOUNDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 10.0, 60.0];
+/// Bounds of the histogram of runs, seconds.
+const RUN_BOUNDS: [f64; 9] = [0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0];
+/// How long the database may take to answer before the server counts as not ready.
+const READY_PATIENCE: Duration = Duration::from_secs(5);
+/// How often the recorder tidies its histograms.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+#[derive(Clone)]
+struct Operation {
+    domain: Domain,
+    metrics: PrometheusHandle,
+    stop: CancellationToken,
+}
+
+/// Starts counting. To be called once in a process.
+pub fn install_metrics() -> Result<PrometheusHandle, Failure> {
+    let doing = "the metrics cannot be set up";
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(LATENCY.to_owned()), &LATENCY_BOUNDS)
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full("stitchbox_run_seconds".to_owned()), &RUN_BOUNDS))
+        .and_then(PrometheusBuilder::install_recorder)
+        .map_err(Failure::other(doing))?;
+    metrics::describe_counter!(REQUESTS, "Answered requests by method and class of status");
+    metrics::describe_histogram!(LATENCY, metrics::Unit::Seconds, "Time from the request to the head of the answer");
+    metrics::describe_histogram!("stitchbox_run_seconds", metrics::Unit::Seconds, "Time a worker spent on one attempt");
+    metrics::describe_gauge!("process_resident_memory_bytes", metrics::Unit::Bytes, "Resident memory");
+    metrics::describe_gauge!("process_start_time_seconds", metrics::Unit::Seconds, "Start, since 1970");
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    metrics::gauge!("process_start_time_seconds").set(started.as_secs_f64());
+    metrics::gauge!("stitchbox_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    Ok(handle)
+}
+
+/// Keeps the recorder tidy.
+pub async fn keep_metrics(metrics: PrometheusHandle, stop: CancellationToken) {
+    while tokio::time::timeout(UPKEEP, stop.cancelled()).await.is_err() {
+        metrics.run_upkeep();
+    }
+}
+
+/// `/healthz`, `/readyz`, `/metrics`, and the `status.php` that sync clients look for first.
+pub fn router(domain: Domain, metrics: PrometheusHandle, stop: CancellationToken) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(show_metrics))
+        .route("/status.php", get(status))
+        .with_state(Operation { domain, metrics, stop })
+}
+
+async fn ready(State(operation): State<Operation>) -> Response {
+    if operation.stop.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "ending\n").into_response();
+    }
+    match tokio::time::timeout(READY_PATIENCE, operation.domain.ready()).await {
+        Ok(Ok(())) => "ready\n".into_response(),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "the metadata store does not answer\n").into_response()
+        }
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the metadata store is slow\n").into_response(),
+    }
+}
+
+async fn show_metrics(State(operation): State<Operation>) -> Response {
+    if let Some(bytes) = resident_bytes() {
+        metrics::gauge!("process_resident_memory_bytes").set(bytes);
+    }
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], operation.metrics.render()).into_response()
+}
+
+/// Second number of `/proc/self/statm`, in pages.
+fn resident_bytes() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some((pages * rustix::param::page_size() as u64) as f64)
+}
+
+/// Clients decide by the version what the server can do; it is Nextcloud-shaped, ours is `productversion`.
+async fn status() -> Json<serde_json::Value> {
+    Json(json!({
+        "installed": true,
+        "maintenance": false,
+        "needsDbUpgrade": false,
+        "version": "30.0.0.0",
+        "versionstring": "30.0.0",
+        "edition": "",
+        "product": "Stitchbox",
+        "productname": "Stitchbox",
+        "productversion": env!("CARGO_PKG_VERSION"),
+        "extendedSupport": false,
+    }))
+}

@@ -1,0 +1,80 @@
+//! `stitchboxd serve` and `stitchboxd worker`: from a configuration to a running program.
+
+use crate::config::Config;
+use crate::data_folder::{DataFolder, Held};
+use crate::failure::Failure;
+use crate::lifecycle::Lifecycle;
+use crate::listen::serve_connections;
+use crate::wire::House;
+use crate::{observe, operation, socket, wire, workers};
+use axum::Router;
+use axum::routing::options;
+use std::io::Write;
+use std::net::SocketAddr;
+use stitchbox_blob::BlobStore;
+use stitchbox_domain::Domain;
+use stitchbox_runner::{run_sweeper, run_triggers};
+use tokio::net::TcpListener;
+
+/// Serves until told to end.
+pub async fn serve(config: &Config, data: &DataFolder, listen: Option<SocketAddr>) -> Result<(), Failure> {
+    let _serving = data.serve()?;
+    let address = listen.unwrap_or(config.server.listen);
+    // Before anything is made: a taken address is the commonest mistake.
+    let listener = TcpListener::bind(address).await.map_err(|source| Failure::Listen { address, source })?;
+    let address = listener.local_addr().map_err(|source| Failure::Listen { address, source })?;
+    let House { domain, blobs } = wire::open(config, data).await?;
+    let _writing = write_blobs(data, &blobs)?;
+    if let Some(password) = domain.first_start().await? {
+        eprintln!("first start: user \"admin\" made; this password is shown once and kept nowhere:");
+        eprintln!("admin password: {password}");
+    }
+    domain.ready().await?;
+
+    let mut life = Lifecycle::default();
+    let metrics = operation::install_metrics()?;
+    life.start("upkeep of metrics", operation::keep_metrics(metrics.clone(), life.stop()));
+    let operation = operation::router(domain.clone(), metrics, life.stop());
+    let router = front_ends(&domain, &life).merge(operation).layer(axum::middleware::from_fn(observe::observe));
+    life.start("socket for administration", socket::serve(socket::open(data)?, domain.clone(), life.stop()));
+    life.start("trigger", run_triggers(domain.clone(), life.stop()));
+    life.start("sweeper", run_sweeper(domain.clone(), life.stop()));
+    workers::start(&mut life, &domain, data, config.jobs.workers);
+    life.start("listener", serve_connections(listener, router, life.stop()));
+
+    tracing::info!(%address, data = %data.path().display(), workers = config.jobs.workers, "serving");
+    // A closed standard output is no reason to end.
+    let _ = writeln!(std::io::stdout(), "listening http://{address}").and_then(|()| std::io::stdout().flush());
+    life.wait().await
+}
+
+/// Computes runs until told to end. `serve` may run beside it, or on another machine with the same stores.
+pub async fn work(config: &Config, data: &DataFolder) -> Result<(), Failure> {
+    let House { domain, blobs } = wire::open(config, data).await?;
+    let _writing = write_blobs(data, &blobs)?;
+    let mut life = Lifecycle::default();
+    // Zero says that `serve` has none; whoever starts this process wants one.
+    let count = config.jobs.workers.max(1);
+    workers::start(&mut life, &domain, data, count);
+    tracing::info!(workers = count, data = %data.path().display(), "waiting for runs");
+    life.wait().await
+}
+
+fn write_blobs(data: &DataFolder, blobs: &BlobStore) -> Result<Held, Failure> {
+    data.write_blobs(|| {
+        let removed = blobs.sweep_staging()?;
+        if removed > 0 {
+            tracing::info!(removed, "half-written files of an earlier life are cleared away");
+        }
+        Ok(())
+    })
+}
+
+fn front_ends(domain: &Domain, life: &Lifecycle) -> Router {
+    Router::new()
+        .merge(stitchbox_dav::router(domain.clone()))
+        .merge(stitchbox_api::router(domain.clone(), life.stop()))
+        .merge(stitchbox_web::router())
+        .route("/", options(|| async { stitchbox_dav::server_options() }))
+        .fallback(|| async { (http::StatusCode::NOT_FOUND, "there is nothing at this address\n") })
+}

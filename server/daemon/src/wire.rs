@@ -1,0 +1,119 @@
+//! Joining the parts: configuration and data folder to a domain.
+
+use crate::config::{BlobKind, Blobs, Config, check_database_url};
+use crate::data_folder::{DataFolder, read_key};
+use crate::failure::Failure;
+use opendal::layers::{ConcurrentLimitLayer, RetryLayer, TimeoutLayer, TracingLayer};
+use opendal::{HttpTransporter, Operator};
+use opendal_http_transport_reqwest::ReqwestTransport;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use stitchbox_blob::{BlobError, BlobStore};
+use stitchbox_domain::{Domain, SystemClock};
+use stitchbox_store::Store;
+
+/// Longest time one request to the object store may take before its first byte.
+const REMOTE_PATIENCE: Duration = Duration::from_secs(60);
+/// Requests to the object store under way at once.
+const REMOTE_REQUESTS: usize = 64;
+/// Most bytes of a file that holds a secret.
+const SECRET_BYTES: u64 = 4096;
+
+/// The parts of a running program.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// The rules over both stores.
+    pub domain: Domain,
+    /// The blob store by itself, for clearing its staging place.
+    pub blobs: BlobStore,
+}
+
+/// To be called once, before anything speaks TLS.
+pub fn prepare_tls() {
+    // A second call finds the first one's provider, which is the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Opens both stores, bringing the schema up to date.
+pub async fn open(config: &Config, data: &DataFolder) -> Result<House, Failure> {
+    prepare_tls();
+    let token_key = match &config.auth.token_key_file {
+        Some(file) => read_key(file)?,
+        None => data.token_key()?,
+    };
+    let store = Store::open(&database_url(config, data)?).await?;
+    let blobs = match config.blobs.kind {
+        BlobKind::Local => BlobStore::local(data.path())?,
+        BlobKind::S3 => BlobStore::remote(object_store(&config.blobs)?),
+    };
+    let domain = Domain::new(store, blobs.clone(), Arc::new(SystemClock), config.settings(), &token_key).await?;
+    Ok(House { domain, blobs })
+}
+
+/// Reads every secret the configuration names, to see that it can be read.
+pub fn check_secrets(config: &Config) -> Result<(), Failure> {
+    if let Some(file) = &config.database.url_file {
+        read_database_url(file)?;
+    }
+    if let Some(file) = &config.auth.token_key_file {
+        read_key(file)?;
+    }
+    for file in [&config.blobs.access_key_file, &config.blobs.secret_key_file].into_iter().flatten() {
+        read_secret(file)?;
+    }
+    Ok(())
+}
+
+fn database_url(config: &Config, data: &DataFolder) -> Result<String, Failure> {
+    match (&config.database.url, &config.database.url_file) {
+        (Some(url), _) => Ok(url.clone()),
+        (None, Some(file)) => read_database_url(file),
+        (None, None) => Ok(data.sqlite_url()),
+    }
+}
+
+fn read_database_url(file: &Path) -> Result<String, Failure> {
+    let url = read_secret(file)?;
+    check_database_url(&url).map_err(|reason| Failure::Other {
+        doing: "[database] url_file cannot be used",
+        reason: format!("{}: {reason}", file.display()),
+    })?;
+    Ok(url)
+}
+
+fn read_secret(file: &Path) -> Result<String, Failure> {
+    use std::io::Read;
+    let mut text = String::new();
+    let read = std::fs::File::open(file).and_then(|found| found.take(SECRET_BYTES).read_to_string(&mut text));
+    read.map_err(Failure::file("cannot read", file))?;
+    Ok(text.trim().to_owned())
+}
+
+fn object_store(blobs: &Blobs) -> Result<Operator, Failure> {
+    let client = reqwest::Client::builder()
+        .build()
+        .map_err(Failure::other("the HTTP client for the object store cannot be made (are CA certificates installed?)"))?;
+    HttpTransporter::install_default(ReqwestTransport::new(client));
+    let mut service = opendal::services::S3::default().region(&blobs.region).disable_config_load();
+    if let Some(endpoint) = &blobs.endpoint {
+        service = service.endpoint(endpoint);
+    }
+    if let Some(bucket) = &blobs.bucket {
+        service = service.bucket(bucket);
+    }
+    if let Some(file) = &blobs.access_key_file {
+        service = service.access_key_id(&read_secret(file)?);
+    }
+    if let Some(file) = &blobs.secret_key_file {
+        service = service.secret_access_key(&read_secret(file)?);
+    }
+    let operator = Operator::new(service)
+        .map_err(|source| BlobError::Remote { doing: "reading the configuration of the object store", source })?;
+    // Outermost last: a request waits for its place, then is tried, timed and tried again.
+    Ok(operator
+        .layer(TimeoutLayer::new().with_timeout(REMOTE_PATIENCE).with_io_timeout(REMOTE_PATIENCE))
+        .layer(RetryLayer::new().with_jitter())
+        .layer(TracingLayer::new())
+        .layer(ConcurrentLimitLayer::new(REMOTE_REQUESTS)))
+}
