@@ -36,9 +36,7 @@ impl Credentials {
     /// Checks them.
     pub(crate) async fn check(&self, domain: &Domain) -> Result<Principal, Error> {
         match &self.shown {
-            Shown::Basic { name, password } => {
-                domain.login_basic(name, password, self.client, Entrance::Api).await
-            }
+            Shown::Basic { name, password } => domain.login_basic(name, password, self.client, Entrance::Api).await,
             Shown::Bearer(token) => domain.login_bearer(token).await,
         }
     }
@@ -101,7 +99,8 @@ mod tests {
     #[tokio::test]
     async fn without_valid_credentials_every_endpoint_asks_for_both_schemes() {
         let house = House::new().await;
-        for path in ["/api/v1/runs", "/api/v1/spaces", "/api/v1/runs/1", "/api/v1/runs/events", "/api/v1/trash?space=x"] {
+        for path in ["/api/v1/runs", "/api/v1/spaces", "/api/v1/runs/1", "/api/v1/runs/events", "/api/v1/trash?space=x"]
+        {
             for authorization in [None, Some("Basic !!!"), Some("Bearer garbage"), Some("Basic YWRhOndyb25n")] {
                 let answer = house.call_with("GET", path, authorization).await;
                 assert_eq!((answer.status, answer.code()), (401, "unauthenticated"), "{path} {authorization:?}");

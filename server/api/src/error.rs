@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::StatusCode;
+use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 use stitchbox_blob::BlobError;
 use stitchbox_domain::Error;
@@ -102,7 +102,8 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         match self {
             Self::Domain(Error::Unauthenticated) => {
-                headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Stitchbox\", charset=\"UTF-8\""));
+                headers
+                    .append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Stitchbox\", charset=\"UTF-8\""));
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Stitchbox\""));
             }
             Self::Domain(Error::Throttled { seconds }) => {

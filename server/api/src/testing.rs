@@ -53,8 +53,7 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&format!("sqlite://{}", folder.path().join("meta.db").display())).await.unwrap();
         let blobs = BlobStore::local(&folder.path().join("blobs")).unwrap();
-        let domain =
-            Domain::new(store, blobs, Arc::new(SystemClock), Settings::default(), &[7; 32]).await.unwrap();
+        let domain = Domain::new(store, blobs, Arc::new(SystemClock), Settings::default(), &[7; 32]).await.unwrap();
         let stop = CancellationToken::new();
         let router = crate::router(domain.clone(), stop.clone());
         let house = Self { domain, stop, router, _folder: folder };

@@ -211,7 +211,10 @@ pub struct QuotaOrNone(pub Option<Size>);
 fn quota(text: &str) -> Result<QuotaOrNone, String> {
     match text {
         "none" => Ok(QuotaOrNone(None)),
-        _ => text.parse().map(|size| QuotaOrNone(Some(size))).map_err(|error: crate::config::UnitError| error.to_string()),
+        _ => text
+            .parse()
+            .map(|size| QuotaOrNone(Some(size)))
+            .map_err(|error: crate::config::UnitError| error.to_string()),
     }
 }
 

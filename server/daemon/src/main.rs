@@ -78,7 +78,8 @@ async fn act(action: Action) -> Result<ExitCode, Failure> {
 
 fn load(file: Option<&Path>) -> Result<Config, Failure> {
     // Names and values that are no text are not ours.
-    let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Ok(Config::load(file, environment)?)
 }
 

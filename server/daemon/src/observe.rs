@@ -8,6 +8,7 @@ use futures::FutureExt;
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Method, StatusCode};
 use std::panic::AssertUnwindSafe;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tracing::Instrument;
@@ -63,16 +64,43 @@ fn request_id(given: Option<&HeaderValue>) -> HeaderValue {
         return id.clone();
     }
     static NEXT: AtomicU64 = AtomicU64::new(0);
+    static LIFE: LazyLock<u32> = LazyLock::new(life_mark);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let text = format!("{:x}-{number:x}", std::process::id());
+    let text = format!("{:08x}-{number:x}", *LIFE);
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("-"))
+}
+
+/// Tells the ids of one life of the program from those of the next.
+fn life_mark() -> u32 {
+    let mut random = [0u8; 4];
+    match getrandom::fill(&mut random) {
+        Ok(()) => u32::from_le_bytes(random),
+        Err(_) => std::process::id(),
+    }
 }
 
 /// Nothing a client invents becomes a label.
 fn method_label(method: &Method) -> &'static str {
     const KNOWN: [&str; 19] = [
-        "GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE",
-        "LOCK", "UNLOCK", "REPORT", "SEARCH", "TRACE", "CONNECT", "MKCALENDAR",
+        "GET",
+        "HEAD",
+        "PUT",
+        "POST",
+        "DELETE",
+        "OPTIONS",
+        "PATCH",
+        "PROPFIND",
+        "PROPPATCH",
+        "MKCOL",
+        "COPY",
+        "MOVE",
+        "LOCK",
+        "UNLOCK",
+        "REPORT",
+        "SEARCH",
+        "TRACE",
+        "CONNECT",
+        "MKCALENDAR",
     ];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
@@ -105,10 +133,16 @@ mod tests {
 
     async fn ask(path: &str, id: Option<&str>) -> Response {
         let fails = || async { assert_eq!(1, 2, "on purpose") };
-        let router = Router::new()
-            .route("/", get(|request: Request| async move { request.headers()[REQUEST_ID].clone().to_str().unwrap().to_owned() }))
-            .route("/panic", get(fails))
-            .layer(axum::middleware::from_fn(observe));
+        let router =
+            Router::new()
+                .route(
+                    "/",
+                    get(|request: Request| async move {
+                        request.headers()[REQUEST_ID].clone().to_str().unwrap().to_owned()
+                    }),
+                )
+                .route("/panic", get(fails))
+                .layer(axum::middleware::from_fn(observe));
         let mut request = Request::get(path);
         if let Some(id) = id {
             request = request.header(REQUEST_ID, id);

@@ -36,7 +36,9 @@ pub fn install_metrics() -> Result<PrometheusHandle, Failure> {
     let doing = "the metrics cannot be set up";
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(LATENCY.to_owned()), &LATENCY_BOUNDS)
-        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full("stitchbox_run_seconds".to_owned()), &RUN_BOUNDS))
+        .and_then(|builder| {
+            builder.set_buckets_for_metric(Matcher::Full("stitchbox_run_seconds".to_owned()), &RUN_BOUNDS)
+        })
         .and_then(PrometheusBuilder::install_recorder)
         .map_err(Failure::other(doing))?;
     metrics::describe_counter!(REQUESTS, "Answered requests by method and class of status");

@@ -26,7 +26,8 @@ const ADDRESS: &str = "/order";
 /// Opens the socket. The caller has the right to serve the folder, so what lies there is a leftover.
 pub fn open(data: &DataFolder) -> Result<UnixListener, Failure> {
     let path = data.socket();
-    let failed = |source| Failure::File { doing: "cannot open the socket for administration", path: path.clone(), source };
+    let failed =
+        |source| Failure::File { doing: "cannot open the socket for administration", path: path.clone(), source };
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
         _ => {}

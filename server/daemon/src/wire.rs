@@ -91,9 +91,9 @@ fn read_secret(file: &Path) -> Result<String, Failure> {
 }
 
 fn object_store(blobs: &Blobs) -> Result<Operator, Failure> {
-    let client = reqwest::Client::builder()
-        .build()
-        .map_err(Failure::other("the HTTP client for the object store cannot be made (are CA certificates installed?)"))?;
+    let client = reqwest::Client::builder().build().map_err(Failure::other(
+        "the HTTP client for the object store cannot be made (are CA certificates installed?)",
+    ))?;
     HttpTransporter::install_default(ReqwestTransport::new(client));
     let mut service = opendal::services::S3::default().region(&blobs.region).disable_config_load();
     if let Some(endpoint) = &blobs.endpoint {

@@ -11,11 +11,8 @@ const SOFTWARE: &str = concat!("stitchboxd ", env!("CARGO_PKG_VERSION"));
 /// Starts this many.
 pub fn start(life: &mut Lifecycle, domain: &Domain, data: &DataFolder, count: u16) {
     for number in 1..=count {
-        let options = WorkerOptions {
-            name: unique_name(number),
-            scratch: data.scratch(),
-            software: SOFTWARE.to_owned(),
-        };
+        let options =
+            WorkerOptions { name: unique_name(number), scratch: data.scratch(), software: SOFTWARE.to_owned() };
         life.start("worker", run_worker(domain.clone(), options, life.stop()));
     }
 }

@@ -140,7 +140,7 @@ impl<'a> Builder<'a> {
                         None => self.characters(resolve_predefined_entity(&reference).ok_or(BadXml)?)?,
                     }
                 }
-                Event::Decl(_) if span.start == 0 => {}
+                Event::Decl(declaration) if span.start == 0 && declaration.version().is_ok() => {}
                 Event::Comment(_) => {}
                 // Nothing in a request needs one, and one kept inside a property would have to be checked.
                 Event::Decl(_) | Event::PI(_) | Event::DocType(_) => return Err(BadXml),

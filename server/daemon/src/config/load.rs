@@ -95,8 +95,8 @@ impl Config {
 }
 
 fn read_file(path: &Path) -> Result<Table, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     let wrong = |error: toml::de::Error| ConfigError::Wrong { path: path.to_owned(), reason: error.to_string() };
     // Read as what it is first: only so do errors name their line.
     toml::from_str::<Config>(&text).map_err(wrong)?;
@@ -117,7 +117,8 @@ fn checked_override(variable: &str, section: &str, key: &str, text: &str) -> Res
     } else {
         Value::String(text.to_owned())
     };
-    let alone = Table::from_iter([(section.to_owned(), Value::Table(Table::from_iter([(key.to_owned(), value.clone())])))]);
+    let alone =
+        Table::from_iter([(section.to_owned(), Value::Table(Table::from_iter([(key.to_owned(), value.clone())])))]);
     let checked: Result<Config, _> = alone.try_into();
     checked.map_err(|error| ConfigError::Override {
         variable: variable.to_owned(),
@@ -149,6 +150,7 @@ pub(crate) fn check_database_url(url: &str) -> Result<(), &'static str> {
 /// Refuses what the logger cannot read.
 pub(super) fn log_filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let filter = String::deserialize(deserializer)?;
-    EnvFilter::try_new(&filter).map_err(|error| serde::de::Error::custom(format!("the filter cannot be read: {error}")))?;
+    EnvFilter::try_new(&filter)
+        .map_err(|error| serde::de::Error::custom(format!("the filter cannot be read: {error}")))?;
     Ok(filter)
 }

@@ -25,11 +25,15 @@ fn the_manual_says_exactly_the_defaults() {
 #[test]
 fn the_manual_names_every_key_and_what_it_shows_as_examples_is_accepted() {
     let text = std::fs::read_to_string(manual()).unwrap();
-    let example = |key: &str| text.lines().filter_map(|line| line.strip_prefix("# ")).find(|line| line.starts_with(key));
-    for key in ["url =", "url_file =", "endpoint =", "bucket =", "access_key_file =", "secret_key_file =", "token_key_file ="] {
+    let example =
+        |key: &str| text.lines().filter_map(|line| line.strip_prefix("# ")).find(|line| line.starts_with(key));
+    for key in
+        ["url =", "url_file =", "endpoint =", "bucket =", "access_key_file =", "secret_key_file =", "token_key_file ="]
+    {
         assert!(example(key).is_some(), "the manual gives no example of {key}");
     }
-    let s3: Vec<&str> = ["endpoint =", "bucket =", "access_key_file =", "secret_key_file ="].into_iter().filter_map(example).collect();
+    let s3: Vec<&str> =
+        ["endpoint =", "bucket =", "access_key_file =", "secret_key_file ="].into_iter().filter_map(example).collect();
     let config = load(&format!("[blobs]\nkind = \"s3\"\n{}\n", s3.join("\n")), &[]).unwrap();
     assert_eq!(config.blobs.kind, BlobKind::S3);
     load(&format!("[database]\n{}\n", example("url =").unwrap()), &[]).unwrap();
@@ -84,7 +88,7 @@ fn the_environment_overrides_the_file_and_is_checked_as_well() {
         ("STITCHBOX_SERIES__QUIET", "soon", "10 s"),
         ("STITCHBOX_SERIES__QUITE", "1 s", "quite"),
         ("STITCHBOX_SERIOUS__QUIET", "1 s", "serious"),
-        ("STITCHBOX_JOBS__WORKERS", "many", "integer"),
+        ("STITCHBOX_JOBS__WORKERS", "many", "jobs.workers"),
     ] {
         let refused = load("", &[(variable, value)]).unwrap_err();
         assert!(refused.contains(variable) && refused.contains(word), "{refused}");

@@ -137,7 +137,9 @@ mod tests {
             let span: Span = text.parse().unwrap();
             assert_eq!((span.0, span.to_string().as_str()), (Duration::from_millis(ms), printed));
         }
-        for wrong in ["", "10", "soon", "-1 s", "0 s", "1e3 s", "1..5 s", "10 parsecs", "99999999999999999999 s", "11 years"] {
+        for wrong in
+            ["", "10", "soon", "-1 s", "0 s", "1e3 s", "1..5 s", "10 parsecs", "99999999999999999999 s", "11 years"]
+        {
             assert!(wrong.parse::<Span>().is_err(), "{wrong}");
         }
     }
