@@ -29,7 +29,7 @@ pub use postgres::Postgres;
 pub use processes::{Admin, Worker};
 pub use programs::{data_folder, program};
 pub use random::Random;
-pub use raw::raw_request;
+pub use raw::{End, raw_request};
 pub use result_file::ResultFile;
 pub use series::{Damage, Series, expected_recipe};
 pub use skip::no_skip;

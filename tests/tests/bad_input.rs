@@ -14,7 +14,7 @@ fn wanted(damage: Damage) -> (&'static [&'static str], Option<&'static str>) {
         Damage::OtherPixelSize => (&["pixel"], Some("sub_02.dat")),
         Damage::NoLateralCalibration => (&["calibrat", "pixel size", "lateral"], None),
         Damage::NoPositions => (&["position"], None),
-        Damage::NoOverlap => (&["overlap"], None),
+        Damage::NoOverlap => (&["overlap", "share no"], None),
         Damage::ZeroValid => (&["valid"], Some("sub_02.dat")),
         Damage::PdfAmong => (&[], None),
     }

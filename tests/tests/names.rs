@@ -1,6 +1,6 @@
 //! Names are anything but `/`, NUL, C0 controls and more than 255 bytes; what cannot be kept is said, not renamed.
 
-use stitchbox_tests::{Daemon, Dav, Entry, raw_request};
+use stitchbox_tests::{Daemon, Dav, End, Entry, raw_request};
 
 fn started() -> (Daemon, Dav) {
     let daemon = Daemon::start();
@@ -86,7 +86,7 @@ fn impossible_names_are_refused_with_a_reason() {
     for path in
         ["/%2e%2e/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2f..%2fetc%2fpasswd", "/....//....//etc/passwd", "//etc/passwd"]
     {
-        let reply = raw_request(&dav, &format!("GET {}{path} HTTP/1.1\r\n", dav.root()), b"");
+        let reply = raw_request(&dav, &format!("GET {}{path} HTTP/1.1\r\n", dav.root()), b"", End::Whole);
         assert!(!reply.contains("root:x:0"), "{path}");
     }
 }

@@ -59,8 +59,8 @@ pub enum StitchError {
     },
     /// The sub-apertures fall into groups without a common valid pixel.
     #[error(
-        "the sub-apertures fall into {} groups that share no valid pixels: {}; check the positions and their signs, \
-         or measure the gap between the groups",
+        "the sub-apertures do not all overlap: they fall into {} groups that share no valid pixels: {}; check the \
+         positions and their signs, or measure the gap between the groups",
         .groups.len(), in_groups(.groups)
     )]
     NoOverlap {

@@ -92,6 +92,14 @@ pub enum Order {
     Verify,
 }
 
+impl Order {
+    /// Whether it may be the first thing that happens in a data folder. Others mistake a mistyped folder for an empty one.
+    #[must_use]
+    pub fn may_be_first(&self) -> bool {
+        matches!(self, Self::AddUser { .. } | Self::AddSpace { .. })
+    }
+}
+
 /// Passwords stay out of logs.
 impl fmt::Debug for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -298,5 +306,54 @@ async fn missing(domain: &Domain, user: Option<&str>, space: Option<&str>) -> Op
             Some(format!("{name:?} is a personal space; it has no other members"))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::data_folder::DataFolder;
+
+    fn user(name: &str) -> Order {
+        Order::AddUser { name: name.to_owned(), display_name: String::new(), password: None, admin: false }
+    }
+
+    fn app_password(user: &str, space: Option<&str>) -> Order {
+        let space = space.map(str::to_owned);
+        Order::AddAppPassword { user: user.to_owned(), label: "rig".to_owned(), space, create_only: true }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_what_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::open(folder.path()).unwrap();
+        let domain = crate::wire::open(&Config::default(), &data).await.unwrap().domain;
+        let space = |name: &str| Order::AddSpace { name: name.to_owned(), manager: None, quota: Some(1 << 20) };
+        for order in [user("ada"), space("ring")] {
+            assert!(matches!(perform(&domain, order).await, Outcome::Done(_)));
+        }
+        let member =
+            |space: &str, user: &str| Order::SetMember { space: space.to_owned(), user: user.to_owned(), role: None };
+        for (order, words) in [
+            (user("ada"), ["already", "\"ada\""]),
+            (space("ring"), ["already", "\"ring\""]),
+            (member("nowhere", "ada"), ["no space", "\"nowhere\""]),
+            (member("ring", "eve"), ["no user", "\"eve\""]),
+            (member("ada", "ada"), ["personal", "\"ada\""]),
+            (app_password("ada", Some("ring")), ["no member", "make it one"]),
+            (app_password("eve", None), ["no user", "\"eve\""]),
+            (Order::RevokeAppPassword { user: "ada".to_owned(), id: AppPasswordId(1) }, ["app password 1", "list"]),
+            (Order::SetPassword { user: "ada".to_owned(), password: "short".to_owned() }, ["8", "characters"]),
+        ] {
+            let Outcome::Refused(why) = perform(&domain, order.clone()).await else { panic!("{order:?} was done") };
+            assert!(words.iter().all(|word| why.contains(word)), "{order:?}: {why}");
+        }
+        let Outcome::Done(made) = perform(&domain, app_password("ada", None)).await else { panic!("no secret") };
+        assert_eq!((made.lines.len(), made.lines[0].len()), (1, 39), "the secret alone");
+        let Outcome::Done(verified) = perform(&domain, Order::Verify).await else { panic!("not verified") };
+        assert!(!verified.problems && verified.lines[0].contains("0 problems"), "{verified:?}");
+        let Outcome::Done(listed) = perform(&domain, Order::ListSpaces).await else { panic!("no list") };
+        assert_eq!(listed.lines, ["ada\tpersonal\t0 B of unlimited", "ring\tproject\t0 B of 1 MiB"]);
     }
 }

@@ -10,6 +10,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// The embedded database.
+pub const DATABASE_FILE: &str = "metadata.sqlite";
 /// Bytes of the key that signs tokens.
 const KEY_BYTES: usize = 32;
 
@@ -41,7 +43,7 @@ impl DataFolder {
     /// Address of the embedded database.
     #[must_use]
     pub fn sqlite_url(&self) -> String {
-        let path = self.path.join("metadata.sqlite").to_string_lossy().into_owned();
+        let path = self.path.join(DATABASE_FILE).to_string_lossy().into_owned();
         let encoded = path.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
         format!("sqlite://{encoded}")
     }

@@ -60,6 +60,15 @@ async fn serve_connection(stream: TcpStream, client: SocketAddr, router: Router,
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, %client, "TCP_NODELAY could not be set");
     }
+    // The server tells HTTP/1 from HTTP/2 by the first bytes and would wait for them forever.
+    let begins = tokio::select! {
+        biased;
+        begins = tokio::time::timeout(HEAD_PATIENCE, stream.readable()) => begins,
+        () = stop.cancelled() => return,
+    };
+    if !matches!(begins, Ok(Ok(()))) {
+        return;
+    }
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(client));
         router.clone().oneshot(request.map(Body::new))
@@ -77,5 +86,35 @@ async fn serve_connection(stream: TcpStream, client: SocketAddr, router: Router,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, %client, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn at_the_end_requests_are_finished_and_idle_connections_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let slow = |ConnectInfo(client): ConnectInfo<SocketAddr>| async move {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            client.ip().to_string()
+        };
+        let serving = tokio::spawn(serve_connections(listener, Router::new().route("/", get(slow)), stop.clone()));
+        let mut idle = TcpStream::connect(address).await.unwrap();
+        let mut busy = TcpStream::connect(address).await.unwrap();
+        busy.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stop.cancel();
+        let mut answer = String::new();
+        busy.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("127.0.0.1"), "{answer}");
+        assert_eq!(idle.read(&mut [0; 1]).await.unwrap(), 0, "closed");
+        serving.await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err());
     }
 }

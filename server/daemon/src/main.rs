@@ -96,6 +96,10 @@ async fn administer(place: Place, order: Order) -> Result<ExitCode, Failure> {
     let config = load(place.config.as_deref())?;
     // What an order did is told, not logged; only trouble is.
     logging::start(&Log { filter: "warn".to_owned(), ..config.log.clone() });
+    if !order.may_be_first() && !wire::is_in_use(&config, &place.data) {
+        let why = format!("there is no data of Stitchbox in {}; check --data", place.data.display());
+        return Err(Failure::Refused(why));
+    }
     let data = DataFolder::open(&place.data)?;
     let outcome = match socket::send(&data, &order).await? {
         Some(outcome) => outcome,

@@ -1,7 +1,7 @@
 //! Joining the parts: configuration and data folder to a domain.
 
 use crate::config::{BlobKind, Blobs, Config, check_database_url};
-use crate::data_folder::{DataFolder, read_key};
+use crate::data_folder::{DATABASE_FILE, DataFolder, read_key};
 use crate::failure::Failure;
 use opendal::layers::{ConcurrentLimitLayer, RetryLayer, TimeoutLayer, TracingLayer};
 use opendal::{HttpTransporter, Operator};
@@ -49,6 +49,12 @@ pub async fn open(config: &Config, data: &DataFolder) -> Result<House, Failure> 
     };
     let domain = Domain::new(store, blobs.clone(), Arc::new(SystemClock), config.settings(), &token_key).await?;
     Ok(House { domain, blobs })
+}
+
+/// Whether something was kept here before.
+pub fn is_in_use(config: &Config, folder: &Path) -> bool {
+    let elsewhere = config.database.url.is_some() || config.database.url_file.is_some();
+    elsewhere || folder.join(DATABASE_FILE).is_file()
 }
 
 /// Reads every secret the configuration names, to see that it can be read.

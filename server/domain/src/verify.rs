@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use stitchbox_blob::BlobError;
 use stitchbox_schema::{BlobId, ItemId};
 use stitchbox_store::versions::BlobRecord;
-use stitchbox_store::{tree_check, versions};
+use stitchbox_store::{items, spaces, tree_check, versions};
 
 const PAGE: i64 = 1000;
 
@@ -15,23 +15,34 @@ const PAGE: i64 = 1000;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// The bytes of a blob are gone.
-    #[error("blob {0} is missing: restore it from a backup of the blob folder")]
-    BlobMissing(BlobId),
+    #[error("blob {blob} of {files} is missing: restore it from a backup of the blob folder")]
+    BlobMissing {
+        /// Which blob.
+        blob: BlobId,
+        /// The files that have a version on it.
+        files: Files,
+    },
     /// The bytes of a blob are not those that were committed.
-    #[error("blob {blob} is damaged: its SHA-256 is {found}, recorded is {recorded}; restore it from a backup")]
+    #[error(
+        "blob {blob} of {files} is damaged: its SHA-256 is {found}, recorded is {recorded}; restore it from a backup"
+    )]
     BlobDamaged {
         /// Which blob.
         blob: BlobId,
+        /// The files that have a version on it.
+        files: Files,
         /// As recorded.
         recorded: String,
         /// As it is.
         found: String,
     },
     /// The bytes of a blob cannot be read.
-    #[error("blob {blob} cannot be read: {reason}")]
+    #[error("blob {blob} of {files} cannot be read: {reason}")]
     BlobUnreadable {
         /// Which blob.
         blob: BlobId,
+        /// The files that have a version on it.
+        files: Files,
         /// Why.
         reason: String,
     },
@@ -53,6 +64,16 @@ pub enum Problem {
     },
 }
 
+/// Paths of files, for people: `mirrors:/m1/sub_01.dat`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Files(pub Vec<String>);
+
+impl std::fmt::Display for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_empty() { f.write_str("no file") } else { f.write_str(&self.0.join(", ")) }
+    }
+}
+
 /// What was looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -64,6 +85,13 @@ pub struct Summary {
     pub items: u64,
     /// Problems reported.
     pub problems: u64,
+}
+
+/// What hashing a blob again brought.
+enum Hashed {
+    Digest(String),
+    Missing,
+    Unreadable(String),
 }
 
 impl Domain {
@@ -98,30 +126,53 @@ impl Domain {
     }
 
     async fn verify_blob(&self, record: &BlobRecord) -> Result<Option<Problem>, Error> {
-        let blob = record.id;
-        let mut hash = Sha256::new();
-        if record.small {
-            let body = versions::body(&mut *self.store.read().await?, blob).await?;
-            let Some(body) = body else { return Ok(Some(Problem::BlobMissing(blob))) };
-            hash.update(&body);
-        } else {
-            let size = u64::try_from(record.size).unwrap_or(0);
-            let mut stream = match self.blobs.read(blob, 0..size).await {
-                Ok(stream) => stream,
-                Err(BlobError::Missing(_)) => return Ok(Some(Problem::BlobMissing(blob))),
-                Err(error) => return Ok(Some(Problem::BlobUnreadable { blob, reason: error.to_string() })),
-            };
-            loop {
-                match stream.try_next().await {
-                    Ok(Some(bytes)) => hash.update(&bytes),
-                    Ok(None) => break,
-                    Err(error) => return Ok(Some(Problem::BlobUnreadable { blob, reason: error.to_string() })),
-                }
+        let (blob, recorded) = (record.id, record.sha256.clone());
+        match self.hash_again(record).await? {
+            Hashed::Digest(found) if found == recorded => Ok(None),
+            Hashed::Digest(found) => {
+                Ok(Some(Problem::BlobDamaged { blob, files: self.files_of(blob).await?, recorded, found }))
+            }
+            Hashed::Missing => Ok(Some(Problem::BlobMissing { blob, files: self.files_of(blob).await? })),
+            Hashed::Unreadable(reason) => {
+                Ok(Some(Problem::BlobUnreadable { blob, files: self.files_of(blob).await?, reason }))
             }
         }
-        let found = hex(&hash.finalize());
-        let recorded = record.sha256.clone();
-        Ok((found != recorded).then_some(Problem::BlobDamaged { blob, recorded, found }))
+    }
+
+    async fn hash_again(&self, record: &BlobRecord) -> Result<Hashed, Error> {
+        let mut hash = Sha256::new();
+        if record.small {
+            let body = versions::body(&mut *self.store.read().await?, record.id).await?;
+            let Some(body) = body else { return Ok(Hashed::Missing) };
+            hash.update(&body);
+            return Ok(Hashed::Digest(hex(&hash.finalize())));
+        }
+        let size = u64::try_from(record.size).unwrap_or(0);
+        let mut stream = match self.blobs.read(record.id, 0..size).await {
+            Ok(stream) => stream,
+            Err(BlobError::Missing(_)) => return Ok(Hashed::Missing),
+            Err(error) => return Ok(Hashed::Unreadable(error.to_string())),
+        };
+        loop {
+            match stream.try_next().await {
+                Ok(Some(bytes)) => hash.update(&bytes),
+                Ok(None) => return Ok(Hashed::Digest(hex(&hash.finalize()))),
+                Err(error) => return Ok(Hashed::Unreadable(error.to_string())),
+            }
+        }
+    }
+
+    async fn files_of(&self, blob: BlobId) -> Result<Files, Error> {
+        let mut db = self.store.read().await?;
+        let mut files = Vec::new();
+        for id in versions::files_of_blob(&mut db, blob).await? {
+            let Some(item) = items::by_id(&mut db, id).await? else { continue };
+            let space = spaces::by_id(&mut db, item.space).await?.map(|space| space.name).unwrap_or_default();
+            let (names, lives) = items::path(&mut db, id).await?;
+            let place = if lives { "" } else { " (in the trash)" };
+            files.push(format!("{space}:/{}{place}", names.join("/")));
+        }
+        Ok(Files(files))
     }
 
     async fn verify_tree(&self, summary: &mut Summary, report: &mut (dyn FnMut(Problem) + Send)) -> Result<(), Error> {

@@ -176,6 +176,16 @@ pub async fn unfinished_of_folder(db: &mut Connection, folder: ItemId) -> Result
     rows.iter().map(run).collect()
 }
 
+/// The runs of a folder, before this one, whose results were shown until now.
+pub async fn earlier_done(db: &mut Connection, run: &Run) -> Result<Vec<Run>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM runs WHERE folder_id = $1 AND id < $2 AND state = 'done' ORDER BY id")
+        .bind(run.folder.0)
+        .bind(run.id.0)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(self::run).collect()
+}
+
 /// The latest `limit` runs in the spaces of a member, latest first, each with its number of inputs.
 pub async fn of_member(
     db: &mut Connection,

@@ -183,3 +183,12 @@ pub async fn is_expected(db: &mut Connection, blob: BlobId) -> Result<bool, Stor
     .await?;
     Ok(row.try_get::<i64, _>(0)? > 0)
 }
+
+/// The files that have a version on this blob.
+pub async fn files_of_blob(db: &mut Connection, blob: BlobId) -> Result<Vec<ItemId>, StoreError> {
+    let rows = sqlx::query("SELECT DISTINCT item_id FROM versions WHERE blob_id = $1 ORDER BY item_id")
+        .bind(blob.0)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(|row| Ok(ItemId(row.try_get(0)?))).collect()
+}

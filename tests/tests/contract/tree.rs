@@ -359,6 +359,7 @@ pub async fn verify_finds_what_was_damaged(w: World) {
     let summary = w.domain.verify(&mut |problem| report.lock().unwrap().push(problem.to_string())).await.unwrap();
     let found = found.lock().unwrap();
     assert_eq!(summary.problems, 2);
+    assert!(found.iter().all(|text| text.contains("mirrors:/")), "{found:?}");
     assert!(found.iter().any(|text| text.contains("damaged") && text.contains(&large.version.blob.to_string())));
     assert!(found.iter().any(|text| text.contains("missing") && text.contains(&gone.version.blob.to_string())));
 }

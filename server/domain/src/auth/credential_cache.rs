@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use stitchbox_schema::UserId;
 use stitchbox_store::accounts::User;
 
-/// How long a verified password is remembered.
+/// How long a verified password is remembered after its last use. Whoever works is not asked again, and so not slowed
+/// down by somebody else's guesses; whether the password still holds is looked up at every use anyway.
 const LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// Most passwords remembered.
 const MOST_ENTRIES: usize = 10_000;
@@ -35,7 +36,7 @@ fn digest(user: &User) -> [u8; 32] {
     Sha256::digest(user.password_hash.as_deref().unwrap_or_default()).into()
 }
 
-/// Bounded; an entry ends with its time.
+/// Bounded; an entry ends when nobody used it for its time.
 #[derive(Debug, Default)]
 pub(crate) struct CredentialCache {
     entries: Mutex<HashMap<Fingerprint, (Remembered, Instant)>>,
@@ -43,8 +44,10 @@ pub(crate) struct CredentialCache {
 
 impl CredentialCache {
     pub(crate) fn get(&self, credentials: &Fingerprint, now: Instant) -> Option<Remembered> {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.get(credentials).filter(|(_, until)| now < *until).map(|(remembered, _)| *remembered)
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let (remembered, until) = entries.get_mut(credentials).filter(|(_, until)| now < *until)?;
+        *until = now + LIFETIME;
+        Some(*remembered)
     }
 
     pub(crate) fn put(&self, credentials: Fingerprint, remembered: Remembered, now: Instant) {
@@ -74,12 +77,13 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_ends_with_its_time() {
+    fn an_entry_ends_when_it_was_not_used_for_its_time() {
         let cache = CredentialCache::default();
         let now = Instant::now();
         cache.put([1; 32], remembered(1), now);
-        assert_eq!(cache.get(&[1; 32], now + LIFETIME - Duration::from_secs(1)), Some(remembered(1)));
-        assert_eq!(cache.get(&[1; 32], now + LIFETIME), None);
+        let used = now + LIFETIME - Duration::from_secs(1);
+        assert_eq!(cache.get(&[1; 32], used), Some(remembered(1)));
+        assert_eq!(cache.get(&[1; 32], used + LIFETIME), None);
         assert_eq!(cache.get(&[2; 32], now), None);
         cache.forget(&[1; 32]);
         assert_eq!(cache.get(&[1; 32], now), None);

@@ -153,6 +153,10 @@ async fn finish(tx: &mut Tx, ids: &Ids, leased: &Leased, results: Results, now: 
         }
         outputs = names.iter().map(|name| format!("{folder}/{name}")).collect();
     }
+    for earlier in runs::earlier_done(tx, &run).await? {
+        let step = "its results were replaced by a later run".to_owned();
+        runs::update(tx, &Run { state: RunState::Superseded, step, ..earlier }).await?;
+    }
     let done = Run {
         state: RunState::Done,
         progress: 1.0,
