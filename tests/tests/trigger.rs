@@ -1,6 +1,6 @@
 //! From files to results: exactly one run per complete series, whichever way the files came.
 
-use stitchbox_tests::{Api, Daemon, Dav, ResultFile, Run, Series, Settings, wait_until};
+use stitchbox_tests::{Api, Daemon, Dav, ResultFile, Run, Series, Settings, digest_of, wait_until};
 
 /// What a successful run leaves (issue 2 and invariant 4).
 const OUTPUTS: [&str; 7] =
@@ -152,26 +152,49 @@ fn files_that_come_by_move_copy_or_restore_count_as_well() {
 }
 
 #[test]
-fn a_later_file_supersedes_and_a_better_file_replaces_the_result() {
-    let (_daemon, dav, api) = started();
-    let series = Series::new(5);
-    let files = series.files();
+fn a_later_file_supersedes_a_run_that_has_not_begun() {
+    let daemon = Daemon::start_with(Settings::quick().with("JOBS__WORKERS", "0"));
+    let (dav, api) = (daemon.user("mira"), daemon.api("mira"));
+    let files = Series::new(5).files();
     dav.mkcol("/m7").send().expect(201);
     for (name, bytes) in &files[..4] {
         dav.write(&format!("/m7/{name}"), bytes.clone());
     }
-    let first = api.wait_run("m7", "done");
-    let before = dav.entry("/m7/Stitched/height.h5").etag();
+    let first = api.wait_run("m7", "queued");
     dav.write(&format!("/m7/{}", files[4].0), files[4].1.clone());
-    wait_until("a second result", || {
-        api.runs_of("m7").iter().any(|run| run.state == "done" && run.key() != first.key())
+    wait_until("the next run", || {
+        api.runs_of("m7").iter().any(|run| run.state == "queued" && run.key() != first.key())
     });
-    let runs = api.runs_of("m7");
+    assert_eq!(api.wait_run("m7", "superseded").key(), first.key());
+    let _worker = daemon.worker();
+    let done = api.wait_run("m7", "done");
+    assert_ne!(done.key(), first.key());
+    assert_eq!(api.runs_of("m7").len(), 2);
+    assert_eq!(api.versions("mira", "/m7/Stitched/height.h5").len(), 1, "the superseded run wrote nothing");
+}
+
+#[test]
+fn a_later_file_replaces_the_result_and_the_earlier_one_stays_a_version() {
+    let (_daemon, dav, api) = started();
+    let files = Series::new(5).files();
+    dav.mkcol("/m15").send().expect(201);
+    for (name, bytes) in &files[..4] {
+        dav.write(&format!("/m15/{name}"), bytes.clone());
+    }
+    let first = api.wait_run("m15", "done");
+    let before = dav.entry("/m15/Stitched/height.h5").etag();
+    let earlier = digest_of(&dav.read("/m15/Stitched/height.h5"));
+    dav.write(&format!("/m15/{}", files[4].0), files[4].1.clone());
+    wait_until("a second result", || {
+        api.runs_of("m15").iter().any(|run| run.state == "done" && run.key() != first.key())
+    });
+    let runs = api.runs_of("m15");
     assert_eq!(runs.len(), 2, "{runs:?}");
-    assert!(runs.iter().any(|run| run.key() == first.key() && run.state == "superseded"), "{runs:?}");
-    assert_ne!(dav.entry("/m7/Stitched/height.h5").etag(), before);
-    let versions = api.versions("mira", "/m7/Stitched/height.h5");
-    assert!(versions.len() >= 2, "the earlier outputs stay reachable as versions: {versions:?}");
+    assert!(runs.iter().all(|run| matches!(run.state.as_str(), "done" | "superseded")), "{runs:?}");
+    assert_ne!(dav.entry("/m15/Stitched/height.h5").etag(), before);
+    let versions = api.versions("mira", "/m15/Stitched/height.h5");
+    assert_eq!(versions.len(), 2, "{versions:?}");
+    assert!(versions.iter().any(|version| version.sha256 == earlier && !version.current), "{versions:?}");
 }
 
 #[test]
@@ -191,8 +214,10 @@ fn a_changed_recipe_starts_a_run_and_a_broken_one_says_where() {
     Series::new(4).upload_expected(&dav, "/m9");
     api.wait_run("m9", "done");
     dav.write("/m9/stitch.toml", "[series]\nexpected = 4\n[stitch]\nreference = \"none\"\n");
-    wait_until("a second run", || api.runs_of("m9").len() == 2);
-    wait_until("its end", || api.runs_of("m9").iter().filter(|run| run.state == "done").count() == 1);
+    wait_until("a second run and its end", || {
+        let runs = api.runs_of("m9");
+        runs.len() == 2 && runs.iter().all(Run::is_over)
+    });
     dav.write("/m9/stitch.toml", "[series]\nexpected = 4\n[stitch]\nreferenze = \"none\"\n");
     wait_until("a file that explains the recipe", || dav.exists("/m9/Stitched.error.txt"));
     let text = String::from_utf8(dav.read("/m9/Stitched.error.txt")).expect("UTF-8");
