@@ -87,7 +87,7 @@ CREATE TABLE versions (
     size       BIGINT NOT NULL,
     sha256     TEXT NOT NULL,
     checksum   TEXT,
-    role       TEXT NOT NULL,
+    content    TEXT NOT NULL,
     mtime_ns   BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     author_id  BIGINT,
@@ -140,6 +140,8 @@ CREATE TABLE uploads (
     expires_at BIGINT NOT NULL
 );
 CREATE INDEX uploads_by_folder ON uploads (folder_id);
+-- Two uploads never write under one name, whatever ids two servers draw.
+CREATE UNIQUE INDEX uploads_by_blob ON uploads (blob_id);
 
 CREATE TABLE journal (
     id   {id},
@@ -167,14 +169,14 @@ CREATE TABLE cursors (
 );
 
 -- Folders whose state a trigger has yet to look at.
-CREATE TABLE series (
+CREATE TABLE watched_folders (
     folder_id   {id},
     space_id    BIGINT NOT NULL,
     last_change BIGINT NOT NULL,
     changed_at  BIGINT NOT NULL,
     due_at      BIGINT NOT NULL
 );
-CREATE INDEX series_by_due ON series (due_at);
+CREATE INDEX watched_folders_by_due ON watched_folders (due_at);
 
 CREATE TABLE runs (
     id          {id},

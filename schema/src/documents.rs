@@ -15,7 +15,7 @@ pub enum RunState {
     Done,
     /// Ended without results; the reason is in the message and beside the series.
     Failed,
-    /// The series or its recipe changed before or after it ended; a later run took its place.
+    /// A later run took its place, before or after it ended, or its folder was removed while it was under way.
     Superseded,
     /// Somebody deleted the results; not repeated until inputs or recipe change.
     OutputsRemoved,

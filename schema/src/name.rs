@@ -48,7 +48,7 @@ macro_rules! text_type {
 }
 
 text_type! {
-    /// Name of a drive item inside its folder: anything but `/`, NUL and C0 controls, at most 255 bytes.
+    /// Name of a drive item inside its folder: anything but `/`, NUL, C0 controls and DEL, at most 255 bytes.
     ItemName
     /// Name of a project space.
     SpaceName

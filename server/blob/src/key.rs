@@ -2,8 +2,8 @@
 
 use stitchbox_schema::BlobId;
 
-/// Number of folders the blobs are spread over.
-pub(crate) const FOLDERS: u8 = u8::MAX;
+/// The highest number of a folder; the lowest is 0.
+pub(crate) const LAST_FOLDER: u8 = u8::MAX;
 
 /// Name of a published blob: `blobs/7f/0123456789abcdef`.
 #[derive(Debug, Clone, PartialEq, Eq)]

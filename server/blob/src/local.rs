@@ -19,7 +19,7 @@ const STAGING: &str = "staging";
 pub(crate) fn prepare(root: &Path) -> Result<(), BlobError> {
     let make = || -> io::Result<()> {
         std::fs::create_dir_all(root.join(STAGING))?;
-        for byte in 0..=key::FOLDERS {
+        for byte in 0..=key::LAST_FOLDER {
             std::fs::create_dir_all(root.join(key::folder(byte)))?;
         }
         for folder in [root.join("blobs"), root.to_path_buf()] {
@@ -40,7 +40,8 @@ pub(crate) struct LocalStaged {
     root: PathBuf,
     id: BlobId,
     staging: PathBuf,
-    file: Option<File>,
+    file: File,
+    published: bool,
 }
 
 impl LocalStaged {
@@ -48,45 +49,45 @@ impl LocalStaged {
         let staging = root.join(STAGING).join(Key::of(id).file());
         let mut file = File::create_new(&staging).await.map_err(BlobError::io("creating a staged blob"))?;
         file.set_max_buf_size(BUFFER_BYTES);
-        Ok(Self { root: root.to_path_buf(), id, staging, file: Some(file) })
+        Ok(Self { root: root.to_path_buf(), id, staging, file, published: false })
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), BlobError> {
-        match &mut self.file {
-            Some(file) => file.write_all(bytes).await.map_err(BlobError::io("writing a staged blob")),
-            None => Ok(()),
-        }
+        self.file.write_all(bytes).await.map_err(BlobError::io("writing a staged blob"))
     }
 
     /// Flushes the file, gives it its name, flushes the folder.
     pub(crate) async fn publish(mut self) -> Result<(), BlobError> {
-        let Some(mut file) = self.file.take() else { return Ok(()) };
         let outcome = async {
-            file.flush().await?;
-            let file = file.into_std().await;
+            // `sync_all` waits for writes under way but does not report their failure; `flush` does.
+            self.file.flush().await?;
+            self.file.sync_all().await?;
             let (from, to) = (self.staging.clone(), self.root.join(Key::of(self.id).path()));
             let folder = self.root.join(Key::of(self.id).folder());
-            tokio::task::spawn_blocking(move || {
-                file.sync_all()?;
+            let name = move || {
                 std::fs::rename(from, to)?;
                 sync_folder(&folder)
-            })
-            .await
-            .map_err(io::Error::other)?
+            };
+            tokio::task::spawn_blocking(name).await.map_err(io::Error::other)?
         }
         .await;
-        if outcome.is_err() {
-            let _ = std::fs::remove_file(&self.staging);
-        }
+        self.published = outcome.is_ok();
         outcome.map_err(BlobError::io("publishing a blob"))
     }
 }
 
 impl Drop for LocalStaged {
     fn drop(&mut self) {
-        if self.file.take().is_some() {
-            // Not published: the body broke off. A crash here leaves the file to the sweep at the next start.
-            let _ = std::fs::remove_file(&self.staging);
+        if self.published {
+            return;
+        }
+        // The body broke off, or whoever published went away: after the rename there is nothing left to remove here. A
+        // crash leaves the file to the sweep at the next start. Unlinking gigabytes takes a while, so not on this thread.
+        let staging = std::mem::take(&mut self.staging);
+        let unlink = move || drop(std::fs::remove_file(staging));
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(unlink)),
+            Err(_) => unlink(),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Object stores through opendal. A conditional put cannot be relied on (one of four servers ignored it silently), so
 //! names are ids that are never used twice, and the metadata store is the judge.
 
+use crate::BlobError;
 use crate::key::Key;
-use crate::{BUFFER_BYTES, BlobError};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use opendal::{Operator, Writer};
@@ -10,8 +10,10 @@ use std::io;
 use std::ops::Range;
 use stitchbox_schema::BlobId;
 
-/// Size of one part of a multipart upload: the smallest that S3 allows is 5 MiB.
-const PART_BYTES: usize = 8 * 1024 * 1024;
+/// Size of one part of a multipart upload. S3 allows 10,000 parts, so this carries files up to 156 GiB.
+const PART_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes asked for at once while reading: each request costs a round trip.
+const READ_BYTES: usize = 4 * 1024 * 1024;
 
 /// A blob being sent. Nothing is visible before the upload is completed.
 pub(crate) struct RemoteStaged {
@@ -36,10 +38,11 @@ impl RemoteStaged {
     }
 
     pub(crate) async fn publish(mut self) -> Result<(), BlobError> {
-        match self.writer.take() {
-            Some(mut writer) => writer.close().await.map(|_| ()).map_err(BlobError::remote("completing an upload")),
-            None => Ok(()),
-        }
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        writer.close().await.map_err(BlobError::remote("completing an upload"))?;
+        // Until here a caller that goes away drops the writer, which aborts the upload.
+        self.writer = None;
+        Ok(())
     }
 }
 
@@ -67,7 +70,7 @@ pub(crate) async fn read(
     };
     // A reader is lazy: without this a missing blob would only show in the middle of an answer.
     operator.stat(&path).await.map_err(missing)?;
-    let reader = operator.reader_with(&path).chunk(BUFFER_BYTES).await.map_err(missing)?;
+    let reader = operator.reader_with(&path).chunk(READ_BYTES).await.map_err(missing)?;
     let stream = reader.into_bytes_stream(range).await.map_err(missing)?;
     Ok(stream.map(|item| item.map_err(io::Error::other)))
 }

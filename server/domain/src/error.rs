@@ -106,6 +106,9 @@ pub enum Error {
     /// The body broke off.
     #[error("the connection broke before the file was complete; nothing was changed")]
     BodyBroken,
+    /// Two servers drew the same id; the same request draws another one.
+    #[error("two requests met in a rare coincidence; nothing was changed, send it again")]
+    Collision,
     /// Wrong name or password, or a token that is no longer valid.
     #[error("the login is not valid")]
     Unauthenticated,
@@ -129,7 +132,7 @@ pub enum Error {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
-            // Unique keys guard names; the other keys are random and never meet.
+            // Nearly always a name: the other keys are drawn anew for every row and meet once in years.
             StoreError::Conflict => Self::Exists,
             other => Self::Store(other),
         }

@@ -1,7 +1,8 @@
 //! What must hold before anything is changed: conditions of the request, locks, quota. Always inside the transaction.
 
+use crate::locks::{covers, lies_below};
 use crate::read::resolve;
-use crate::{Conditions, Error, Item, Location, Membership, Principal, StateCondition, StateTest, covers};
+use crate::{Conditions, Error, Item, Location, Membership, Principal, StateCondition, StateTest};
 use stitchbox_schema::{ETag, Timestamp};
 use stitchbox_store::locks::{self, Lock};
 use stitchbox_store::{Connection, Tx, accounts, items, spaces};
@@ -10,6 +11,8 @@ use stitchbox_store::{Connection, Tx, accounts, items, spaces};
 pub(crate) struct Guarded<'a> {
     at: &'a Location,
     etag: Option<ETag>,
+    /// Not changed at all, but the request speaks of it.
+    only_read: bool,
     /// Everything below changes too.
     whole_tree: bool,
     /// The name appears in its folder or vanishes from it, so a lock on the folder counts.
@@ -19,21 +22,26 @@ pub(crate) struct Guarded<'a> {
 impl<'a> Guarded<'a> {
     /// Something new appears here.
     pub(crate) fn new_at(at: &'a Location) -> Self {
-        Self { at, etag: None, whole_tree: false, membership_changes: true }
+        Self { at, etag: None, only_read: false, whole_tree: false, membership_changes: true }
     }
 
     /// What is here changes in place.
     pub(crate) fn item_at(at: &'a Location, item: &Item) -> Self {
-        Self { at, etag: Some(item.etag()), whole_tree: false, membership_changes: false }
+        Self { at, etag: Some(item.etag()), only_read: false, whole_tree: false, membership_changes: false }
+    }
+
+    /// What is here is the request's resource and stays as it is: the source of a copy.
+    pub(crate) fn read_at(at: &'a Location, item: &Item) -> Self {
+        Self { only_read: true, ..Self::item_at(at, item) }
     }
 
     /// What is here, if anything, moves, vanishes or is replaced with everything below.
     pub(crate) fn tree_at(at: &'a Location, item: Option<&Item>) -> Self {
-        Self { at, etag: item.map(Item::etag), whole_tree: true, membership_changes: true }
+        Self { at, etag: item.map(Item::etag), only_read: false, whole_tree: true, membership_changes: true }
     }
 
     fn is_touched_by(&self, lock: &Lock) -> bool {
-        if lock.space != self.at.space {
+        if self.only_read || lock.space != self.at.space {
             return false;
         }
         let path = self.at.path.to_string();
@@ -42,15 +50,9 @@ impl<'a> Guarded<'a> {
         }
         let folder = self.at.path.split_last().map(|(folder, _)| folder.to_string());
         let on_folder = self.membership_changes && folder.as_deref() == Some(lock.path.as_str());
-        let below = self.whole_tree && is_below(&lock.path, &path);
+        let below = self.whole_tree && lies_below(&lock.path, &path);
         on_folder || below
     }
-}
-
-/// Whether `path` lies below `top`, both as `/a/b`.
-fn is_below(path: &str, top: &str) -> bool {
-    let top = top.trim_end_matches('/');
-    path.len() > top.len() + 1 && path.starts_with(top) && path.as_bytes().get(top.len()) == Some(&b'/')
 }
 
 /// Tests conditions and locks for every place a request would change. The entity-tag headers speak of the first.
@@ -62,16 +64,13 @@ pub(crate) async fn check(
     places: &[Guarded<'_>],
 ) -> Result<(), Error> {
     let Some(first) = places.first() else { return Ok(()) };
-    if !conditions.entity_tags_hold(first.etag.as_ref()) {
-        return Err(Error::PreconditionFailed);
-    }
     let mut all_locks = Vec::new();
     for place in places {
         if !all_locks.iter().any(|lock: &Lock| lock.space == place.at.space) {
             all_locks.extend(locks::of_space(db, place.at.space, now).await?);
         }
     }
-    state_lists_hold(db, conditions, first, &all_locks).await?;
+    conditions_hold(db, conditions, first, &all_locks).await?;
     for lock in &all_locks {
         let shown = lock.user == principal.user && conditions.tokens().any(|token| token == lock.token);
         if !shown && places.iter().any(|place| place.is_touched_by(lock)) {
@@ -81,24 +80,33 @@ pub(crate) async fn check(
                     !own.exclusive
                         && own.user == principal.user
                         && own.path == lock.path
+                        && places.iter().any(|place| place.is_touched_by(own))
                         && conditions.tokens().any(|token| token == own.token)
                 });
             if !own_shared {
-                let holder = accounts::by_id(db, lock.user).await?.map_or_else(|| "somebody".to_owned(), |u| u.name);
-                return Err(Error::Locked { path: lock.path.clone(), holder });
+                return Err(locked(db, lock).await?);
             }
         }
     }
     Ok(())
 }
 
-/// Evaluates the `If` header: one list must be true.
-async fn state_lists_hold(
+/// The refusal that names lock and holder.
+pub(crate) async fn locked(db: &mut Connection, lock: &Lock) -> Result<Error, Error> {
+    let holder = accounts::by_id(db, lock.user).await?.map_or_else(|| "somebody".to_owned(), |user| user.name);
+    Ok(Error::Locked { path: lock.path.clone(), holder })
+}
+
+/// Evaluates the entity-tag headers, and the `If` header: one list must be true. Both speak of the request's resource.
+pub(crate) async fn conditions_hold(
     db: &mut Connection,
     conditions: &Conditions,
     request: &Guarded<'_>,
     all_locks: &[Lock],
 ) -> Result<(), Error> {
+    if !conditions.entity_tags_hold(request.etag.as_ref()) {
+        return Err(Error::PreconditionFailed);
+    }
     if conditions.state_lists.is_empty() {
         return Ok(());
     }
@@ -158,7 +166,7 @@ pub(crate) async fn quota(db: &mut Connection, membership: &Membership, needed: 
 pub(crate) async fn forget_locks_below(tx: &mut Tx, at: &Location, now: Timestamp) -> Result<(), Error> {
     let top = at.path.to_string();
     for lock in locks::of_space(tx, at.space, now).await? {
-        if lock.path == top || is_below(&lock.path, &top) {
+        if lock.path == top || lies_below(&lock.path, &top) {
             locks::remove(tx, &lock.token).await?;
         }
     }

@@ -1,14 +1,15 @@
 //! WebDAV locks (RFC 4918, sections 6 and 7): they end by themselves and belong to whoever took them.
 
 use crate::access::enter;
+use crate::guard::{self, Guarded};
 use crate::read::resolve;
 use crate::tree::spot;
 use crate::uploads::empty_file;
-use crate::{Action, Conditions, Domain, Error, Item, ItemPath, Location, Membership, Principal};
+use crate::{Action, Conditions, Domain, Error, Item, ItemPath, Location, Membership, Principal, Refusal};
 use std::time::Duration;
-use stitchbox_schema::{SpaceId, Timestamp};
+use stitchbox_schema::{Role, SpaceId, Timestamp};
+use stitchbox_store::Tx;
 use stitchbox_store::locks::{self, Lock};
-use stitchbox_store::{Tx, accounts};
 
 /// Longest time a lock is granted for; clients refresh.
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -23,7 +24,7 @@ pub struct LockRequest {
     pub exclusive: bool,
     /// What the client says about the owner, as XML.
     pub owner_xml: String,
-    /// How long; the longest we grant if `None`.
+    /// How long; ten minutes if `None`, at most a day.
     pub timeout: Option<Duration>,
     /// A fresh token, `urn:uuid:…`.
     pub token: String,
@@ -32,11 +33,12 @@ pub struct LockRequest {
 /// Whether a lock holds at a path (`/a/b`) of its space.
 #[must_use]
 pub fn covers(lock: &Lock, path: &str) -> bool {
-    lock.path == path || lock.deep && is_within(path, &lock.path)
+    lock.path == path || lock.deep && lies_below(path, &lock.path)
 }
 
-fn is_within(path: &str, top: &str) -> bool {
-    top == "/" || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'))
+/// Whether `path` lies below `top`, both as `/a/b`; the root is `/`.
+pub(crate) fn lies_below(path: &str, top: &str) -> bool {
+    path != "/" && (top == "/" || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/')))
 }
 
 fn granted(now: Timestamp, asked: Option<Duration>) -> (i64, Timestamp) {
@@ -73,7 +75,10 @@ impl Domain {
                 locks::remove_expired(tx, now).await?;
                 refuse_conflict(tx, &lock, now).await?;
                 match &existing {
-                    Some(item) => entity_tags(&conditions, item)?,
+                    Some(item) => {
+                        let held = locks::of_space(tx, at.space, now).await?;
+                        guard::conditions_hold(tx, &conditions, &Guarded::item_at(&at, item), &held).await?;
+                    }
                     None => {
                         empty_file(tx, &ids, &principal, &at, &conditions, now).await?;
                     }
@@ -100,7 +105,10 @@ impl Domain {
         let (principal, at, token, now) = (principal.clone(), at.clone(), token.to_owned(), self.now());
         self.transact(move |tx| {
             Box::pin(async move {
-                enter(tx, &principal, at.space).await?;
+                let membership = enter(tx, &principal, at.space).await?;
+                if membership.role < Role::Contributor {
+                    return Err(Refusal::Role(membership.role).into());
+                }
                 let lock = own_lock(tx, &principal, &at, &token, now).await?;
                 let (timeout_seconds, expires_at) = granted(now, timeout);
                 locks::refresh(tx, &token, Some(timeout_seconds), expires_at).await?;
@@ -110,13 +118,16 @@ impl Domain {
         .await
     }
 
-    /// Ends a lock of one's own that holds at this place.
+    /// Ends a lock that holds at this place: one's own, or, as a manager of the space, anybody's.
     pub async fn unlock(&self, principal: &Principal, at: &Location, token: &str) -> Result<(), Error> {
         let (principal, at, token, now) = (principal.clone(), at.clone(), token.to_owned(), self.now());
         self.transact(move |tx| {
             Box::pin(async move {
-                enter(tx, &principal, at.space).await?;
-                own_lock(tx, &principal, &at, &token, now).await?;
+                let membership = enter(tx, &principal, at.space).await?;
+                let lock = lock_at(tx, &at, &token, now).await?;
+                if lock.user != principal.user && membership.role < Role::Manager {
+                    return Err(Error::NoSuchLock);
+                }
                 locks::remove(tx, &token).await?;
                 Ok(())
             })
@@ -149,16 +160,11 @@ async fn lockable(tx: &mut Tx, principal: &Principal, at: &Location) -> Result<(
     Ok((spot.membership, spot.item))
 }
 
-fn entity_tags(conditions: &Conditions, item: &Item) -> Result<(), Error> {
-    if conditions.entity_tags_hold(Some(&item.etag())) { Ok(()) } else { Err(Error::PreconditionFailed) }
-}
-
 async fn refuse_conflict(tx: &mut Tx, new: &Lock, now: Timestamp) -> Result<(), Error> {
     for held in locks::of_space(tx, new.space, now).await? {
-        let overlap = covers(&held, &new.path) || new.deep && is_within(&held.path, &new.path);
+        let overlap = covers(&held, &new.path) || new.deep && lies_below(&held.path, &new.path);
         if overlap && (held.exclusive || new.exclusive) {
-            let holder = accounts::by_id(tx, held.user).await?.map_or_else(|| "somebody".to_owned(), |user| user.name);
-            return Err(Error::Locked { path: held.path, holder });
+            return Err(guard::locked(tx, &held).await?);
         }
     }
     Ok(())
@@ -171,10 +177,12 @@ async fn own_lock(
     token: &str,
     now: Timestamp,
 ) -> Result<Lock, Error> {
+    let lock = lock_at(tx, at, token, now).await?;
+    if lock.user == principal.user { Ok(lock) } else { Err(Error::NoSuchLock) }
+}
+
+async fn lock_at(tx: &mut Tx, at: &Location, token: &str, now: Timestamp) -> Result<Lock, Error> {
     let path = at.path.to_string();
-    locks::of_space(tx, at.space, now)
-        .await?
-        .into_iter()
-        .find(|lock| lock.token == token && lock.user == principal.user && covers(lock, &path))
-        .ok_or(Error::NoSuchLock)
+    let held = locks::of_space(tx, at.space, now).await?;
+    held.into_iter().find(|lock| lock.token == token && covers(lock, &path)).ok_or(Error::NoSuchLock)
 }

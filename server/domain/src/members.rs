@@ -4,7 +4,7 @@
 use crate::auth::AppSecret;
 use crate::{AppPassword, Domain, Error, Item, ItemKind, Quota, Space, User};
 use stitchbox_schema::{AppPasswordId, ItemId, Role, SpaceId, SpaceKind, SpaceName, UserId, UserName};
-use stitchbox_store::{Connection, Tx, accounts, changes, items, spaces};
+use stitchbox_store::{Connection, Tx, accounts, changes, items, locks, spaces};
 
 /// Login name of the administrator made by the first start.
 const FIRST_ADMIN: &str = "admin";
@@ -181,6 +181,9 @@ impl Domain {
             Box::pin(async move {
                 let space = spaces::by_name(tx, SpaceKind::Project, &space).await?.ok_or(Error::NotFound)?;
                 let user = user_named(tx, &user).await?;
+                if role.is_none_or(|role| role < Role::Contributor) {
+                    locks::remove_of_user(tx, space.id, user.id).await?;
+                }
                 match role {
                     Some(role) => spaces::set_member(tx, space.id, user.id, role).await?,
                     None => {

@@ -3,7 +3,7 @@
 use crate::access::enter;
 use crate::guard::{self, Guarded};
 use crate::read::resolve;
-use crate::tree::Act;
+use crate::tree::{Act, refuse_creators};
 use crate::{Action, Conditions, Domain, Error, Item, Location, Membership, Principal};
 use stitchbox_schema::{ItemId, Timestamp};
 use stitchbox_store::changes::ChangeKind;
@@ -99,6 +99,7 @@ async fn writable(
     conditions: &Conditions,
     now: Timestamp,
 ) -> Result<Item, Error> {
+    refuse_creators(principal)?;
     let membership = enter(tx, principal, at.space).await?;
     let item = resolve(tx, membership.space.root, &at.path).await?;
     membership.check(Action::Write, &item)?;

@@ -17,7 +17,7 @@ use stitchbox_schema::{ItemId, JobId, RunId, Timestamp};
 use stitchbox_store::changes::{self, Change, ChangeKind};
 use stitchbox_store::jobs::{self, JobKind};
 use stitchbox_store::runs::{self, Run, RunInput};
-use stitchbox_store::series::{self, Watched};
+use stitchbox_store::watched::{self, Watched};
 use stitchbox_store::{Connection, Tx, items, settings, spaces, uploads, versions};
 
 /// Name of the trigger's position in the journal.
@@ -26,6 +26,8 @@ const READER: &str = "trigger";
 const BATCH: i64 = 500;
 /// Folders looked at before the journal is read again.
 const FOLDERS: i64 = 64;
+/// A folder that could not be looked at is looked at again after this.
+const AFTER_TROUBLE: Duration = Duration::from_secs(60);
 /// How often a quiet folder with an upload under way is looked at.
 const WHILE_UPLOADING: Duration = Duration::from_secs(1);
 
@@ -47,7 +49,7 @@ impl Domain {
                 settings::set_cursor(tx, READER, last.cursor).await?;
                 let removed = note_removed_outputs(tx, &batch, now).await?;
                 for watched in touched_folders(tx, &batch).await?.values() {
-                    series::watch(tx, watched).await?;
+                    watched::watch(tx, watched).await?;
                 }
                 Ok((batch.len() as i64 == BATCH, removed))
             })
@@ -61,10 +63,19 @@ impl Domain {
 
     /// Looks at the folders that are due; returns how many runs were made.
     pub async fn evaluate_due(&self) -> Result<usize, Error> {
-        let due = series::due(&mut *self.store.read().await?, self.now(), FOLDERS).await?;
+        let due = watched::due(&mut *self.store.read().await?, self.now(), FOLDERS).await?;
         let mut made = 0;
         for watched in due {
-            made += usize::from(self.evaluate(watched).await?);
+            match self.evaluate(watched.clone()).await {
+                Ok(run) => made += usize::from(run),
+                // One folder's trouble must not keep the others waiting.
+                Err(error) => {
+                    tracing::error!(%error, folder = %watched.folder, "a series could not be looked at; again in a minute");
+                    let until = self.now().after(AFTER_TROUBLE);
+                    self.transact(move |tx| Box::pin(async move { Ok(watched::defer(tx, &watched, until).await?) }))
+                        .await?;
+                }
+            }
         }
         if made > 0 {
             self.run_changed().notify_waiters();
@@ -74,7 +85,7 @@ impl Domain {
 
     /// When the next folder is due.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
-        Ok(series::next_due(&mut *self.store.read().await?).await?)
+        Ok(watched::next_due(&mut *self.store.read().await?).await?)
     }
 
     /// Looks at one folder; whether a run was made. The look itself may read ten thousand rows and takes no writer; only
@@ -86,8 +97,8 @@ impl Domain {
         self.transact(move |tx| {
             Box::pin(async move {
                 match verdict {
-                    Verdict::Wait(until) => series::defer(tx, &watched, until).await?,
-                    Verdict::Nothing => drop(series::settle(tx, &watched).await?),
+                    Verdict::Wait(until) => watched::defer(tx, &watched, until).await?,
+                    Verdict::Nothing => drop(watched::settle(tx, &watched).await?),
                     Verdict::Complete => return domain.make_run_if_complete(tx, &watched, now).await,
                 }
                 Ok(false)
@@ -98,13 +109,13 @@ impl Domain {
 
     async fn make_run_if_complete(&self, tx: &mut Tx, watched: &Watched, now: Timestamp) -> Result<bool, Error> {
         // Another trigger was faster, or the folder changed and will be due again.
-        if !series::settle(tx, watched).await? {
+        if !watched::settle(tx, watched).await? {
             return Ok(false);
         }
         match look(tx, watched, now, self.settings.quiet).await? {
             (Some((folder, state)), Verdict::Complete) => self.make_run(tx, &folder, state, now).await,
             (_, Verdict::Wait(until)) => {
-                series::watch(tx, &Watched { due_at: until, ..watched.clone() }).await?;
+                watched::watch(tx, &Watched { due_at: until, ..watched.clone() }).await?;
                 Ok(false)
             }
             (_, Verdict::Complete | Verdict::Nothing) => Ok(false),
@@ -114,11 +125,13 @@ impl Domain {
     async fn make_run(&self, tx: &mut Tx, folder: &Item, state: FolderState, now: Timestamp) -> Result<bool, Error> {
         let identity = state.identity(folder.id);
         let latest = runs::latest_of_folder(tx, folder.id).await?;
-        if latest.is_some_and(|run| run.identity == identity) {
+        // A latest run that was superseded found its folder in the trash; the folder is back.
+        if latest.as_ref().is_some_and(|run| run.identity == identity && run.state != RunState::Superseded) {
             return Ok(false);
         }
         supersede(tx, folder.id, now).await?;
-        let id = RunId(self.ids.next(now));
+        // Later runs have larger ids, even if a clock was set back or two servers' clocks differ.
+        let id = RunId(latest.map_or(0, |run| run.id.0 + 1).max(self.ids.next(now)));
         let run = Run {
             id,
             space: folder.space,
@@ -186,7 +199,9 @@ impl FolderState {
     async fn read(db: &mut Connection, folder: &Item, space: &Space) -> Result<Self, Error> {
         let shown = versions::shown_in(db, folder.id).await?;
         let shown: Vec<(String, Version)> = shown.into_iter().filter(|(_, version)| version.run.is_none()).collect();
-        let own = shown.iter().find(|(name, _)| name.eq_ignore_ascii_case(RECIPE_NAME));
+        // The exact name first; among other spellings the choice must not depend on the database's order.
+        let spelled_so = |name: &str| name.eq_ignore_ascii_case(RECIPE_NAME);
+        let own = shown.iter().filter(|(name, _)| spelled_so(name)).min_by_key(|(name, _)| (name != RECIPE_NAME, name));
         let (recipe_text, recipe) = match own {
             Some((name, version)) => own_recipe(db, name, version).await?,
             None => {
@@ -199,7 +214,7 @@ impl FolderState {
         let rule = recipe.as_ref().cloned().unwrap_or_default();
         let (mut inputs, mut sub_apertures) = (Vec::new(), 0);
         for (name, version) in shown {
-            match rule.classify(&name, Content::from_word(&version.role).head()) {
+            match rule.classify(&name, Content::from_word(&version.content).head()) {
                 Role::SubAperture | Role::Claimed => sub_apertures += 1,
                 Role::Positions | Role::Reference => {}
                 Role::Recipe | Role::Foreign => continue,
@@ -258,17 +273,19 @@ async fn own_recipe(
     name: &str,
     version: &Version,
 ) -> Result<(Option<String>, Result<Recipe, String>), Error> {
+    // Stands for the text in the run's identity, so that another wrong recipe is another run.
+    let stand_in = Some(format!("# cannot be read: {}", version.sha256));
     let Some(body) = versions::body(db, version.blob).await? else {
         let reason =
             format!("{name} is {} bytes long; a recipe has at most {}", version.size, crate::uploads::SMALL_BYTES);
-        return Ok((Some(String::new()), Err(reason)));
+        return Ok((stand_in, Err(reason)));
     };
     match String::from_utf8(body) {
-        Ok(text) => {
+        Ok(text) if !text.contains('\0') => {
             let recipe = read_recipe(&text);
             Ok((Some(text), recipe))
         }
-        Err(_) => Ok((Some(String::new()), Err(format!("{name} is not a text in UTF-8; save it as plain text")))),
+        Ok(_) | Err(_) => Ok((stand_in, Err(format!("{name} is not a text in UTF-8; save it as plain text")))),
     }
 }
 
@@ -302,8 +319,8 @@ async fn touched_folders(db: &mut Connection, batch: &[Change]) -> Result<HashMa
         }
         // A whole tree may have appeared at once: by COPY, restore, or a move from another space.
         if change.is_folder && matches!(change.kind, ChangeKind::Created | ChangeKind::Restored) {
-            for item in items::subtree(db, change.item).await?.iter().filter(|item| item.is_folder()) {
-                touched.insert(item.id, watched(item.id));
+            for folder in items::folders_of(db, change.item).await? {
+                touched.insert(folder, watched(folder));
             }
         }
     }

@@ -1,10 +1,10 @@
 //! What was deleted, and bringing it back.
 
 use crate::access::enter;
-use crate::guard;
+use crate::guard::{self, Guarded};
 use crate::tree::Act;
-use crate::{Action, Domain, Error, Item, Principal};
-use stitchbox_schema::{ItemId, ItemName, SpaceId};
+use crate::{Action, Conditions, Domain, Error, Item, ItemPath, Location, Principal, RESERVED_NAMES};
+use stitchbox_schema::{ItemId, ItemName, SpaceId, SpaceKind};
 use stitchbox_store::changes::ChangeKind;
 use stitchbox_store::trash::{self, Trashed};
 use stitchbox_store::{Connection, Tx, items};
@@ -46,7 +46,15 @@ impl Domain {
                 let open = Item { run: None, ..folder.clone() };
                 membership.check(Action::Create, &open)?;
                 guard::quota(tx, &membership, item.size).await?;
-                let name = free_name(tx, &folder, &item.name).await?;
+                let taken: &[&str] = match folder.parent.is_none() && membership.space.kind == SpaceKind::Personal {
+                    true => &RESERVED_NAMES,
+                    false => &[],
+                };
+                let name = free_name(tx, &folder, &item.name, taken).await?;
+                let (names, _) = items::path(tx, folder.id).await?;
+                let path = ItemPath::from_segments(names.iter().map(String::as_str).chain([name.as_str()]))?;
+                let at = Location { space: entry.space, path };
+                guard::check(tx, &principal, now, &Conditions::default(), &[Guarded::new_at(&at)]).await?;
                 let item = Item { parent: Some(folder.id), name, ..item };
                 trash::remove(tx, item.id).await?;
                 items::place(tx, item.id, item.parent, &item.name).await?;
@@ -67,8 +75,9 @@ async fn living_folder(db: &mut Connection, entry: &Trashed, root: ItemId) -> Re
     if folder.space == entry.space { Ok(folder) } else { items::by_id(db, root).await?.ok_or(Error::NotFound) }
 }
 
-async fn free_name(tx: &mut Tx, folder: &Item, name: &str) -> Result<String, Error> {
-    if items::child(tx, folder.id, name).await?.is_none() {
+/// The name itself, or `name (restored)` and so on where it is taken in the folder or stands for something else.
+async fn free_name(tx: &mut Tx, folder: &Item, name: &str, taken: &[&str]) -> Result<String, Error> {
+    if !taken.contains(&name) && items::child(tx, folder.id, name).await?.is_none() {
         return Ok(name.to_owned());
     }
     let (stem, extension) = match name.rsplit_once('.') {

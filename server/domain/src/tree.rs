@@ -3,12 +3,14 @@
 use crate::access::enter;
 use crate::guard::{self, Guarded};
 use crate::read::resolve;
-use crate::{Action, Conditions, Domain, Error, Ids, Item, ItemKind, Location, Membership, Principal, Refusal};
+use crate::{
+    Action, Conditions, Domain, Error, Ids, Item, ItemKind, Location, Membership, Principal, Refusal, Version,
+};
 use std::collections::HashMap;
 use stitchbox_schema::{Cursor, ItemId, ItemName, RunId, SpaceKind, Timestamp, UserId, VersionId};
 use stitchbox_store::changes::{self, ChangeKind, NewChange};
 use stitchbox_store::trash::Trashed;
-use stitchbox_store::{Connection, Tx, items, properties, trash, versions};
+use stitchbox_store::{Connection, Tx, items, properties, runs, trash, versions};
 
 /// How much of a folder is copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,9 +142,9 @@ impl Domain {
         let now = self.now();
         let work = self.transact(move |tx| {
             Box::pin(async move {
+                refuse_creators(&principal)?;
                 let spot = spot(tx, &principal, &at).await.map_err(missing_parent_is_not_found)?;
                 let item = spot.existing()?;
-                hide_from_creators(&spot.membership, item)?;
                 spot.membership.check(Action::Delete, item)?;
                 guard::check(tx, &principal, now, &conditions, &[Guarded::tree_at(&at, Some(item))]).await?;
                 let act = Act { actor: Some(principal.user), run: None, at: now };
@@ -169,9 +171,9 @@ impl Domain {
         let now = self.now();
         let work = self.transact(move |tx| {
             Box::pin(async move {
+                refuse_creators(&principal)?;
                 let source = spot(tx, &principal, &from).await.map_err(missing_parent_is_not_found)?;
                 let item = source.existing()?.clone();
-                hide_from_creators(&source.membership, &item)?;
                 source.membership.check(Action::Move, &item)?;
                 let target = arrive(tx, &principal, &from, &to, overwrite).await?;
                 let guarded = [Guarded::tree_at(&from, Some(&item)), Guarded::tree_at(&to, target.item.as_ref())];
@@ -209,11 +211,13 @@ impl Domain {
         let (now, ids) = (self.now(), self.ids.clone());
         let work = self.transact(move |tx| {
             Box::pin(async move {
+                refuse_creators(&principal)?;
                 let source = enter(tx, &principal, from.space).await?;
                 let original = resolve(tx, source.space.root, &from.path).await?;
                 source.check(Action::Read, &original)?;
                 let target = arrive(tx, &principal, &from, &to, overwrite).await?;
-                guard::check(tx, &principal, now, &conditions, &[Guarded::tree_at(&to, target.item.as_ref())]).await?;
+                let guarded = [Guarded::read_at(&from, &original), Guarded::tree_at(&to, target.item.as_ref())];
+                guard::check(tx, &principal, now, &conditions, &guarded).await?;
                 let added = if depth == CopyDepth::Zero && original.is_folder() { 0 } else { original.size };
                 guard::quota(tx, &target.membership, added - target.item.as_ref().map_or(0, |i| i.size)).await?;
                 let act = Act { actor: Some(principal.user), run: None, at: now };
@@ -237,12 +241,9 @@ fn missing_parent_is_not_found(error: Error) -> Error {
     }
 }
 
-/// A credential that may only create must not learn what exists.
-fn hide_from_creators(membership: &Membership, item: &Item) -> Result<(), Error> {
-    if membership.scope.create_only && membership.check(Action::Delete, item).is_err() {
-        return Err(Refusal::CreateOnly.into());
-    }
-    Ok(())
+/// A credential that may only create must not learn what exists: it is refused before anything is looked up.
+pub(crate) fn refuse_creators(principal: &Principal) -> Result<(), Refusal> {
+    if principal.scope.create_only { Err(Refusal::CreateOnly) } else { Ok(()) }
 }
 
 /// Checks the destination of a move or copy.
@@ -310,7 +311,7 @@ pub(crate) async fn discard(tx: &mut Tx, at: &Location, folder: &Item, item: &It
 }
 
 async fn put_in_place(tx: &mut Tx, item: Item, from: &Item, target: &Spot, act: Act) -> Result<Item, Error> {
-    let moved = Item { parent: Some(target.folder.id), name: target.name.as_str().to_owned(), ..item };
+    let moved = Item { parent: Some(target.folder.id), name: target.name.as_str().to_owned(), ..item.clone() };
     items::place(tx, moved.id, moved.parent, &moved.name).await?;
     if moved.space == target.folder.space {
         let change = NewChange {
@@ -330,8 +331,9 @@ async fn put_in_place(tx: &mut Tx, item: Item, from: &Item, target: &Spot, act: 
         return Ok(moved);
     }
     // Between spaces it leaves the one and appears in the other; whoever reads one space's changes sees only its own.
-    act.append(tx, ChangeKind::Deleted, &moved, from.id, -moved.size).await?;
+    act.append(tx, ChangeKind::Deleted, &item, from.id, -item.size).await?;
     items::set_space(tx, moved.id, target.folder.space).await?;
+    runs::set_space(tx, moved.id, target.folder.space).await?;
     let moved = Item { space: target.folder.space, ..moved };
     act.append(tx, ChangeKind::Created, &moved, target.folder.id, moved.size).await?;
     Ok(moved)
@@ -348,40 +350,45 @@ async fn duplicate(
     depth: CopyDepth,
     act: Act,
 ) -> Result<Item, Error> {
-    let tree = match depth {
-        CopyDepth::Infinity => items::subtree(tx, original.id).await?,
-        CopyDepth::Zero => vec![original.clone()],
-    };
-    let mut copies: HashMap<ItemId, ItemId> = HashMap::with_capacity(tree.len());
-    let mut top = None;
+    let alone = depth == CopyDepth::Zero && original.is_folder();
+    let tree = if alone { vec![Item { size: 0, ..original.clone() }] } else { items::subtree(tx, original.id).await? };
+    let shown = if alone { Vec::new() } else { versions::shown_in_tree(tx, original.id).await? };
+    let mut shown: HashMap<ItemId, Version> = shown.into_iter().map(|version| (version.item, version)).collect();
+    let mut new_ids: HashMap<ItemId, ItemId> = HashMap::with_capacity(tree.len());
+    let (mut copies, mut copied_versions) = (Vec::with_capacity(tree.len()), Vec::with_capacity(shown.len()));
     for old in tree {
         let id = ItemId(ids.next(act.at));
-        let parent = old.parent.and_then(|parent| copies.get(&parent)).copied().unwrap_or(target.folder.id);
-        let name = if old.id == original.id { target.name.as_str().to_owned() } else { old.name.clone() };
-        let alone = depth == CopyDepth::Zero && old.is_folder();
-        let copy = Item {
+        new_ids.insert(old.id, id);
+        let run = old.run.filter(|_| original.run.is_none());
+        let version = shown.remove(&old.id).map(|shown| Version {
+            id: VersionId(ids.next(act.at)),
+            item: id,
+            created_at: act.at,
+            author: act.actor,
+            run,
+            ..shown
+        });
+        let is_top = old.id == original.id;
+        copies.push(Item {
             id,
             space: target.folder.space,
-            parent: Some(parent),
-            name,
-            size: if alone { 0 } else { old.size },
-            run: old.run.filter(|_| original.run.is_none()),
+            parent: Some(old.parent.and_then(|parent| new_ids.get(&parent)).copied().unwrap_or(target.folder.id)),
+            name: if is_top { target.name.as_str().to_owned() } else { old.name.clone() },
+            run,
             created_at: act.at,
-            version: old.version.map(|_| VersionId(ids.next(act.at))),
+            version: version.as_ref().map(|version| version.id),
             ..old
-        };
-        items::insert(tx, &copy).await?;
-        if let (Some(new), Some(shown)) = (copy.version, old.version) {
-            let shown = versions::by_id(tx, shown).await?.ok_or(Error::NotFound)?;
-            let run = copy.run;
-            let version = versions::Version { id: new, item: id, created_at: act.at, author: act.actor, run, ..shown };
-            versions::insert(tx, &version).await?;
-        }
-        properties::copy(tx, old.id, id).await?;
-        copies.insert(old.id, id);
-        top.get_or_insert(copy);
+        });
+        copied_versions.extend(version);
     }
-    let mut top = top.ok_or(Error::NotFound)?;
+    items::insert_all(tx, &copies).await?;
+    versions::insert_all(tx, &copied_versions).await?;
+    for owner in properties::owners_in_tree(tx, original.id).await? {
+        if let Some(copy) = new_ids.get(&owner) {
+            properties::copy(tx, owner, *copy).await?;
+        }
+    }
+    let mut top = copies.into_iter().next().ok_or(Error::NotFound)?;
     top.last_change = act.append(tx, ChangeKind::Created, &top, target.folder.id, top.size).await?;
     items::set_last_change(tx, top.id, top.last_change).await?;
     Ok(top)

@@ -2,7 +2,7 @@
 
 use crate::access::enter;
 use crate::{Domain, Error, ItemPath, Location, Membership, Principal};
-use stitchbox_schema::{SpaceId, SpaceKind};
+use stitchbox_schema::{SpaceId, SpaceKind, SpaceName};
 use stitchbox_store::spaces;
 
 /// Name of the folder that shows the project spaces.
@@ -40,16 +40,17 @@ impl Domain {
     /// A space by its id, by the name of a project space, or by the principal's own name for the personal one.
     pub async fn find_space(&self, principal: &Principal, id_or_name: &str) -> Result<Membership, Error> {
         let mut db = self.store.read().await?;
-        if let Ok(id) = id_or_name.parse::<SpaceId>()
-            && let Ok(found) = enter(&mut db, principal, id).await
-        {
-            return Ok(found);
+        let mut candidates: Vec<SpaceId> = id_or_name.parse().into_iter().collect();
+        // What no space can be called is not looked up: a NUL would be an error of one database and not of the other.
+        if SpaceName::parse(id_or_name).is_ok() {
+            for kind in [SpaceKind::Project, SpaceKind::Personal] {
+                candidates.extend(spaces::by_name(&mut db, kind, id_or_name).await?.map(|space| space.id));
+            }
         }
-        for kind in [SpaceKind::Project, SpaceKind::Personal] {
-            if let Some(space) = spaces::by_name(&mut db, kind, id_or_name).await?
-                && let Ok(found) = enter(&mut db, principal, space.id).await
-            {
-                return Ok(found);
+        for id in candidates {
+            match enter(&mut db, principal, id).await {
+                Err(Error::NotFound) => {}
+                entered => return entered,
             }
         }
         Err(Error::NotFound)
@@ -64,6 +65,7 @@ impl Domain {
         match segments.as_slice() {
             [SPACES_FOLDER] => Ok(FilesView::SpacesFolder),
             [SPACES_FOLDER, name, rest @ ..] => {
+                SpaceName::parse(name).map_err(|_| Error::NotFound)?;
                 let mut db = self.store.read().await?;
                 let space = spaces::by_name(&mut db, SpaceKind::Project, name).await?.ok_or(Error::NotFound)?;
                 let membership = enter(&mut db, principal, space.id).await?;

@@ -7,15 +7,26 @@ use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use stitchbox_domain::runs::{Leased, LeasedInput};
+use stitchbox_domain::uploads::Draft;
 use stitchbox_domain::{Domain, Error};
-use stitchbox_recipe::{FailureKind, InputFile, OutputFile, Recipe, RunContext, RunFailure, RunOutput, UnixTime};
+use stitchbox_recipe::{
+    FailureKind, InputFile, OutputFile, Progress, Recipe, RunContext, RunFailure, RunOutput, UnixTime,
+};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 
+/// What the analysis brought.
+pub(crate) enum Computed {
+    /// Outputs in memory.
+    Files { files: Vec<OutputFile>, digest: String },
+    /// None.
+    Ended(Ended),
+}
+
 /// How an attempt ended.
 pub(crate) enum Ended {
-    /// There are results.
-    Done { files: Vec<OutputFile>, digest: String },
+    /// There are results, and they are durable.
+    Done { drafts: Vec<Draft>, digest: String },
     /// There is nothing to stitch, and nothing wrong.
     Nothing { message: String },
     /// No results; trying again helps or does not.
@@ -24,10 +35,11 @@ pub(crate) enum Ended {
     Cancelled,
 }
 
-pub(crate) async fn execute(domain: &Domain, options: &WorkerOptions, leased: &Leased, watch: Arc<Watch>) -> Ended {
-    let (scratch, inputs) = match bring_inputs(domain, options, leased).await {
-        Ok(brought) => brought,
-        Err(message) => return Ended::Failed { message, permanent: false },
+pub(crate) async fn execute(domain: &Domain, options: &WorkerOptions, leased: &Leased, watch: Arc<Watch>) -> Computed {
+    let (scratch, inputs) = match bring_inputs(domain, options, leased, &watch).await {
+        Ok(Some(brought)) => brought,
+        Ok(None) => return Computed::Ended(Ended::Cancelled),
+        Err(message) => return Computed::Ended(Ended::Failed { message, permanent: false }),
     };
     let text = leased.run.recipe.clone();
     let context = context(domain, options, leased);
@@ -38,9 +50,9 @@ pub(crate) async fn execute(domain: &Domain, options: &WorkerOptions, leased: &L
         std::panic::catch_unwind(AssertUnwindSafe(|| compute(&inputs, text.as_deref(), &context, &watch)))
     });
     match computed.await {
-        Ok(Ok(Ok(output))) => Ended::Done { files: output.files, digest: output.digest },
-        Ok(Ok(Err(failure))) => failed(failure),
-        Ok(Err(_)) | Err(_) => Ended::Failed { message: PANICKED.to_owned(), permanent: true },
+        Ok(Ok(Ok(output))) => Computed::Files { files: output.files, digest: output.digest },
+        Ok(Ok(Err(failure))) => Computed::Ended(failed(failure)),
+        Ok(Err(_)) | Err(_) => Computed::Ended(Ended::Failed { message: PANICKED.to_owned(), permanent: true }),
     }
 }
 
@@ -91,18 +103,22 @@ fn context(domain: &Domain, options: &WorkerOptions, leased: &Leased) -> RunCont
     context
 }
 
-/// Copies the pinned versions into a folder that vanishes with the attempt.
+/// Copies the pinned versions into a folder that vanishes with the attempt; `None` if the run is not wanted any more.
 async fn bring_inputs(
     domain: &Domain,
     options: &WorkerOptions,
     leased: &Leased,
-) -> Result<(TempDir, Vec<InputFile>), String> {
+    watch: &Watch,
+) -> Result<Option<(TempDir, Vec<InputFile>)>, String> {
     let bring = async {
         tokio::fs::create_dir_all(&options.scratch).await?;
         let folder =
             tempfile::Builder::new().prefix(&format!("run-{}-", leased.run.id)).tempdir_in(&options.scratch)?;
         let mut inputs = Vec::with_capacity(leased.inputs.len());
         for (number, input) in leased.inputs.iter().enumerate() {
+            if watch.cancelled() {
+                return Ok(None);
+            }
             // Named by number: a name of 255 bytes or with odd characters is no trouble of the scratch folder.
             let path = folder.path().join(format!("{number:05}"));
             bring_one(domain, input, &path).await?;
@@ -113,7 +129,7 @@ async fn bring_inputs(
                 version: Some(input.version.id.to_string()),
             });
         }
-        Ok::<_, std::io::Error>((folder, inputs))
+        Ok::<_, std::io::Error>(Some((folder, inputs)))
     };
     bring.await.map_err(|error| format!("The files of the series could not be read from the store: {error}."))
 }

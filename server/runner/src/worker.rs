@@ -1,6 +1,6 @@
 //! A worker: leases one run after the other, computes it, keeps the lease meanwhile.
 
-use crate::execute::{Ended, execute};
+use crate::execute::{Computed, Ended, execute};
 use crate::watch::Watch;
 use crate::{AFTER_TROUBLE, LOOK_AGAIN};
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stitchbox_domain::runs::{Leased, Results};
 use stitchbox_domain::{Domain, Error};
+use stitchbox_recipe::OutputFile;
 use tokio_util::sync::CancellationToken;
 
 /// Longest time between two signs of life, and between two steps of progress that members see.
@@ -55,7 +56,12 @@ async fn work_on(domain: &Domain, options: &WorkerOptions, leased: Leased, stop:
     let (run, attempt) = (leased.run.id, leased.run.attempts);
     tracing::info!(%run, attempt, inputs = leased.inputs.len(), "run begins");
     let watch = Arc::new(Watch::default());
-    let computation = execute(domain, options, &leased, watch.clone());
+    let computation = async {
+        match execute(domain, options, &leased, watch.clone()).await {
+            Computed::Files { files, digest } => store_outputs(domain, &leased, files, digest).await,
+            Computed::Ended(ended) => ended,
+        }
+    };
     let ended = keep_alive(domain, &leased, &watch, stop, computation).await;
     let seconds = begun.elapsed().as_secs_f64();
     metrics::histogram!("stitchbox_run_seconds").record(seconds);
@@ -66,6 +72,21 @@ async fn work_on(domain: &Domain, options: &WorkerOptions, leased: Leased, stop:
         // The lease runs out and somebody tries again.
         Err(error) => tracing::error!(%run, attempt, %error, "the end of the run could not be written"),
     }
+}
+
+/// Makes the outputs durable, still under the lease: a slow store must not cost a good run.
+async fn store_outputs(domain: &Domain, leased: &Leased, files: Vec<OutputFile>, digest: String) -> Ended {
+    let mut drafts = Vec::with_capacity(files.len());
+    for file in files {
+        match domain.draft(&leased.run, &file.name, file.bytes.into()).await {
+            Ok(draft) => drafts.push(draft),
+            Err(error) => {
+                let message = format!("The results could not be stored: {error}.");
+                return Ended::Failed { message, permanent: false };
+            }
+        }
+    }
+    Ended::Done { drafts, digest }
 }
 
 /// Runs the computation, prolonging the lease beside it. Stops it if the run is not wanted any more.
@@ -109,11 +130,7 @@ async fn settle(domain: &Domain, leased: &Leased, ended: Ended, stopping: bool) 
             tracing::info!(run = %leased.run.id, permanent, message, "run failed");
             Ok((domain.fail_run(leased, message, permanent).await?, "failed"))
         }
-        Ended::Done { files, digest } => {
-            let mut drafts = Vec::with_capacity(files.len());
-            for file in files {
-                drafts.push(domain.draft(&leased.run, &file.name, file.bytes.into()).await?);
-            }
+        Ended::Done { drafts, digest } => {
             let results = Results { drafts, digest: Some(digest), message: None };
             Ok((domain.finish_run(leased, results).await?, "done"))
         }

@@ -90,6 +90,17 @@ async fn connect(url: &str, dialect: Dialect) -> Result<Connection, StoreError> 
         ] {
             sqlx::query(pragma).execute(&mut connection).await?;
         }
+    } else {
+        // The writer holds a lock that every server waits for: if this process dies in a transaction, the database must
+        // notice within seconds, not after the two hours of TCP's own defaults.
+        for setting in [
+            "SET idle_in_transaction_session_timeout = '30s'",
+            "SET tcp_keepalives_idle = 15",
+            "SET tcp_keepalives_interval = 5",
+            "SET tcp_keepalives_count = 3",
+        ] {
+            sqlx::query(setting).execute(&mut connection).await?;
+        }
     }
     Ok(connection)
 }

@@ -1,8 +1,8 @@
 //! Drive items: the tree.
 
-use crate::{Connection, StoreError, Tx};
-use sqlx::Row;
+use crate::{Connection, StoreError, Tx, placeholders};
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
 use stitchbox_schema::{Cursor, ETag, ItemId, RunId, SpaceId, Timestamp, VersionId};
 
 /// File or folder.
@@ -165,24 +165,36 @@ pub async fn subtree(db: &mut Connection, top: ItemId) -> Result<Vec<Item>, Stor
 
 /// Makes an item. Its `last_change` is corrected by [`set_last_change`] once the change is written.
 pub async fn insert(tx: &mut Tx, item: &Item) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO items
-             (id, space_id, parent_id, name, kind, version_id, size, mtime_ns, last_change, run_id, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-    )
-    .bind(item.id.0)
-    .bind(item.space.0)
-    .bind(item.parent.map(|parent| parent.0))
-    .bind(&item.name)
-    .bind(item.kind.as_str())
-    .bind(item.version.map(|version| version.0))
-    .bind(item.size)
-    .bind(item.mtime.0)
-    .bind(item.last_change.0)
-    .bind(item.run.map(|run| run.0))
-    .bind(item.created_at.0)
-    .execute(&mut **tx)
-    .await?;
+    insert_all(tx, std::slice::from_ref(item)).await
+}
+
+/// Makes many items, parents before their children.
+pub async fn insert_all(tx: &mut Tx, items: &[Item]) -> Result<(), StoreError> {
+    for items in items.chunks(placeholders::ROWS) {
+        let sql = format!(
+            "INSERT INTO items
+                 (id, space_id, parent_id, name, kind, version_id, size, mtime_ns, last_change, run_id, created_at)
+             VALUES {}",
+            placeholders::rows(items.len(), 11)
+        );
+        // Only the number of rows varies; a statement for one row is worth remembering.
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(items.len() == 1);
+        for item in items {
+            query = query
+                .bind(item.id.0)
+                .bind(item.space.0)
+                .bind(item.parent.map(|parent| parent.0))
+                .bind(&item.name)
+                .bind(item.kind.as_str())
+                .bind(item.version.map(|version| version.0))
+                .bind(item.size)
+                .bind(item.mtime.0)
+                .bind(item.last_change.0)
+                .bind(item.run.map(|run| run.0))
+                .bind(item.created_at.0);
+        }
+        query.execute(&mut **tx).await?;
+    }
     Ok(())
 }
 
@@ -215,6 +227,21 @@ pub async fn place(tx: &mut Tx, id: ItemId, parent: Option<ItemId>, name: &str) 
         .execute(&mut **tx)
         .await?;
     Ok(())
+}
+
+/// The folders of a tree, its top included.
+pub async fn folders_of(db: &mut Connection, top: ItemId) -> Result<Vec<ItemId>, StoreError> {
+    let rows = sqlx::query(
+        "WITH RECURSIVE down (id) AS (
+             SELECT id FROM items WHERE id = $1 AND kind = 'folder'
+             UNION ALL
+             SELECT items.id FROM items JOIN down ON items.parent_id = down.id WHERE items.kind = 'folder')
+         SELECT id FROM down",
+    )
+    .bind(top.0)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(|row| Ok(ItemId(row.try_get(0)?))).collect()
 }
 
 /// Gives an item and everything below it to another space.

@@ -14,15 +14,16 @@ mod error;
 pub mod items;
 pub mod jobs;
 pub mod locks;
+mod placeholders;
 pub mod properties;
 pub mod runs;
-pub mod series;
 pub mod settings;
 pub mod spaces;
 pub mod trash;
 pub mod tree_check;
 pub mod uploads;
 pub mod versions;
+pub mod watched;
 mod writer;
 
 pub use connect::{Connection, Reader, Store};

@@ -94,6 +94,16 @@ pub async fn remove(tx: &mut Tx, token: &str) -> Result<bool, StoreError> {
     Ok(done.rows_affected() > 0)
 }
 
+/// Ends the locks of somebody who may not write in a space any more.
+pub async fn remove_of_user(tx: &mut Tx, space: SpaceId, user: UserId) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM locks WHERE space_id = $1 AND user_id = $2")
+        .bind(space.0)
+        .bind(user.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// Forgets the locks that have ended.
 pub async fn remove_expired(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM locks WHERE expires_at <= $1").bind(now.0).execute(&mut **tx).await?;

@@ -67,6 +67,21 @@ pub async fn remove(tx: &mut Tx, item: ItemId, namespace: &str, name: &str) -> R
     Ok(())
 }
 
+/// The items of a tree, its top included, that have dead properties.
+pub async fn owners_in_tree(db: &mut Connection, top: ItemId) -> Result<Vec<ItemId>, StoreError> {
+    let rows = sqlx::query(
+        "WITH RECURSIVE down (id) AS (
+             SELECT id FROM items WHERE id = $1
+             UNION ALL
+             SELECT items.id FROM items JOIN down ON items.parent_id = down.id)
+         SELECT DISTINCT properties.item_id FROM properties JOIN down ON down.id = properties.item_id",
+    )
+    .bind(top.0)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(|row| Ok(ItemId(row.try_get(0)?))).collect()
+}
+
 /// Gives a copy the properties of its original.
 pub async fn copy(tx: &mut Tx, from: ItemId, to: ItemId) -> Result<(), StoreError> {
     sqlx::query(

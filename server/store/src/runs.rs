@@ -152,6 +152,24 @@ pub async fn update(tx: &mut Tx, run: &Run) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Gives the runs of a tree's folders to the space the tree was moved to.
+pub async fn set_space(tx: &mut Tx, top: ItemId, space: SpaceId) -> Result<(), StoreError> {
+    let revision = next_revision(tx).await?;
+    sqlx::query(
+        "WITH RECURSIVE down (id) AS (
+             SELECT id FROM items WHERE id = $1
+             UNION ALL
+             SELECT items.id FROM items JOIN down ON items.parent_id = down.id WHERE items.kind = 'folder')
+         UPDATE runs SET space_id = $2, revision = $3 WHERE folder_id IN (SELECT id FROM down)",
+    )
+    .bind(top.0)
+    .bind(space.0)
+    .bind(revision)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// The run with this id.
 pub async fn by_id(db: &mut Connection, id: RunId) -> Result<Option<Run>, StoreError> {
     let row = sqlx::query("SELECT * FROM runs WHERE id = $1").bind(id.0).fetch_optional(db).await?;

@@ -47,20 +47,21 @@ pub async fn insert(tx: &mut Tx, upload: &Upload) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Says that an upload is still alive.
-pub async fn prolong(tx: &mut Tx, id: UploadId, expires_at: Timestamp) -> Result<(), StoreError> {
-    sqlx::query("UPDATE uploads SET expires_at = $2 WHERE id = $1")
+/// Says that an upload is still alive; false if it was given up and must not go on.
+pub async fn prolong(tx: &mut Tx, id: UploadId, expires_at: Timestamp) -> Result<bool, StoreError> {
+    let done = sqlx::query("UPDATE uploads SET expires_at = $2 WHERE id = $1")
         .bind(id.0)
         .bind(expires_at.0)
         .execute(&mut **tx)
         .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
-/// Ends an upload, committed or aborted.
-pub async fn remove(tx: &mut Tx, id: UploadId) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM uploads WHERE id = $1").bind(id.0).execute(&mut **tx).await?;
-    Ok(())
+/// Ends an upload, committed or aborted. Whether it was still there: the row is the right to commit, because without it
+/// a sweep may take the bytes for rubbish.
+pub async fn remove(tx: &mut Tx, id: UploadId) -> Result<bool, StoreError> {
+    let done = sqlx::query("DELETE FROM uploads WHERE id = $1").bind(id.0).execute(&mut **tx).await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Whether somebody's upload into this folder is under way; what a run writes does not count.

@@ -1,8 +1,8 @@
 //! Versions and the blobs they point to. Neither ever changes once written.
 
-use crate::{Connection, StoreError, Tx};
-use sqlx::Row;
+use crate::{Connection, StoreError, Tx, placeholders};
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
 use stitchbox_schema::{BlobId, ItemId, RunId, Timestamp, UserId, VersionId};
 
 /// A blob to be recorded: bytes that are durable in the blob store, or small ones that come along.
@@ -35,8 +35,8 @@ pub struct Version {
     pub sha256: String,
     /// The checksum the client gave and we verified, as `SHA1:hex`.
     pub checksum: Option<String>,
-    /// What the content is to a series, by its first bytes: the word of `analysis`' role.
-    pub role: String,
+    /// The kind of content by its first bytes: a word of `analysis/formats`.
+    pub content: String,
     /// Modification time given by the client, or the time of the commit.
     pub mtime: Timestamp,
     /// When it was committed.
@@ -55,7 +55,7 @@ fn version(row: &AnyRow) -> Result<Version, StoreError> {
         size: row.try_get("size")?,
         sha256: row.try_get("sha256")?,
         checksum: row.try_get("checksum")?,
-        role: row.try_get("role")?,
+        content: row.try_get("content")?,
         mtime: Timestamp(row.try_get("mtime_ns")?),
         created_at: Timestamp(row.try_get("created_at")?),
         author: row.try_get::<Option<i64>, _>("author_id")?.map(UserId),
@@ -84,25 +84,52 @@ pub async fn insert_blob(tx: &mut Tx, blob: &NewBlob) -> Result<(), StoreError> 
 
 /// Records a version.
 pub async fn insert(tx: &mut Tx, version: &Version) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO versions
-             (id, item_id, blob_id, size, sha256, checksum, role, mtime_ns, created_at, author_id, run_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-    )
-    .bind(version.id.0)
-    .bind(version.item.0)
-    .bind(version.blob.0)
-    .bind(version.size)
-    .bind(&version.sha256)
-    .bind(version.checksum.as_deref())
-    .bind(&version.role)
-    .bind(version.mtime.0)
-    .bind(version.created_at.0)
-    .bind(version.author.map(|user| user.0))
-    .bind(version.run.map(|run| run.0))
-    .execute(&mut **tx)
-    .await?;
+    insert_all(tx, std::slice::from_ref(version)).await
+}
+
+/// Records many versions.
+pub async fn insert_all(tx: &mut Tx, versions: &[Version]) -> Result<(), StoreError> {
+    for versions in versions.chunks(placeholders::ROWS) {
+        let sql = format!(
+            "INSERT INTO versions
+                 (id, item_id, blob_id, size, sha256, checksum, content, mtime_ns, created_at, author_id, run_id)
+             VALUES {}",
+            placeholders::rows(versions.len(), 11)
+        );
+        // Only the number of rows varies; a statement for one row is worth remembering.
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(versions.len() == 1);
+        for version in versions {
+            query = query
+                .bind(version.id.0)
+                .bind(version.item.0)
+                .bind(version.blob.0)
+                .bind(version.size)
+                .bind(&version.sha256)
+                .bind(version.checksum.as_deref())
+                .bind(&version.content)
+                .bind(version.mtime.0)
+                .bind(version.created_at.0)
+                .bind(version.author.map(|user| user.0))
+                .bind(version.run.map(|run| run.0));
+        }
+        query.execute(&mut **tx).await?;
+    }
     Ok(())
+}
+
+/// The versions shown by all files of a tree, its top included.
+pub async fn shown_in_tree(db: &mut Connection, top: ItemId) -> Result<Vec<Version>, StoreError> {
+    let rows = sqlx::query(
+        "WITH RECURSIVE down (id) AS (
+             SELECT id FROM items WHERE id = $1
+             UNION ALL
+             SELECT items.id FROM items JOIN down ON items.parent_id = down.id)
+         SELECT versions.* FROM down JOIN items ON items.id = down.id JOIN versions ON versions.id = items.version_id",
+    )
+    .bind(top.0)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(version).collect()
 }
 
 /// The version with this id.

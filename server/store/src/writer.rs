@@ -10,11 +10,14 @@ use futures::future::BoxFuture;
 use sqlx::AnyConnection;
 use std::ops::{Deref, DerefMut};
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 use stitchbox_schema::migrations::Dialect;
 use tokio::sync::{mpsc, oneshot};
 
 const QUEUE: usize = 1024;
 const GROUP: usize = 64;
+/// A group that takes longer is given up: the database is gone, or another server died holding the lock.
+const LONGEST_GROUP: Duration = Duration::from_secs(120);
 /// Key of the advisory lock that orders the writers of all processes on one PostgreSQL database.
 const WRITER_LOCK: &str = "SELECT CAST(pg_advisory_xact_lock(7378697629483820646) AS TEXT)";
 
@@ -43,7 +46,8 @@ impl Tx {
             // IMMEDIATE: a transaction that reads first and writes later would otherwise fail with SQLITE_BUSY.
             Dialect::Sqlite => execute(connection, "BEGIN IMMEDIATE").await,
             Dialect::Postgres => {
-                execute(connection, "BEGIN").await?;
+                // Not the database's default: a snapshot older than the lock would not see what the lock waited for.
+                execute(connection, "BEGIN ISOLATION LEVEL READ COMMITTED").await?;
                 execute(connection, WRITER_LOCK).await
             }
         }
@@ -139,7 +143,9 @@ impl Writer {
 async fn write_groups(mut queue: mpsc::Receiver<Box<dyn Queued>>, mut tx: Tx, dialect: Dialect, reconnect: Reconnect) {
     let mut group = Vec::with_capacity(GROUP);
     while queue.recv_many(&mut group, GROUP).await > 0 {
-        let outcome = commit_group(&mut group, &mut tx, dialect).await;
+        let outcome = tokio::time::timeout(LONGEST_GROUP, commit_group(&mut group, &mut tx, dialect))
+            .await
+            .unwrap_or_else(|_| Err(StoreError::NotCommitted("the database did not answer in time".into())));
         let broken = outcome.is_err();
         for queued in group.drain(..) {
             queued.answer(outcome.clone());

@@ -48,6 +48,8 @@ contract! {
     tree::a_lock_ends_by_itself
     tree::strangers_and_viewers_are_kept_out
     tree::many_at_once_lose_nothing_and_the_journal_has_no_gaps
+    tree::two_processes_on_one_database_are_as_one
+    tree::an_upload_that_was_given_up_cannot_commit
     tree::a_refused_transaction_undoes_itself_alone
     tree::broken_and_damaged_bodies_change_nothing
     tree::verify_finds_what_was_damaged
@@ -61,6 +63,8 @@ contract! {
     runs::after_too_many_attempts_the_reason_lies_beside_the_series
     runs::results_appear_in_one_commit_and_trigger_nothing
     runs::removed_results_are_not_made_again
+    runs::a_run_follows_its_folder
+    runs::one_folders_trouble_keeps_no_other_waiting
     runs::a_folder_of_the_users_own_is_left_alone
     runs::derived_items_are_read_only_but_may_be_deleted
     runs::a_wrong_recipe_is_said_with_its_line

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use std::time::Duration;
 use stitchbox_domain::runs::{Leased, Results};
 use stitchbox_domain::uploads::Intent;
-use stitchbox_domain::{Conditions, EntityTags, Error, Refusal};
+use stitchbox_domain::{Conditions, EntityTags, Error, ItemPath, Location, Refusal};
+use stitchbox_schema::Role;
 use stitchbox_schema::documents::{RunDocument, RunState};
 
 const EXPECT_TWO: &[u8] = b"[series]\nexpected = 2\n";
@@ -221,6 +222,46 @@ pub async fn removed_results_are_not_made_again(w: World) {
     assert_eq!(states(&w).await, [RunState::OutputsRemoved]);
     w.put("/s/stitch.toml", b"[series]\nexpected = 2\n[stitch]\nrobust = false\n").await;
     assert_eq!(w.trigger().await, 1, "another recipe is another run");
+}
+
+pub async fn a_run_follows_its_folder(w: World) {
+    series(&w, "/s", 2).await;
+    w.trigger().await;
+    let leased = lease(&w, "w").await;
+    w.remove("/s").await;
+    assert!(finish(&w, &leased, "x").await);
+    assert_eq!(states(&w).await, [RunState::Superseded], "the folder was in the trash");
+    w.trigger().await;
+    let trash = w.domain.trash(&w.anna, w.space).await.unwrap();
+    w.domain.restore(&w.anna, trash[0].0.item).await.unwrap();
+    assert_eq!(w.trigger().await, 1, "the folder is back and has no result");
+    assert!(finish(&w, &lease(&w, "w").await, "x").await);
+    // Members of the space it left see the run no more.
+    w.join("bert", Role::Viewer).await;
+    assert_eq!(w.domain.runs(&w.bert, 10).await.unwrap().len(), 2);
+    let personal = w.domain.find_space(&w.anna, "anna").await.unwrap().space.id;
+    let there = Location { space: personal, path: ItemPath::parse("/s").unwrap() };
+    w.domain.relocate(&w.anna, &w.at("/s"), &there, false, &Conditions::default()).await.unwrap();
+    assert!(w.domain.runs(&w.bert, 10).await.unwrap().is_empty());
+    assert!(runs(&w).await.iter().all(|run| run.space == "anna" && run.folder == "/s"));
+    assert_eq!(w.trigger().await, 0);
+}
+
+pub async fn one_folders_trouble_keeps_no_other_waiting(w: World) {
+    w.mkcol("/bad").await;
+    w.put("/bad/1.dat", &sub_aperture(1)).await;
+    w.put("/bad/stitch.toml", b"[series]\nexpected = 1\n\0").await;
+    series(&w, "/good", 2).await;
+    w.trigger().await;
+    w.advance(QUIET);
+    w.trigger().await;
+    let all = runs(&w).await;
+    assert!(all.iter().any(|run| run.folder == "/good" && run.state == RunState::Queued), "{all:?}");
+    assert!(all.iter().any(|run| run.folder == "/bad" && run.state == RunState::Failed), "{all:?}");
+    w.put("/bad/stitch.toml", b"").await;
+    w.trigger().await;
+    w.advance(QUIET);
+    assert_eq!(w.trigger().await, 1, "the mended recipe is another run");
 }
 
 pub async fn a_folder_of_the_users_own_is_left_alone(w: World) {

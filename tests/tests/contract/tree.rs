@@ -9,7 +9,8 @@ use stitchbox_domain::{
     Conditions, EntityTags, Error, ItemPath, Location, LockRequest, Principal, Refusal, Scope, StateCondition,
     StateList, StateTest,
 };
-use stitchbox_schema::{Role, SpaceKind};
+use stitchbox_schema::{BlobId, Cursor, Role, SpaceKind};
+use stitchbox_store::changes::ChangeKind;
 use stitchbox_store::{StoreError, changes, settings, spaces};
 
 fn none() -> Conditions {
@@ -117,12 +118,15 @@ pub async fn between_spaces_an_item_keeps_its_id_and_content(w: World) {
         let mut db = w.store.read().await.unwrap();
         spaces::by_name(&mut db, SpaceKind::Personal, "anna").await.unwrap().unwrap().id
     };
-    let there = Location { space: personal, path: ItemPath::parse("/a").unwrap() };
+    let there = Location { space: personal, path: ItemPath::parse("/elsewhere").unwrap() };
     w.domain.relocate(&w.anna, &w.at("/a"), &there, false, &none()).await.unwrap();
-    let inside = Location { space: personal, path: ItemPath::parse("/a/file").unwrap() };
+    let inside = Location { space: personal, path: ItemPath::parse("/elsewhere/file").unwrap() };
     let content = w.domain.content(&w.anna, &inside).await.unwrap();
     assert_eq!((content.item.id, content.version.id), (file.item.id, file.version.id));
     assert_eq!(content.item.space, personal);
+    let rows = changes::after(&mut w.store.read().await.unwrap(), Cursor(0), 1000).await.unwrap();
+    let left = rows.iter().rev().find(|change| change.space == w.space).unwrap();
+    assert_eq!((left.kind, left.name.as_str()), (ChangeKind::Deleted, "a"), "each space's journal tells its own half");
     assert_eq!(w.item("/").await.size, 0);
     assert!(!w.exists("/a").await);
     w.assert_clean().await;
@@ -287,6 +291,55 @@ pub async fn many_at_once_lose_nothing_and_the_journal_has_no_gaps(w: World) {
     let rows = changes::after(&mut w.store.read().await.unwrap(), before, 1000).await.unwrap();
     let cursors: Vec<i64> = rows.iter().map(|change| change.cursor.0 - before.0).collect();
     assert_eq!(cursors, (1..=150).collect::<Vec<i64>>());
+    w.assert_clean().await;
+}
+
+pub async fn two_processes_on_one_database_are_as_one(w: World) {
+    w.mkcol("/a").await;
+    let before = changes::head(&mut w.store.read().await.unwrap()).await.unwrap();
+    let domains = [w.domain.clone(), w.another_process().await];
+    assert_eq!(domains[0].instance(), domains[1].instance());
+    let puts = (0..80).map(|number| {
+        let (domain, anna) = (domains[number % 2].clone(), w.anna.clone());
+        let at = w.at(&format!("/a/{}", number / 2 % 10));
+        tokio::spawn(async move {
+            let mut upload = domain.begin_upload(&anna, &at, Intent::default()).await?;
+            upload.write(Bytes::from(vec![number as u8; 10 + number * 1000])).await?;
+            upload.commit().await.map(drop)
+        })
+    });
+    for put in futures::future::join_all(puts).await {
+        put.unwrap().unwrap();
+    }
+    let rows = changes::after(&mut w.store.read().await.unwrap(), before, 1000).await.unwrap();
+    let cursors: Vec<i64> = rows.iter().map(|change| change.cursor.0 - before.0).collect();
+    assert_eq!(cursors, (1..=80).collect::<Vec<i64>>());
+    w.assert_clean().await;
+}
+
+pub async fn an_upload_that_was_given_up_cannot_commit(w: World) {
+    let kept = w.put("/kept", &vec![1; 200_000]).await;
+    let mut slow = w.domain.begin_upload(&w.anna, &w.at("/slow"), Intent::default()).await.unwrap();
+    slow.write(Bytes::from(vec![2; 200_000])).await.unwrap();
+    w.advance(Duration::from_secs(4 * 60 + 1));
+    slow.write(Bytes::from(vec![2; 10])).await.unwrap();
+    w.advance(Duration::from_secs(4 * 60));
+    assert_eq!(w.domain.sweep().await.unwrap().uploads, 0, "it gave a sign of life");
+    w.advance(Duration::from_secs(2 * 60));
+    assert_eq!(w.domain.sweep().await.unwrap().uploads, 1);
+    assert!(matches!(slow.commit().await, Err(Error::BodyBroken)));
+    assert!(!w.exists("/slow").await);
+    // What nobody refers to goes, but not while its commit may be under way elsewhere.
+    let stray = BlobId(w.domain.now().0 / 1_000_000 << 20 | 7);
+    let mut staged = w.blobs.stage(stray).await.unwrap();
+    staged.write(Bytes::from_static(b"stray")).await.unwrap();
+    staged.publish().await.unwrap();
+    w.domain.sweep_blobs().await.unwrap();
+    assert!(w.blobs.read(stray, 0..5).await.is_ok());
+    w.advance(Duration::from_secs(2 * 60 * 60));
+    w.domain.sweep_blobs().await.unwrap();
+    assert!(w.blobs.read(stray, 0..5).await.is_err());
+    assert_eq!(w.read("/kept").await.len() as i64, kept.version.size);
     w.assert_clean().await;
 }
 

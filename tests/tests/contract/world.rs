@@ -33,6 +33,7 @@ pub struct World {
     pub anna: Principal,
     pub bert: Principal,
     pub space: SpaceId,
+    url: String,
     _folder: TempDir,
 }
 
@@ -62,14 +63,20 @@ impl World {
         let store = Store::open(url).await.expect("the store opens");
         let blobs = BlobStore::local(&folder.path().join("blobs")).expect("the blob store opens");
         let clock = Arc::new(HandClock(AtomicI64::new(1_700_000_000_000_000_000)));
-        let settings = Settings { quiet: QUIET, lease: LEASE, attempts: ATTEMPTS, ..Settings::default() };
+        let settings = settings();
         let domain =
             Domain::new(store.clone(), blobs.clone(), clock.clone(), settings, &[7; 32]).await.expect("a domain");
         let anna = user(&domain, "anna").await;
         let bert = user(&domain, "bert").await;
         let new = NewSpace { name: "mirrors".into(), manager: Some("anna".into()), quota: None };
         let space = domain.add_space(new).await.expect("a space").id;
-        Self { domain, store, blobs, clock, anna, bert, space, _folder: folder }
+        Self { domain, store, blobs, clock, anna, bert, space, url: url.to_owned(), _folder: folder }
+    }
+
+    /// The same installation as another process sees it.
+    pub async fn another_process(&self) -> Domain {
+        let store = Store::open(&self.url).await.expect("the store opens again");
+        Domain::new(store, self.blobs.clone(), self.clock.clone(), settings(), &[7; 32]).await.expect("a domain")
     }
 
     pub fn advance(&self, by: Duration) {
@@ -160,6 +167,10 @@ impl World {
         self.domain.verify(&mut |problem| report.lock().unwrap().push(problem)).await.expect("verified");
         assert_eq!(*found.lock().unwrap(), []);
     }
+}
+
+fn settings() -> Settings {
+    Settings { quiet: QUIET, lease: LEASE, attempts: ATTEMPTS, ..Settings::default() }
 }
 
 async fn user(domain: &Domain, name: &str) -> Principal {

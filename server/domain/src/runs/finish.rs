@@ -181,8 +181,11 @@ async fn no_room(db: &mut Connection, series: &Item, drafts: &[Draft]) -> Result
     let Some(space) = spaces::by_id(db, series.space).await? else { return Ok(None) };
     let membership =
         crate::Membership { space, role: stitchbox_schema::Role::Contributor, scope: crate::Scope::default() };
-    let needed = drafts.iter().map(Draft::size).sum();
-    match guard::quota(db, &membership, needed).await {
+    let needed: i64 = drafts.iter().map(Draft::size).sum();
+    // What the runs before wrote is replaced and counts no more.
+    let folder = free_for_runs(db, series.id, OUTPUT_FOLDER, "").await?;
+    let replaced = items::child(db, series.id, &folder).await?.map_or(0, |folder| folder.size);
+    match guard::quota(db, &membership, needed.saturating_sub(replaced)).await {
         Ok(()) => Ok(None),
         Err(full @ Error::QuotaExceeded { .. }) => Ok(Some(format!("The results cannot be stored: {full}."))),
         Err(other) => Err(other),

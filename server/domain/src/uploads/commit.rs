@@ -99,9 +99,10 @@ async fn settle(
     }
 }
 
-/// After trouble with the database the commit may have happened all the same; the bytes must then stay.
+/// After trouble with the database the commit may have happened all the same, and a key that is taken may be the blob's
+/// own: the bytes must then stay, and the sweep decides.
 fn is_certainly_refused(error: &Error) -> bool {
-    !matches!(error, Error::Store(_))
+    !matches!(error, Error::Store(_) | Error::Exists)
 }
 
 async fn show(
@@ -114,13 +115,20 @@ async fn show(
     let spot = destination(tx, target, now).await?;
     let replaced = spot.item.as_ref().map_or(0, |item| item.size);
     guard::quota(tx, &spot.membership, finished.blob.size - replaced).await?;
-    if let Some(session) = finished.session {
-        uploads::remove(tx, session).await?;
-    }
+    redeem(tx, finished.session).await?;
     let act = Act { actor: Some(target.principal.user), run: None, at: now };
     let place = Place { folder: &spot.folder, name: spot.name.as_str(), existing: spot.item.as_ref() };
     let meta = Meta { mtime: target.intent.mtime.unwrap_or(now), checksum: target.intent.checksum.as_ref() };
     new_version(tx, ids, place, finished, meta, act).await
+}
+
+/// Ends the session of a body in the blob store. Without its row the bytes may be swept at any moment, so nothing may be
+/// committed on them.
+pub(super) async fn redeem(tx: &mut Tx, session: Option<UploadId>) -> Result<(), Error> {
+    match session {
+        Some(session) if !uploads::remove(tx, session).await? => Err(Error::BodyBroken),
+        _ => Ok(()),
+    }
 }
 
 /// Where a version appears.
@@ -146,7 +154,9 @@ pub(super) async fn new_version(
     act: Act,
 ) -> Result<Committed, Error> {
     versions::insert_blob(tx, &finished.blob).await?;
-    let id = VersionId(ids.next(act.at));
+    // Later versions have larger ids, whatever the clocks say.
+    let before = place.existing.and_then(|old| old.version).map_or(0, |version| version.0);
+    let id = VersionId(ids.next(act.at).max(before + 1));
     let created = place.existing.is_none();
     let (item, size_before) = match place.existing {
         Some(old) => {
@@ -168,7 +178,7 @@ pub(super) async fn new_version(
         size: finished.blob.size,
         sha256: finished.blob.sha256,
         checksum: meta.checksum.map(ToString::to_string),
-        role: finished.content.as_str().to_owned(),
+        content: finished.content.as_str().to_owned(),
         mtime: meta.mtime,
         created_at: act.at,
         author: act.actor,

@@ -25,8 +25,7 @@ use std::time::Duration;
 use stitchbox_blob::Staged;
 use stitchbox_formats::SNIFF_BYTES;
 use stitchbox_schema::{BlobId, ItemId, SpaceId, Timestamp, UploadId};
-use stitchbox_store::uploads;
-use stitchbox_store::{Connection, items};
+use stitchbox_store::{Connection, items, uploads, versions};
 
 /// Bodies up to this size live in the metadata store, bytes.
 pub const SMALL_BYTES: usize = 64 * 1024;
@@ -250,7 +249,9 @@ impl Large {
         }
         self.alive_until = now.after(ABANDONED_AFTER);
         let (Some(id), until) = (self.session.id, self.alive_until) else { return Ok(()) };
-        domain.transact(move |tx| Box::pin(async move { Ok(uploads::prolong(tx, id, until).await?) })).await
+        let alive =
+            domain.transact(move |tx| Box::pin(async move { Ok(uploads::prolong(tx, id, until).await?) })).await?;
+        if alive { Ok(()) } else { Err(Error::BodyBroken) }
     }
 }
 
@@ -266,9 +267,19 @@ async fn announce(
     let now = by.at;
     let (id, blob) = (UploadId(domain.ids.next(now)), BlobId(domain.ids.next(now)));
     let expires_at = now.after(ABANDONED_AFTER);
+    // Before the row is written: whoever goes away while it waits in the queue removes it behind itself.
+    let session = Session { domain: domain.clone(), id: Some(id) };
     let (user, run) = (by.actor, by.run);
     let upload = uploads::Upload { id, space, folder, name, blob, user, run, started_at: now, expires_at };
-    let announced = domain.transact(move |tx| Box::pin(async move { Ok(uploads::insert(tx, &upload).await?) })).await;
-    announced?;
-    Ok((blob, Session { domain: domain.clone(), id: Some(id) }, expires_at))
+    let announced = domain.transact(move |tx| {
+        Box::pin(async move {
+            // Another server may have drawn the same id; bytes are never written under a name that is taken.
+            if versions::is_expected(tx, blob).await? {
+                return Err(Error::Collision);
+            }
+            Ok(uploads::insert(tx, &upload).await?)
+        })
+    });
+    announced.await?;
+    Ok((blob, session, expires_at))
 }

@@ -1,6 +1,6 @@
 //! Derived files: the outputs of a run take the same way in as every other byte, and all appear in one transaction.
 
-use super::commit::{Finished, Meta, Place, new_version};
+use super::commit::{Finished, Meta, Place, new_version, redeem};
 use super::{Session, announce, checksum::Digests};
 use crate::series::act_of_run;
 use crate::tree::{Act, discard, new_folder};
@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use stitchbox_formats::{Content, SNIFF_BYTES};
 use stitchbox_schema::{BlobId, ItemId};
 use stitchbox_store::versions::NewBlob;
-use stitchbox_store::{Connection, Tx, items, uploads};
+use stitchbox_store::{Connection, Tx, items};
 
 /// A derived file whose bytes are durable but which nobody sees yet.
 #[derive(Debug)]
@@ -43,10 +43,8 @@ pub struct Publication {
 impl Domain {
     /// Makes the bytes of a derived file of a run durable.
     pub async fn draft(&self, run: &Run, name: &str, bytes: Bytes) -> Result<Draft, Error> {
-        let mut digests = Digests::new(None);
-        digests.update(&bytes);
         let content = Content::of(bytes.get(..SNIFF_BYTES).unwrap_or(&bytes));
-        let (sha256, created_at) = (digests.finish()?, self.now());
+        let (sha256, created_at) = (digest(bytes.clone()).await?, self.now());
         let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
         let (id, body, session) = if bytes.len() <= super::SMALL_BYTES {
             (BlobId(self.ids.next(created_at)), Some(bytes.to_vec()), None)
@@ -64,6 +62,16 @@ impl Domain {
     }
 }
 
+/// SHA-256 of a whole output, which may be large: on a thread that may block.
+async fn digest(bytes: Bytes) -> Result<String, Error> {
+    let hash = move || {
+        let mut digests = Digests::new(None);
+        digests.update(&bytes);
+        digests.finish()
+    };
+    tokio::task::spawn_blocking(hash).await.map_err(|_| Error::BodyBroken)?
+}
+
 /// Shows a derived file in a folder, as a new version where one of that name is.
 pub(crate) async fn show_draft(
     tx: &mut Tx,
@@ -74,9 +82,7 @@ pub(crate) async fn show_draft(
     act: Act,
 ) -> Result<Item, Error> {
     let Draft { finished, _session, .. } = draft;
-    if let Some(session) = finished.session {
-        uploads::remove(tx, session).await?;
-    }
+    redeem(tx, finished.session).await?;
     let existing = items::child(tx, folder.id, name).await?;
     let place = Place { folder, name, existing: existing.as_ref() };
     Ok(new_version(tx, ids, place, finished, Meta { mtime: act.at, checksum: None }, act).await?.item)

@@ -1,11 +1,15 @@
 //! Ctrl-C and SIGTERM: the server drains, the folder goes, nothing is left running.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use stitchbox_tests::Daemon;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Set once a signal has come: from then on the thread below ends the demo, and nobody else does anything.
+static ENDING: AtomicBool = AtomicBool::new(false);
 
 /// From now on a signal ends the server of `daemon`, removes its folder and ends the demo.
 pub fn on_signal(daemon: &Daemon) {
@@ -21,6 +25,7 @@ pub fn on_signal(daemon: &Daemon) {
                 _ = terminate.recv() => {}
             }
         });
+        ENDING.store(true, Ordering::SeqCst);
         println!("\ndemo: ending");
         // It may be gone already: Ctrl-C in a terminal reaches the whole group.
         let _ = kill_process(server, Signal::TERM);
@@ -33,8 +38,13 @@ pub fn on_signal(daemon: &Daemon) {
     });
 }
 
-/// Returns when the server ends by itself; a signal ends the demo before that.
+/// Returns when the server ends by itself; a signal ends the demo instead.
 pub fn serve(daemon: &mut Daemon) {
     daemon.wait_forever();
+    // In a terminal Ctrl-C reaches the server at the same time; its end may be seen before the signal.
+    std::thread::sleep(Duration::from_millis(300));
+    while ENDING.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
     println!("demo: the server has ended; the end of its log:\n{}", daemon.log_tail());
 }

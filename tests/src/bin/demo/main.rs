@@ -52,6 +52,7 @@ fn main() -> ExitCode {
     if !once && good {
         println!("demo: serving until Ctrl-C");
         ending::serve(&mut daemon);
+        return ExitCode::FAILURE;
     }
     daemon.stop();
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
