@@ -18,10 +18,12 @@ impl Key {
         Self { id }
     }
 
-    /// Folder of the blob: its lowest byte, which is random.
+    /// Folder of the blob: the lowest bytes of the parts of its id (time, process, sequence) folded together, because
+    /// each part alone may stand still.
     #[must_use]
     pub fn folder(&self) -> String {
-        folder(self.id.0.to_le_bytes()[0])
+        let folded = self.id.0 ^ (self.id.0 >> 12) ^ (self.id.0 >> 22);
+        folder(folded.to_le_bytes()[0])
     }
 
     /// Path below the root of the store.
@@ -56,9 +58,9 @@ mod tests {
     #[test]
     fn a_path_is_read_back_and_a_foreign_one_is_not() {
         let key = Key::of(BlobId(0x0123_4567_89ab_cdef));
-        assert_eq!(key.path(), "blobs/ef/0123456789abcdef");
+        assert_eq!(key.path(), "blobs/fe/0123456789abcdef");
         assert_eq!(Key::parse(&key.path()), Some(BlobId(0x0123_4567_89ab_cdef)));
-        for foreign in ["blobs/00/0123456789abcdef", "blobs/ef/", "x", "blobs/ef/0123456789ABCDEF"] {
+        for foreign in ["blobs/00/0123456789abcdef", "blobs/fe/", "x", "blobs/fe/0123456789ABCDEF"] {
             assert_eq!(Key::parse(foreign), None, "{foreign}");
         }
     }

@@ -105,21 +105,16 @@ impl Extras {
         Ok(extras)
     }
 
-    /// For the children of a folder; locks and quota are those of the folder.
-    async fn of_children(
-        domain: &Domain,
-        membership: &Membership,
-        folder: &Item,
-        asked: &Asked,
-        of_folder: &Self,
-    ) -> Result<Self, Error> {
+    /// For a page of children of a folder; locks and quota are those of the folder.
+    async fn of_page(pages: &Pages, last: &str) -> Result<Self, Error> {
+        let Pages { domain, membership, folder, asked, of_folder, after, .. } = pages;
         let mut extras = Self { locks: of_folder.locks.clone(), quota: of_folder.quota, ..Self::default() };
         if asked.wants(Live::Checksums) {
-            let versions = domain.versions_shown_in(membership, folder).await?;
-            extras.checksums = versions.iter().map(|(_, version)| (version.id, checksums(version))).collect();
+            let versions = domain.versions_of_page(membership, folder, after.as_deref(), last).await?;
+            extras.checksums = versions.iter().map(|version| (version.id, checksums(version))).collect();
         }
         if asked.wants_dead() {
-            for (item, property) in domain.properties_of_children(membership, folder).await? {
+            for (item, property) in domain.properties_of_page(membership, folder, after.as_deref(), last).await? {
                 extras.dead.entry(item).or_default().push(property);
             }
         }
@@ -161,8 +156,8 @@ async fn listing(call: &Call, place: Place, asked: Asked, with_children: bool) -
         push_segment(&mut folder, SPACES_FOLDER);
         spaces_folder::entry(domain, &call.principal, &roots).write(&mut out, &folder, &asked);
     }
-    let extras = Extras::of_children(domain, &membership, &item, &asked, &extras).await?;
-    let pages = Pages { domain: domain.clone(), membership, folder: item, place, href, asked, extras, after: None };
+    let of_folder = extras;
+    let pages = Pages { domain: domain.clone(), membership, folder: item, place, href, asked, of_folder, after: None };
     let head = stream::once(std::future::ready(Ok(Bytes::from(out))));
     let rest = stream::try_unfold(Some(pages), |pages| async move {
         let Some(mut pages) = pages else { return Ok(None) };
@@ -180,7 +175,7 @@ struct Pages {
     place: Place,
     href: String,
     asked: Asked,
-    extras: Extras,
+    of_folder: Extras,
     after: Option<String>,
 }
 
@@ -189,6 +184,10 @@ impl Pages {
     async fn next(&mut self) -> Result<(String, bool), Error> {
         let after = self.after.as_deref();
         let children = self.domain.children_page(&self.membership, &self.folder, after, PAGE).await?;
+        let extras = match children.last() {
+            Some(last) => Extras::of_page(self, &last.name).await?,
+            None => Extras::default(),
+        };
         let mut out = String::with_capacity(children.len() * 512 + TAIL.len());
         let folder_path = self.place.location.path.to_string();
         let mut href = self.href.clone();
@@ -198,7 +197,7 @@ impl Pages {
             let mut entry = Entry::of_item(&self.domain, &self.membership, child);
             entry.path = format!("{}/{}", folder_path.trim_end_matches('/'), child.name);
             entry.base = &self.place.base;
-            self.extras.add_to(&mut entry, child);
+            extras.add_to(&mut entry, child);
             entry.write(&mut out, &href, &self.asked);
         }
         let more = i64::try_from(children.len()).unwrap_or(0) == PAGE;

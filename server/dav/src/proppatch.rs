@@ -3,7 +3,7 @@
 //! Not dav-server's: it refuses every name in `DAV:` and so the times clients set, sets live and dead properties in two
 //! steps without a way back, and rewrites values through a tree that loses attributes' namespaces.
 
-use crate::call::{Call, View, tokens_only};
+use crate::call::{Call, View};
 use crate::errors::Fault;
 use crate::live_properties::Live;
 use crate::mount::href_below;
@@ -29,17 +29,8 @@ pub(crate) async fn proppatch(call: &Call, body: &mut Body) -> Result<Response<B
     let names: Vec<Name> = patches.iter().map(|patch| patch.name().clone()).collect();
     let meanings: Vec<Meaning> = patches.into_iter().map(Meaning::of).collect();
     let statuses: Vec<&'static str> = if meanings.iter().all(|meaning| meaning.refusal().is_none()) {
-        let mtime = meanings.iter().rev().find_map(Meaning::mtime);
-        let changes: Vec<PropertyChange> = meanings.into_iter().filter_map(Meaning::change).collect();
-        let (domain, principal, at) = (&call.domain, &call.principal, &place.location);
-        if !changes.is_empty() || mtime.is_none() {
-            domain.change_properties(principal, at, changes, &conditions).await?;
-            if let Some(mtime) = mtime {
-                domain.set_mtime(principal, at, mtime, &tokens_only(&conditions)).await?;
-            }
-        } else if let Some(mtime) = mtime {
-            domain.set_mtime(principal, at, mtime, &conditions).await?;
-        }
+        let changes = meanings.into_iter().filter_map(Meaning::change).collect();
+        call.domain.change_properties(&call.principal, &place.location, changes, &conditions).await?;
         vec![OK; names.len()]
     } else {
         meanings.iter().map(|meaning| meaning.refusal().unwrap_or(NOT_DONE)).collect()
@@ -58,7 +49,6 @@ const NOT_DONE: &str = "424 Failed Dependency";
 
 /// What an instruction comes down to.
 enum Meaning {
-    SetMtime(Timestamp),
     Change(PropertyChange),
     /// Taking away what is only ever written.
     Nothing,
@@ -74,7 +64,7 @@ impl Meaning {
         );
         match patch {
             Patch::Set(element) if is_mtime => match time(&element) {
-                Some(mtime) => Self::SetMtime(mtime),
+                Some(mtime) => Self::Change(PropertyChange::Mtime(mtime)),
                 None => Self::Refused(UNREADABLE),
             },
             patch if Live::of(patch.name()).is_some() => Self::Refused(PROTECTED),
@@ -90,21 +80,14 @@ impl Meaning {
     fn refusal(&self) -> Option<&'static str> {
         match self {
             Self::Refused(status) => Some(status),
-            Self::SetMtime(_) | Self::Change(_) | Self::Nothing => None,
-        }
-    }
-
-    fn mtime(&self) -> Option<Timestamp> {
-        match self {
-            Self::SetMtime(mtime) => Some(*mtime),
-            Self::Change(_) | Self::Nothing | Self::Refused(_) => None,
+            Self::Change(_) | Self::Nothing => None,
         }
     }
 
     fn change(self) -> Option<PropertyChange> {
         match self {
             Self::Change(change) => Some(change),
-            Self::SetMtime(_) | Self::Nothing | Self::Refused(_) => None,
+            Self::Nothing | Self::Refused(_) => None,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::request_body;
 use crate::request_headers::{Depth, depth, mtime, overwrite};
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
-use stitchbox_domain::{CopyDepth, Item, Relocated};
+use stitchbox_domain::{CopyDepth, Item, PropertyChange, Relocated};
 
 pub(crate) async fn relocate(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {
     request_body::none(body).await?;
@@ -18,7 +18,8 @@ pub(crate) async fn relocate(call: &Call, body: &mut Body) -> Result<Response<Bo
     let domain = &call.domain;
     let relocated = domain.relocate(&call.principal, &from.location, &to.location, overwrite, &conditions).await?;
     let Some(mtime) = mtime(&call.headers) else { return Ok(answer(call, &relocated, &relocated.item)) };
-    domain.set_mtime(&call.principal, &to.location, mtime, &tokens_only(&conditions)).await?;
+    let changes = vec![PropertyChange::Mtime(mtime)];
+    domain.change_properties(&call.principal, &to.location, changes, &tokens_only(&conditions)).await?;
     let mut response = answer(call, &relocated, &Item { mtime, ..relocated.item.clone() });
     mtime_accepted(&mut response);
     Ok(response)

@@ -60,19 +60,25 @@ impl Domain {
         settings: Settings,
         token_key: &[u8],
     ) -> Result<Self, Error> {
-        let ids = Arc::new(Ids::default());
-        let proposed = format!("sb{:x}", ids.next(clock.now()));
-        let instance: Result<String, Error> = store
-            .write(move |tx| Box::pin(async move { Ok(settings::get_or_insert(tx, "instance", &proposed).await?) }))
+        let now = clock.now();
+        let started: Result<(i64, String), Error> = store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let process = settings::next_process(tx).await?;
+                    let proposed = format!("sb{:x}", Ids::new(process).next(now));
+                    Ok((process, settings::get_or_insert(tx, "instance", &proposed).await?))
+                })
+            })
             .await;
+        let (process, instance) = started?;
         Ok(Self {
             store,
             blobs,
             clock,
-            ids,
+            ids: Arc::new(Ids::new(process)),
             settings: Arc::new(settings),
             auth: Arc::new(Auth::new(token_key)),
-            instance: instance?.into(),
+            instance: instance.into(),
             changed: Arc::new(Notify::new()),
             run_changed: Arc::new(Notify::new()),
         })

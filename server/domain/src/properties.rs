@@ -22,6 +22,8 @@ pub enum PropertyChange {
         /// Local name.
         name: String,
     },
+    /// Give the item this modification time.
+    Mtime(Timestamp),
 }
 
 impl Domain {
@@ -30,14 +32,16 @@ impl Domain {
         Ok(properties::of_item(&mut *self.store.read().await?, item.id).await?)
     }
 
-    /// The dead properties of all children of a folder.
-    pub async fn properties_of_children(
+    /// The dead properties of the items of a page of a listing: names after `after` up to `last`.
+    pub async fn properties_of_page(
         &self,
         membership: &Membership,
         folder: &Item,
+        after: Option<&str>,
+        last: &str,
     ) -> Result<Vec<(ItemId, Property)>, Error> {
         membership.check(Action::Read, folder)?;
-        Ok(properties::of_children(&mut *self.store.read().await?, folder.id).await?)
+        Ok(properties::of_page(&mut *self.store.read().await?, folder.id, after, last).await?)
     }
 
     /// Applies all steps in order, or none.
@@ -52,41 +56,21 @@ impl Domain {
         let work = self.transact(move |tx| {
             Box::pin(async move {
                 let item = writable(tx, &principal, &at, &conditions, now).await?;
+                // First: it gives the root of a space the time of the change, which a step may set otherwise.
+                touched(tx, &principal, &item, now).await?;
                 for step in &steps {
                     match step {
+                        PropertyChange::Mtime(mtime) => items::set_mtime(tx, item.id, *mtime).await?,
                         PropertyChange::Set(property) => properties::set(tx, item.id, property).await?,
                         PropertyChange::Remove { namespace, name } => {
                             properties::remove(tx, item.id, namespace, name).await?;
                         }
                     }
                 }
-                touched(tx, &principal, &item, now).await
-            })
-        });
-        work.await?;
-        self.announce();
-        Ok(())
-    }
-
-    /// Sets the modification time.
-    pub async fn set_mtime(
-        &self,
-        principal: &Principal,
-        at: &Location,
-        mtime: Timestamp,
-        conditions: &Conditions,
-    ) -> Result<(), Error> {
-        let (principal, at, conditions, now) = (principal.clone(), at.clone(), conditions.clone(), self.now());
-        let work = self.transact(move |tx| {
-            Box::pin(async move {
-                let item = writable(tx, &principal, &at, &conditions, now).await?;
-                touched(tx, &principal, &item, now).await?;
-                items::set_mtime(tx, item.id, mtime).await?;
                 Ok(())
             })
         });
-        let done = work.await;
-        done?;
+        work.await?;
         self.announce();
         Ok(())
     }

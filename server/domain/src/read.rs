@@ -90,14 +90,16 @@ impl Domain {
         version_of(&mut *self.store.read().await?, item).await
     }
 
-    /// The versions shown by all files of a folder, each with its file's name: one query for a listing.
-    pub async fn versions_shown_in(
+    /// The versions shown by the files of a page of a listing: names after `after` up to `last`.
+    pub async fn versions_of_page(
         &self,
         membership: &Membership,
         folder: &Item,
-    ) -> Result<Vec<(String, Version)>, Error> {
+        after: Option<&str>,
+        last: &str,
+    ) -> Result<Vec<Version>, Error> {
         membership.check(Action::Read, folder)?;
-        Ok(versions::shown_in(&mut *self.store.read().await?, folder.id).await?)
+        Ok(versions::shown_in_page(&mut *self.store.read().await?, folder.id, after, last).await?)
     }
 
     /// All versions of a file, newest first.

@@ -1,9 +1,8 @@
 //! Clearing away what crashes and broken uploads left: late, and only what nobody can refer to.
 
-use crate::{Domain, Error};
+use crate::{Domain, Error, Ids};
 use futures::TryStreamExt;
 use std::time::Duration;
-use stitchbox_schema::BlobId;
 use stitchbox_store::{locks, uploads, versions};
 
 /// A blob nobody refers to is left alone for this long: its commit may be under way on another server.
@@ -39,11 +38,13 @@ impl Domain {
     /// Goes through the whole blob store for blobs that no version and no upload refers to: what a crash between
     /// publishing and committing left. Slow on a large store; once a day is enough.
     pub async fn sweep_blobs(&self) -> Result<Swept, Error> {
-        let young = made_at(BlobId(self.ids.next(self.now()))).saturating_sub(GRACE);
+        let now = self.now();
         let mut swept = Swept::default();
         let mut published = self.blobs.list().await?;
         while let Some(blob) = published.try_next().await? {
-            if made_at(blob) >= young || versions::is_expected(&mut *self.store.read().await?, blob).await? {
+            if Ids::made_at(blob.0).after(GRACE) >= now
+                || versions::is_expected(&mut *self.store.read().await?, blob).await?
+            {
                 continue;
             }
             self.blobs.delete(blob).await?;
@@ -51,9 +52,4 @@ impl Domain {
         }
         Ok(swept)
     }
-}
-
-/// The time an id was made: its upper bits are milliseconds since 1970.
-fn made_at(blob: BlobId) -> Duration {
-    Duration::from_millis(u64::try_from(blob.0 >> crate::clock::RANDOM_BITS).unwrap_or(0))
 }

@@ -24,14 +24,23 @@ pub async fn of_item(db: &mut Connection, item: ItemId) -> Result<Vec<Property>,
     rows.iter().map(|row| property(row, 0)).collect()
 }
 
-/// The dead properties of all children of a folder, each with its item: one query for a whole listing.
-pub async fn of_children(db: &mut Connection, folder: ItemId) -> Result<Vec<(ItemId, Property)>, StoreError> {
+/// The dead properties of the children of a folder whose names sort after `after` and not after `last`, each with its
+/// item: one query for a page of a listing.
+pub async fn of_page(
+    db: &mut Connection,
+    folder: ItemId,
+    after: Option<&str>,
+    last: &str,
+) -> Result<Vec<(ItemId, Property)>, StoreError> {
     let rows = sqlx::query(
         "SELECT properties.item_id, properties.namespace, properties.name, properties.value
-         FROM properties JOIN items ON items.id = properties.item_id WHERE items.parent_id = $1
+         FROM properties JOIN items ON items.id = properties.item_id
+         WHERE items.parent_id = $1 AND items.name > $2 AND items.name <= $3
          ORDER BY properties.item_id, properties.namespace, properties.name",
     )
     .bind(folder.0)
+    .bind(after.unwrap_or(""))
+    .bind(last)
     .fetch_all(db)
     .await?;
     rows.iter().map(|row| Ok((ItemId(row.try_get(0)?), property(row, 1)?))).collect()

@@ -20,6 +20,18 @@ pub async fn get_or_insert(tx: &mut Tx, name: &str, value: &str) -> Result<Strin
     Ok(get(tx, name).await?.unwrap_or_else(|| value.to_owned()))
 }
 
+/// Counts the processes that were ever started on this database; returns the new count.
+pub async fn next_process(tx: &mut Tx) -> Result<i64, StoreError> {
+    let row = sqlx::query(
+        "INSERT INTO settings (name, value) VALUES ('processes', '1')
+         ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(settings.value AS BIGINT) + 1 AS TEXT)
+         RETURNING CAST(value AS BIGINT)",
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(row.try_get(0)?)
+}
+
 /// How far the named reader of the journal has come; zero if it never read.
 pub async fn cursor(db: &mut Connection, reader: &str) -> Result<Cursor, StoreError> {
     let row = sqlx::query("SELECT position FROM cursors WHERE name = $1").bind(reader).fetch_optional(db).await?;
