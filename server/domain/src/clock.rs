@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::Mutex;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use stitchbox_schema::Timestamp;
 
 /// Where the time comes from.
@@ -57,6 +57,12 @@ impl Ids {
         (last.0 << (PROCESS_BITS + SEQUENCE_BITS)) | (self.process << SEQUENCE_BITS) | last.1
     }
 
+    /// As [`Ids::next`], and larger than `earlier`, which another process may have drawn by a clock ahead of ours.
+    pub fn next_after(&self, now: Timestamp, earlier: i64) -> i64 {
+        let id = self.next(now);
+        if id > earlier { id } else { self.next(Self::made_at(earlier).after(Duration::from_millis(1))) }
+    }
+
     /// When an id was made, by the clock of its process, to the millisecond.
     #[must_use]
     pub fn made_at(id: i64) -> Timestamp {
@@ -81,6 +87,15 @@ mod tests {
             earlier = id;
         }
         assert!(ids.next(Timestamp(0)) > earlier);
+    }
+
+    #[test]
+    fn an_id_can_be_made_later_than_another_processes() {
+        let (behind, ahead) = (Ids::new(1), Ids::new(2));
+        let drawn = ahead.next(NOW.after(Duration::from_secs(60)));
+        let after = behind.next_after(NOW, drawn);
+        assert!(after > drawn && after != ahead.next(NOW));
+        assert!(behind.next(NOW) > after);
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Domain {
         }
         supersede(tx, folder.id, now).await?;
         // Later runs have larger ids, even if a clock was set back or two servers' clocks differ.
-        let id = RunId(latest.map_or(0, |run| run.id.0 + 1).max(self.ids.next(now)));
+        let id = RunId(self.ids.next_after(now, latest.map_or(0, |run| run.id.0)));
         let run = Run {
             id,
             space: folder.space,

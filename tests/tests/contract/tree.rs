@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stitchbox_domain::uploads::{Checksum, Intent};
 use stitchbox_domain::{
-    Conditions, EntityTags, Error, ItemPath, Location, LockRequest, Principal, Refusal, Scope, StateCondition,
+    Conditions, EntityTags, Error, Ids, ItemPath, Location, LockRequest, Principal, Refusal, Scope, StateCondition,
     StateList, StateTest,
 };
 use stitchbox_schema::{BlobId, Cursor, Role, SpaceKind};
@@ -330,7 +330,7 @@ pub async fn an_upload_that_was_given_up_cannot_commit(w: World) {
     assert!(matches!(slow.commit().await, Err(Error::BodyBroken)));
     assert!(!w.exists("/slow").await);
     // What nobody refers to goes, but not while its commit may be under way elsewhere.
-    let stray = BlobId(w.domain.now().0 / 1_000_000 << 20 | 7);
+    let stray = BlobId(Ids::new(999).next(w.domain.now()));
     let mut staged = w.blobs.stage(stray).await.unwrap();
     staged.write(Bytes::from_static(b"stray")).await.unwrap();
     staged.publish().await.unwrap();

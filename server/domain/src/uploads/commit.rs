@@ -156,7 +156,7 @@ pub(super) async fn new_version(
     versions::insert_blob(tx, &finished.blob).await?;
     // Later versions have larger ids, whatever the clocks say.
     let before = place.existing.and_then(|old| old.version).map_or(0, |version| version.0);
-    let id = VersionId(ids.next(act.at).max(before + 1));
+    let id = VersionId(ids.next_after(act.at, before));
     let created = place.existing.is_none();
     let (item, size_before) = match place.existing {
         Some(old) => {
