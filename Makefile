@@ -40,7 +40,7 @@ demo: setup-build
 test: setup
 	$(CARGO) build --workspace --all-targets
 	@mkdir -p $(TARGET)
-	$(CARGO) test --workspace 2>&1 | tee $(TARGET)/test.log
+	$(CARGO) test --workspace --no-fail-fast 2>&1 | tee $(TARGET)/test.log
 	@skipped=$$(grep -ac 'SKIPPED ' $(TARGET)/test.log || true); \
 	if [ "$$skipped" != 0 ]; then \
 	    echo "make test: passed, except for $$skipped skipped:"; grep -a 'SKIPPED ' $(TARGET)/test.log; \

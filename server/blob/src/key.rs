@@ -58,9 +58,9 @@ mod tests {
     #[test]
     fn a_path_is_read_back_and_a_foreign_one_is_not() {
         let key = Key::of(BlobId(0x0123_4567_89ab_cdef));
-        assert_eq!(key.path(), "blobs/fe/0123456789abcdef");
+        assert_eq!(key.path(), "blobs/75/0123456789abcdef");
         assert_eq!(Key::parse(&key.path()), Some(BlobId(0x0123_4567_89ab_cdef)));
-        for foreign in ["blobs/00/0123456789abcdef", "blobs/fe/", "x", "blobs/fe/0123456789ABCDEF"] {
+        for foreign in ["blobs/00/0123456789abcdef", "blobs/75/", "x", "blobs/75/0123456789ABCDEF"] {
             assert_eq!(Key::parse(foreign), None, "{foreign}");
         }
     }
