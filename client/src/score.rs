@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use hdf5_reader::Hdf5File;
 use ndarray::{Array2, Ix2};
 use serde::Deserialize;
+use stitchbox_recipe::{Recipe, ReferenceChoice};
 use stitchbox_simulate::score::{NullSpace, profile_nm, residual_nm, rms_nm};
-use stitchbox_simulate::{Case, Parameters, Simulated, noise_only, npy, simulate};
-use stitchbox_stitch::{Options, Placed, stitch};
-use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, SubAperture};
+use stitchbox_simulate::{Case, Parameters, limit_nm, npy, simulate};
+use stitchbox_stitch::{Options, Reference};
+use stitchbox_surface::HeightMap;
 
 use crate::exit::Failure;
 
@@ -43,16 +44,16 @@ struct Series {
 const PROFILE_BINS: usize = 40;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let map = read_map(&args.stitched)?;
+    let (map, recipe) = read_map(&args.stitched)?;
     let truth = read_truth(&args.truth.join("truth_nm.npy"))?;
     let series = read_series(&args.truth.join("positions.json"))?;
-    let null = null_space(&series);
+    let null = null_space(&series, &recipe);
     let unusable = |error: stitchbox_simulate::score::TruthTooSmall| Failure::unusable(error.to_string());
     let residual = residual_nm(&map, &truth, null).map_err(unusable)?;
     let error_nm = rms_nm(&residual);
     let bins = profile_nm(&residual, PROFILE_BINS);
     let profile = (bins.iter().map(|b| b * b).sum::<f64>() / bins.len().max(1) as f64).sqrt();
-    let limit_nm = limit(&series, null)?;
+    let limit_nm = limit(&series, &recipe, null)?;
     if args.json {
         let object = serde_json::json!({
             "error_nm": error_nm,
@@ -74,8 +75,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What no data of the series determine, judged by its offsets: a scan along x, or along both axes.
-fn null_space(series: &Series) -> NullSpace {
+/// What no data of the series determine, judged by the recipe and the offsets: with a given reference only a plane;
+/// else by whether it is a scan along x, or along both axes.
+fn null_space(series: &Series, recipe: &Recipe) -> NullSpace {
+    if matches!(recipe.stitch.reference, ReferenceChoice::None | ReferenceChoice::File(_)) {
+        return NullSpace::Plane;
+    }
     if series.y_px.iter().any(|y| Some(y) != series.y_px.first()) {
         return NullSpace::Quadratic;
     }
@@ -97,42 +102,23 @@ fn words(null: NullSpace) -> String {
     }
 }
 
-fn limit(series: &Series, null: NullSpace) -> Result<Option<f64>, Failure> {
+fn limit(series: &Series, recipe: &Recipe, null: NullSpace) -> Result<Option<f64>, Failure> {
     let (Some(case), Some(seed)) = (&series.case, series.seed) else { return Ok(None) };
     let case: Case =
         case.parse().map_err(|error: stitchbox_simulate::UnknownCase| Failure::unusable(error.to_string()))?;
-    let noise = noise_only(&simulate(&Parameters { case, seed, sigma_nm: series.noise_sigma_nm }));
-    let placed = placed(&noise);
-    let options = Options { robust: false, ..Options::default() };
-    let solved = stitch(&placed, &options, &())
-        .map_err(|error| Failure::failed(format!("the limit could not be computed: {error}")))?;
-    let residual =
-        residual_nm(&solved.height, &noise.truth_nm, null).map_err(|error| Failure::unusable(error.to_string()))?;
-    Ok(Some(rms_nm(&residual)))
+    let simulated = simulate(&Parameters { case, seed, sigma_nm: series.noise_sigma_nm });
+    let reference = match recipe.stitch.reference {
+        // a reference that is given leaves nothing to be found, as one that is zero
+        ReferenceChoice::None | ReferenceChoice::File(_) => Reference::None,
+        ReferenceChoice::Pixelwise => Reference::Pixelwise,
+        ReferenceChoice::Smooth => Reference::Smooth,
+    };
+    let options = Options { terms: recipe.stitch.terms, reference, robust: false };
+    limit_nm(&simulated, &options, null).map(Some).map_err(|error| Failure::failed(error.to_string()))
 }
 
-fn placed(simulated: &Simulated) -> Vec<Placed> {
-    let offsets = simulated.x_px.iter().zip(&simulated.y_px);
-    simulated
-        .sub_apertures
-        .iter()
-        .zip(offsets)
-        .enumerate()
-        .map(|(k, (map, (x, y)))| Placed {
-            sub_aperture: SubAperture {
-                name: format!("sub_{:02}", k + 1),
-                map: map.clone(),
-                window: DetectorWindow { column: 0, row: 0 },
-                position_mm: None,
-                instrument: Instrument::default(),
-            },
-            x_mm: x * simulated.pixel_mm,
-            y_mm: y * simulated.pixel_mm,
-        })
-        .collect()
-}
-
-fn read_map(path: &Path) -> Result<HeightMap, Failure> {
+/// The heights and the recipe they were stitched with.
+fn read_map(path: &Path) -> Result<(HeightMap, Recipe), Failure> {
     let path = if path.is_dir() { path.join("height.h5") } else { path.to_owned() };
     let unreadable =
         |error: hdf5_reader::error::Error| Failure::failed(format!("{} could not be read: {error}", path.display()));
@@ -142,7 +128,10 @@ fn read_map(path: &Path) -> Result<HeightMap, Failure> {
     let heights = heights
         .into_dimensionality::<Ix2>()
         .map_err(|_| Failure::unusable(format!("{}: the heights are not a map", path.display())))?;
-    Ok(HeightMap::from_heights_nm(heights, None))
+    let recipe = file.dataset("/entry/process/recipe").map_err(unreadable)?.read_string().map_err(unreadable)?;
+    let recipe = Recipe::parse(&recipe)
+        .map_err(|error| Failure::unusable(format!("{}: the recipe in it: {error}", path.display())))?;
+    Ok((HeightMap::from_heights_nm(heights, None), recipe))
 }
 
 fn read_truth(path: &Path) -> Result<Array2<f64>, Failure> {
@@ -167,8 +156,15 @@ mod tests {
 
     #[test]
     fn the_offsets_tell_what_is_open() {
+        let null_space = |series: &Series| super::null_space(series, &Recipe::default());
         assert_eq!(null_space(&series(&[0, 50, 93], &[0, 0, 0])), NullSpace::XScan { period: None });
         assert_eq!(null_space(&series(&[0, 50, 100], &[0, 0, 0])), NullSpace::XScan { period: Some(50) });
         assert_eq!(null_space(&series(&[0, 50, 93], &[0, 3, 0])), NullSpace::Quadratic);
+    }
+
+    #[test]
+    fn a_given_reference_leaves_only_the_plane_open() {
+        let recipe = Recipe::parse("[stitch]\nreference = \"none\"\n").unwrap();
+        assert_eq!(null_space(&series(&[0, 50, 100], &[0, 0, 0]), &recipe), NullSpace::Plane);
     }
 }

@@ -16,17 +16,21 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 7)]
     seed: u64,
     /// Noise of a pixel (1 sigma), nm
-    #[arg(long, default_value_t = 0.5, value_name = "NM")]
+    #[arg(long, default_value_t = 0.5, value_name = "NM", allow_negative_numbers = true, value_parser = noise)]
     sigma: f64,
     /// Folder to write into; made if it is not there
     #[arg(short, long, value_name = "FOLDER")]
     output: PathBuf,
 }
 
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    if !(args.sigma.is_finite() && args.sigma >= 0.0) {
-        return Err(Failure::unusable(format!("--sigma {} is not a noise in nm", args.sigma)));
+fn noise(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(sigma) if sigma.is_finite() && sigma >= 0.0 => Ok(sigma),
+        _ => Err("a noise is a number of nanometres, zero or more".to_owned()),
     }
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let failed =
         |error: std::io::Error| Failure::failed(format!("{} could not be written: {error}", args.output.display()));
     std::fs::create_dir_all(&args.output).map_err(failed)?;

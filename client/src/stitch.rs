@@ -8,7 +8,9 @@ use std::time::SystemTime;
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use stitchbox_formats::SNIFF_BYTES;
-use stitchbox_recipe::{InputFile, RECIPE_NAME, Recipe, Role, RunContext, RunFailure, RunOutput, parse_size};
+use stitchbox_recipe::{
+    Clock, InputFile, Recipe, RecipeOrigin, Role, RunContext, RunFailure, RunOutput, parse_size, recipe_among,
+};
 use stitchbox_report::UnixTime;
 use stitchbox_stitch::Progress;
 
@@ -52,19 +54,27 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             .build_global()
             .map_err(|error| Failure::failed(format!("{threads} threads could not be started: {error}")))?;
     }
-    let recipe_path = args.recipe.clone().or_else(|| Some(args.folder.join(RECIPE_NAME)).filter(|path| path.is_file()));
+    let files = files(&args.folder)?;
+    let own_recipe = || recipe_among(files.iter().map(|(name, _)| name.as_str())).map(|name| args.folder.join(name));
+    let recipe_path = args.recipe.clone().or_else(own_recipe);
     let recipe_text = recipe_path.as_deref().map(read_text).transpose()?;
-    let recipe = match &recipe_text {
-        Some(text) => Recipe::parse(text).map_err(|error| Failure::unusable(error.to_string()))?,
-        None => Recipe::default(),
+    let recipe = match (&recipe_text, &args.recipe) {
+        (Some(text), None) => Recipe::parse(text).map_err(|error| Failure::unusable(error.to_string()))?,
+        (Some(text), Some(path)) => Recipe::parse(text).map_err(|error| {
+            Failure::unusable(format!("{}, line {}: {}", path.display(), error.line, error.message))
+        })?,
+        (None, _) => Recipe::default(),
     };
-    let inputs = inputs(&args.folder, &recipe)?;
+    let inputs = inputs(files, &recipe)?;
     let title =
         fs::canonicalize(&args.folder).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
     let agent = args.agent.clone().or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "a local user".to_owned());
     let software = concat!("stitchbox ", env!("CARGO_PKG_VERSION"));
     let mut context = RunContext::new(title.as_deref().unwrap_or("series"), &agent, software, now());
-    context.clock = Some(now);
+    context.clock = Some(Clock::new(now));
+    if let Some(path) = &args.recipe {
+        context.recipe_origin = RecipeOrigin::Elsewhere(path.display().to_string());
+    }
     context.memory_limit = memory_limit;
     let bar = Bar::new(!args.json && std::io::stderr().is_terminal());
     let result = stitchbox_recipe::run(&inputs, &recipe, recipe_text.as_deref(), &context, &bar);
@@ -95,30 +105,37 @@ fn read_text(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| Failure::failed(format!("{} could not be read: {error}", path.display())))
 }
 
-/// The files of a folder, without its subfolders; hidden files do not count. What is no part of a series is not hashed.
-fn inputs(folder: &Path, recipe: &Recipe) -> Result<Vec<InputFile>, Failure> {
-    let failed =
-        |path: &Path, error: std::io::Error| Failure::failed(format!("{} could not be read: {error}", path.display()));
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::failed(format!("{} could not be read: {error}", path.display()))
+}
+
+/// Name and path of the files of a folder, without its subfolders; hidden files do not count.
+fn files(folder: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(|error| failed(folder, error))? {
-        let entry = entry.map_err(|error| failed(folder, error))?;
+    for entry in fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
+        let entry = entry.map_err(|error| unreadable(folder, &error))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if entry.path().is_file() && !name.starts_with('.') {
             files.push((name, entry.path()));
         }
     }
     files.sort();
+    Ok(files)
+}
+
+/// The files by their hash; what is no part of a series is not hashed.
+fn inputs(files: Vec<(String, PathBuf)>, recipe: &Recipe) -> Result<Vec<InputFile>, Failure> {
     files
         .into_par_iter()
         .map(|(name, path)| {
             let mut head = Vec::with_capacity(SNIFF_BYTES);
             fs::File::open(&path)
                 .and_then(|file| file.take(SNIFF_BYTES as u64).read_to_end(&mut head))
-                .map_err(|error| failed(&path, error))?;
+                .map_err(|error| unreadable(&path, &error))?;
             if recipe.classify(&name, &head) == Role::Foreign {
                 return Ok(InputFile { name, path, sha256: String::new(), version: None });
             }
-            InputFile::from_path(&name, &path).map_err(|error| failed(&path, error))
+            InputFile::from_path(&name, &path).map_err(|error| unreadable(&path, &error))
         })
         .collect()
 }

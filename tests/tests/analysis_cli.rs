@@ -1,4 +1,6 @@
 //! `stitchbox` offline: simulate and stitch by the command line, the same digest whatever the thread count.
+//!
+//! Everything here is complete without the shared data; where they lie beside the repository, one test more uses them.
 
 use std::fs;
 use std::path::Path;
@@ -41,7 +43,11 @@ fn simulate_writes_genuine_files_and_the_truth_and_is_repeatable() {
         assert_eq!(bytes, fs::read(two.join(name)).expect("readable"), "{name}: the same seed, the same bytes");
         assert_ne!(bytes, fs::read(other.join(name)).expect("readable"), "{name}: another seed, another mirror");
     }
-    stitchbox(&["simulate", "--case", "Z", "--seed", "7", "-o", text(&folder.path().join("z"))]).refused();
+    let wrong = text(&folder.path().join("z")).to_owned();
+    for arguments in [["--case", "Z"], ["--sigma", "-1"], ["--sigma", "nan"]] {
+        let refused = stitchbox(&[&["simulate", "-o", &wrong], &arguments[..]].concat()).refused();
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {refused:?}");
+    }
 }
 
 fn list(folder: &Path) -> Vec<String> {
@@ -100,6 +106,11 @@ fn memory_may_be_limited_without_changing_the_digest() {
     let free = stitch(&input, &folder.path().join("free"), &[]);
     let tight = stitch(&input, &folder.path().join("tight"), &["--memory", "64 MiB"]);
     assert_eq!(free["digest"], tight["digest"]);
+    let out = folder.path().join("none");
+    let refused = stitchbox(&["stitch", text(&input), "-o", text(&out), "--memory", "1M"]).refused();
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    assert!(refused.stderr.contains("5 files") && refused.stderr.contains("memory"), "{refused:?}");
+    assert!(!out.exists(), "nothing is written");
 }
 
 #[test]
@@ -111,6 +122,20 @@ fn a_recipe_in_the_folder_is_followed() {
     fs::write(input.join("stitch.toml"), "[stitch]\nreference = \"none\"\n").expect("writable");
     let without = stitch(&input, &folder.path().join("b"), &[]);
     assert_ne!(plain["digest"], without["digest"]);
+    let other = folder.path().join("other.toml");
+    fs::write(&other, "[stitch]\nrobust = true\n").expect("writable");
+    let instead = stitch(&input, &folder.path().join("other"), &["--recipe", text(&other)]);
+    assert_eq!(plain["digest"], instead["digest"], "the recipe of the command line is followed");
+    let provenance = |out: &str| -> Value {
+        let bytes = fs::read(folder.path().join(out).join("provenance.json")).expect("readable");
+        serde_json::from_slice(&bytes).expect("JSON")
+    };
+    let recipes = |out: &str| {
+        let provenance = provenance(out);
+        let entities = provenance["entity"].as_object().expect("entities").values();
+        entities.filter(|entity| entity["sbx:role"] == "recipe").count()
+    };
+    assert_eq!((recipes("b"), recipes("other")), (1, 0), "only the recipe that was used is listed");
     fs::write(input.join("stitch.toml"), "[stitch]\nreference = \"nonsense\"\n").expect("writable");
     let refused = stitchbox(&["stitch", text(&input), "-o", text(&folder.path().join("c"))]).refused();
     assert!(refused.stderr.contains("nonsense") && refused.stderr.contains("stitch.toml"), "{refused:?}");
@@ -131,7 +156,19 @@ fn bad_input_is_refused_with_a_sentence() {
             said.succeeded();
         } else {
             let refused = said.refused();
-            assert!(refused.stderr.trim().contains(' '), "{damage:?}: {refused:?}");
+            assert_eq!(refused.status.code(), Some(3), "{damage:?}: {refused:?}");
+            let word = match damage {
+                Damage::Truncated => "sub_02.dat: the file is truncated",
+                Damage::WrongMagic => "sub_02.dat: the file begins with de ad 00 01",
+                Damage::AbsurdSizes => "sub_02.dat: the",
+                Damage::OtherPixelSize => "pixel size",
+                Damage::NoLateralCalibration => "lateral calibration",
+                Damage::NoPositions => "position",
+                Damage::NoOverlap => "overlap",
+                Damage::ZeroValid => "sub_02.dat: there is no valid pixel",
+                Damage::PdfAmong => "",
+            };
+            assert!(refused.stderr.contains(word), "{damage:?} does not say \"{word}\": {refused:?}");
             assert!(!out.join("height.h5").exists(), "{damage:?}: nothing half-done");
         }
     }

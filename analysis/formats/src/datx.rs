@@ -40,11 +40,12 @@ pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<SubApert
     let map = HeightMap::new(heights, valid, pixel_size(&of_map, &settings)).map_err(|_| dimensions)?;
 
     let comment = settings.text("Data Attributes.Comment").filter(|c| !c.is_empty());
+    let stage_mm = stage_position(&settings);
     Ok(SubAperture {
         name: name.to_owned(),
         map,
         window: window(&of_map),
-        position_mm: comment.as_deref().and_then(position::from_comment).or_else(|| stage_position(&settings)),
+        position_mm: comment.as_deref().and_then(position::from_comment).or(stage_mm),
         instrument: Instrument {
             format: crate::Format::Datx.to_string(),
             wavelength_nm: factors.wavelength_m().map(|metres| metres * NM_PER_M),
@@ -53,6 +54,7 @@ pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<SubApert
             comment,
             objective: settings.text("Data Attributes.Objective").filter(|o| !o.is_empty()),
             part: settings.text("Data Attributes.Part Number").filter(|p| !p.is_empty()),
+            stage_mm,
         },
     })
 }

@@ -23,6 +23,7 @@ pub use limits::Limits;
 pub use metropro::{
     IntensityBlock, MetroPro, MetroProHeader, PhaseWindow, Stage, WriteError, read_metropro, write_metropro,
 };
+pub use position::from_comment as position_in_comment;
 pub use sniff::{Format, SNIFF_BYTES, Sniff, sniff};
 
 use stitchbox_surface::SubAperture;

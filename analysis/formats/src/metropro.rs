@@ -72,17 +72,20 @@ impl MetroPro {
     /// mirror by +x makes the camera look at mirror coordinate -x.
     #[must_use]
     pub fn position_mm(&self) -> Option<(f64, f64)> {
-        position::from_comment(&self.header.comment).or_else(|| {
-            let stage = &self.header.stage;
-            let set = stage.state != 0;
-            set.then(|| position::from_stage_inches(f64::from(stage.x_inches), f64::from(stage.y_inches))).flatten()
-        })
+        position::from_comment(&self.header.comment).or_else(|| self.stage_mm())
+    }
+
+    /// The position by the stage coordinates alone.
+    fn stage_mm(&self) -> Option<(f64, f64)> {
+        let stage = &self.header.stage;
+        let set = stage.state != 0;
+        set.then(|| position::from_stage_inches(f64::from(stage.x_inches), f64::from(stage.y_inches))).flatten()
     }
 
     /// The sub-aperture of this file under the given name.
     #[must_use]
     pub fn into_sub_aperture(self, name: &str) -> SubAperture {
-        let position_mm = self.position_mm();
+        let (position_mm, stage_mm) = (self.position_mm(), self.stage_mm());
         let Self { header, map } = self;
         let text = |text: String| (!text.is_empty()).then_some(text);
         SubAperture {
@@ -98,6 +101,7 @@ impl MetroPro {
                 comment: text(header.comment),
                 objective: text(header.objective_name),
                 part: text(header.part_name),
+                stage_mm,
             },
         }
     }

@@ -8,7 +8,7 @@ const MM_PER_INCH: f64 = 25.4;
 /// Position (x, y) in mm from a comment such as `Position= 1  X-coord= -32.75  X-shift= 0.929  Y-coord= 0.5`: minus
 /// the coordinates. A coordinate that is not given is 0; with neither there is no position. Case, spaces around the
 /// signs, `_` or nothing for `-`, `:` for `=` and a decimal comma do not matter.
-pub(crate) fn from_comment(comment: &str) -> Option<(f64, f64)> {
+pub fn from_comment(comment: &str) -> Option<(f64, f64)> {
     let comment = comment.to_ascii_lowercase();
     let x = coordinate(&comment, 'x');
     let y = coordinate(&comment, 'y');

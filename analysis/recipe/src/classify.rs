@@ -41,6 +41,23 @@ pub fn classify(name: &str, head: &[u8]) -> Role {
     }
 }
 
+/// The recipe among the names of a folder: the exact spelling first, else the first by bytes of those that differ only
+/// in the case of ASCII letters. Another file of such a name plays no part.
+#[must_use]
+pub fn recipe_among<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    named_so(RECIPE_NAME, names)
+}
+
+/// The list of positions among the names of a folder, by the same rule as [`recipe_among`].
+#[must_use]
+pub fn positions_among<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    named_so(POSITIONS_NAME, names)
+}
+
+fn named_so<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    names.into_iter().filter(|name| name.eq_ignore_ascii_case(wanted)).min_by_key(|name| (*name != wanted, *name))
+}
+
 /// Whether a name fits a pattern in which `*` stands for any characters and `?` for one; case does not matter.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
@@ -78,6 +95,16 @@ mod tests {
     fn names_decide_for_recipe_and_positions() {
         assert_eq!(classify("Stitch.toml", b"[series]"), Role::Recipe);
         assert_eq!(classify("positions.csv", b"file,x_mm,y_mm"), Role::Positions);
+    }
+
+    #[test]
+    fn one_of_several_spellings_counts_whatever_their_order() {
+        for names in [["STITCH.TOML", "stitch.toml", "Stitch.toml"], ["stitch.toml", "Stitch.toml", "a.dat"]] {
+            assert_eq!(recipe_among(names), Some("stitch.toml"));
+        }
+        assert_eq!(recipe_among(["stitch.TOML", "b", "Stitch.toml"]), Some("Stitch.toml"));
+        assert_eq!(recipe_among(["stitch.toml.bak"]), None);
+        assert_eq!(positions_among(["positions.CSV", "Positions.csv"]), Some("Positions.csv"));
     }
 
     #[test]

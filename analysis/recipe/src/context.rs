@@ -1,6 +1,8 @@
 //! What the caller of a run brings along: files by path, for whom, where and when.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use stitchbox_formats::Limits;
@@ -46,6 +48,38 @@ impl InputFile {
     }
 }
 
+/// Tells the time; asked once in a run.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> UnixTime + Send + Sync>);
+
+impl Clock {
+    /// A clock that asks `now`.
+    pub fn new(now: impl Fn() -> UnixTime + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    pub(crate) fn now(&self) -> UnixTime {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// Where the text of the recipe came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum RecipeOrigin {
+    /// From the folder's own `stitch.toml`, which is then an input of the run.
+    #[default]
+    Folder,
+    /// From elsewhere, in words for the report: `the default recipe of the space`. A `stitch.toml` in the folder is
+    /// then not used.
+    Elsewhere(String),
+}
+
 /// Where, when and for whom a run happens. Nothing of it changes the result digest.
 #[derive(Debug, Clone)]
 pub struct RunContext {
@@ -62,10 +96,13 @@ pub struct RunContext {
     /// When the run began.
     pub started_at: UnixTime,
     /// Asked once, when the map is ready; `None` leaves the end out of the provenance.
-    pub clock: Option<fn() -> UnixTime>,
+    pub clock: Option<Clock>,
+    /// Where the text of the recipe came from, if there is one.
+    pub recipe_origin: RecipeOrigin,
     /// Bounds of the readers.
     pub limits: Limits,
-    /// Memory the run may take, bytes; a series that needs more is refused before it is solved.
+    /// Memory the run may take, bytes; a series that needs more is refused: before it is read by the size of its files,
+    /// and before it is solved by the size of its maps.
     pub memory_limit: Option<u64>,
 }
 
@@ -81,6 +118,7 @@ impl RunContext {
             site: None,
             started_at,
             clock: None,
+            recipe_origin: RecipeOrigin::default(),
             limits: Limits::default(),
             memory_limit: None,
         }

@@ -15,8 +15,8 @@ mod recipe;
 mod run;
 mod size;
 
-pub use classify::{POSITIONS_NAME, RECIPE_NAME, Role, classify};
-pub use context::{ENGINE_REVISION, ENGINE_VERSION, InputFile, RunContext};
+pub use classify::{POSITIONS_NAME, RECIPE_NAME, Role, classify, positions_among, recipe_among};
+pub use context::{Clock, ENGINE_REVISION, ENGINE_VERSION, InputFile, RecipeOrigin, RunContext};
 pub use failure::{FailureKind, RunFailure};
 pub use identity::{recipe_hash, run_identity};
 pub use memory::estimate_bytes;

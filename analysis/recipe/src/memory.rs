@@ -1,23 +1,36 @@
-//! How much memory a stitch will take, told before it is taken.
+//! How much memory a run will take, told before it is taken.
 
-use stitchbox_stitch::Placed;
+use stitchbox_stitch::{Options, Placed};
+use stitchbox_surface::HeightMap;
 
-/// Bytes for each pixel of each sub-aperture: heights and mask as read (9), the solver's own copy in f32 with its mask,
-/// and the scratch of one iteration.
-const BYTES_PER_INPUT_PIXEL: u64 = 9 + 10;
-/// Bytes for each pixel of the map: height, mask, uncertainty, overlap, residual, sums, and `height.h5` being written.
-const BYTES_PER_MAP_PIXEL: u64 = 9 + 8 + 2 + 8 + 24 + 72;
+use crate::failure::{FailureKind, RunFailure};
+
+/// Bytes for each pixel of each sub-aperture as read: height and mask.
+const BYTES_PER_INPUT_PIXEL: u64 = 9;
+/// Bytes for each pixel of the map while reporting: height, mask, uncertainty, overlap, residual; copies with NaN, and
+/// `height.h5` being written.
+const BYTES_PER_MAP_PIXEL: u64 = 9 + 8 + 2 + 8 + 72;
 /// Program, fonts, figures.
 const FIXED_BYTES: u64 = 48 << 20;
 
+/// The least memory that stitching files of these sizes takes, bytes: as much as the files. A map in memory takes 9
+/// bytes a pixel and the solver some more; a file keeps 4 to 12, with intensity and all, unless it is compressed.
+pub(crate) fn least_bytes(file_sizes: impl Iterator<Item = u64>) -> u64 {
+    file_sizes.fold(FIXED_BYTES, u64::saturating_add)
+}
+
+/// Memory that a map as read takes, bytes.
+pub(crate) fn held_bytes(map: &HeightMap) -> u64 {
+    let (rows, columns) = map.shape();
+    (rows as u64 * columns as u64).saturating_mul(BYTES_PER_INPUT_PIXEL)
+}
+
 /// An estimate of the peak memory of stitching and reporting this series, bytes.
 #[must_use]
-pub fn estimate_bytes(series: &[Placed]) -> u64 {
-    let input: u64 = series.iter().map(|p| p.sub_aperture.map.shape()).map(|(r, c)| r as u64 * c as u64).sum();
-    input
-        .saturating_mul(BYTES_PER_INPUT_PIXEL)
-        .saturating_add(map_pixels(series).saturating_mul(BYTES_PER_MAP_PIXEL))
-        .saturating_add(FIXED_BYTES)
+pub fn estimate_bytes(series: &[Placed], options: &Options) -> u64 {
+    let input: u64 = series.iter().map(|p| held_bytes(&p.sub_aperture.map)).fold(0, u64::saturating_add);
+    let reporting = input.saturating_add(map_pixels(series).saturating_mul(BYTES_PER_MAP_PIXEL));
+    stitchbox_stitch::estimate_bytes(series, options).max(reporting).saturating_add(FIXED_BYTES)
 }
 
 /// Pixels of the bounding box of the series; positions beyond reason count as what they are.
@@ -41,7 +54,13 @@ fn map_pixels(series: &[Placed]) -> u64 {
     }
 }
 
-/// A size for people, in MiB.
-pub(crate) fn readable(bytes: u64) -> String {
-    format!("{} MiB", bytes.div_ceil(1 << 20))
+/// The refusal, with sizes in MiB.
+pub(crate) fn too_large(files: usize, needed: u64, limit: u64) -> RunFailure {
+    let readable = |bytes: u64| format!("{} MiB", bytes.div_ceil(1 << 20));
+    let message = format!(
+        "Stitching these {files} files takes about {} of memory and {} are allowed. Allow more, or stitch fewer files.",
+        readable(needed),
+        readable(limit)
+    );
+    RunFailure::new(FailureKind::TooLarge, message)
 }

@@ -2,15 +2,17 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 use stitchbox_formats::{Limits, SNIFF_BYTES, read_sub_aperture};
 use stitchbox_report::sha256_hex;
 use stitchbox_surface::SubAperture;
 
-use crate::classify::Role;
-use crate::context::InputFile;
+use crate::classify::{Role, positions_among, recipe_among};
+use crate::context::{InputFile, RecipeOrigin, RunContext};
 use crate::failure::{FailureKind, RunFailure, list};
+use crate::memory::{held_bytes, too_large};
 use crate::recipe::Recipe;
 
 /// Largest list of positions read, bytes.
@@ -27,9 +29,16 @@ pub(crate) struct Sorted<'a> {
 }
 
 /// Looks at the head of every file.
-pub(crate) fn sort<'a>(inputs: &'a [InputFile], recipe: &Recipe) -> Result<Sorted<'a>, RunFailure> {
+pub(crate) fn sort<'a>(
+    inputs: &'a [InputFile],
+    recipe: &Recipe,
+    origin: &RecipeOrigin,
+) -> Result<Sorted<'a>, RunFailure> {
     let mut inputs: Vec<&InputFile> = inputs.iter().collect();
     inputs.sort_by(|a, b| a.name.cmp(&b.name));
+    let names = || inputs.iter().map(|input| input.name.as_str());
+    let own_recipe = recipe_among(names()).filter(|_| *origin == RecipeOrigin::Folder);
+    let list = recipe.positions.file.as_deref().or_else(|| positions_among(names()));
     let mut sorted = Sorted {
         sub_apertures: Vec::new(),
         claimed: Vec::new(),
@@ -42,10 +51,10 @@ pub(crate) fn sort<'a>(inputs: &'a [InputFile], recipe: &Recipe) -> Result<Sorte
         match recipe.classify(&input.name, &head(input)?) {
             Role::SubAperture => sorted.sub_apertures.push(input),
             Role::Claimed => sorted.claimed.push(input),
-            Role::Positions => sorted.positions = Some(input),
+            Role::Positions if list == Some(input.name.as_str()) => sorted.positions = Some(input),
             Role::Reference => sorted.reference = Some(input),
-            Role::Recipe => sorted.recipe = Some(input),
-            Role::Foreign => sorted.ignored.push(input.name.clone()),
+            Role::Recipe if own_recipe == Some(input.name.as_str()) => sorted.recipe = Some(input),
+            Role::Positions | Role::Recipe | Role::Foreign => sorted.ignored.push(input.name.clone()),
         }
     }
     Ok(sorted)
@@ -54,11 +63,25 @@ pub(crate) fn sort<'a>(inputs: &'a [InputFile], recipe: &Recipe) -> Result<Sorte
 /// All sub-apertures, in the order of their names.
 ///
 /// # Errors
-/// One failure that names every damaged file; [`FailureKind::Storage`] if any could not be read at all.
-pub(crate) fn sub_apertures(sorted: &Sorted<'_>, limits: &Limits) -> Result<Vec<SubAperture>, RunFailure> {
+/// One failure that names every damaged file; [`FailureKind::Storage`] if any could not be read at all,
+/// [`FailureKind::TooLarge`] as soon as the maps take more memory than allowed.
+pub(crate) fn sub_apertures(sorted: &Sorted<'_>, context: &RunContext) -> Result<Vec<SubAperture>, RunFailure> {
     let mut files: Vec<&InputFile> = sorted.sub_apertures.iter().chain(&sorted.claimed).copied().collect();
     files.sort_by(|a, b| a.name.cmp(&b.name));
-    let read: Vec<Result<SubAperture, Complaint>> = files.par_iter().map(|file| sub_aperture(file, limits)).collect();
+    // What was read is counted on the way: compressed files may unfold to more than their sizes told.
+    let (held, limit) = (AtomicU64::new(0), context.memory_limit.unwrap_or(u64::MAX));
+    let read_one = |file: &&InputFile| {
+        if held.load(Ordering::Relaxed) > limit {
+            return None;
+        }
+        let read = sub_aperture(file, &context.limits);
+        if let Ok(read) = &read {
+            held.fetch_add(held_bytes(&read.map), Ordering::Relaxed);
+        }
+        Some(read)
+    };
+    let read: Option<Vec<Result<SubAperture, Complaint>>> = files.par_iter().map(read_one).collect();
+    let Some(read) = read else { return Err(too_large(files.len(), held.into_inner(), limit)) };
     let mut maps = Vec::with_capacity(read.len());
     let mut complaints = Vec::new();
     let mut storage = false;
@@ -84,7 +107,7 @@ pub(crate) fn sub_apertures(sorted: &Sorted<'_>, limits: &Limits) -> Result<Vec<
         (1, all) => format!("One of the {all} files of the series cannot be used:"),
         (bad, all) => format!("{bad} of the {all} files of the series cannot be used:"),
     };
-    let next = "Nothing was changed or removed. Replace these files, or take them out of the folder; the run then starts again by itself.";
+    let next = "Nothing was changed or removed. Replace these files, or take them out of the folder, and the series can be stitched.";
     let kind = if storage { FailureKind::Storage } else { FailureKind::BadFiles };
     Err(RunFailure::new(kind, list(&headline, &complaints, next)))
 }
@@ -112,6 +135,11 @@ pub(crate) fn text(file: &InputFile) -> Result<String, RunFailure> {
         }
     })?;
     Ok(String::from_utf8(bytes).unwrap_or_else(|e| e.into_bytes().iter().map(|byte| char::from(*byte)).collect()))
+}
+
+/// Size of a file, bytes; 0 if it cannot be told, for reading then says why.
+pub(crate) fn size(file: &InputFile) -> u64 {
+    std::fs::metadata(&file.path).map_or(0, |metadata| metadata.len())
 }
 
 /// What is wrong with a file.

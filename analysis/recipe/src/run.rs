@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use stitchbox_report::{Input, InputRole, OutputFile, RecipeRecord, Record, Summary, UnixTime, write_all};
-use stitchbox_stitch::{Options, Placed, Progress, Reference, StitchError, Warning, stitch};
+use stitchbox_stitch::{KnownReference, Options, Placed, Progress, Reference, StitchError, Warning, stitch};
 use stitchbox_surface::SubAperture;
 
-use crate::context::{ENGINE_VERSION, InputFile, RunContext};
+use crate::classify::RECIPE_NAME;
+use crate::context::{Clock, ENGINE_VERSION, InputFile, RecipeOrigin, RunContext};
 use crate::failure::{FailureKind, RunFailure};
 use crate::identity::recipe_hash;
-use crate::memory::{estimate_bytes, readable};
+use crate::memory::{estimate_bytes, least_bytes, too_large};
 use crate::positions::{Source, place};
 use crate::read::{self, Sorted};
 use crate::recipe::{Recipe, ReferenceChoice};
@@ -46,9 +47,11 @@ pub fn run(
     progress: &dyn Progress,
 ) -> Result<RunOutput, RunFailure> {
     progress.at(0.0, "reading");
-    let sorted = read::sort(inputs, recipe)?;
+    let sorted = read::sort(inputs, recipe, &context.recipe_origin)?;
     enough(&sorted, recipe_text.is_some())?;
-    let maps = read::sub_apertures(&sorted, &context.limits)?;
+    let files = sorted.sub_apertures.len() + sorted.claimed.len();
+    fits(files, least_bytes(sorted.sub_apertures.iter().map(|file| read::size(file))), context)?;
+    let maps = read::sub_apertures(&sorted, context)?;
     enough(&sorted, recipe_text.is_some())?;
     let known = match &recipe.stitch.reference {
         ReferenceChoice::File(name) => Some(reference(&sorted, name, context)?),
@@ -56,17 +59,24 @@ pub fn run(
     };
     let placed = place(maps, &recipe.positions, sorted.positions)?;
     let (series, sources): (Vec<Placed>, Vec<Source>) = placed.into_iter().unzip();
-    fits(&series, context)?;
     let options = Options {
         terms: recipe.stitch.terms,
         reference: match (&recipe.stitch.reference, known) {
             (ReferenceChoice::None, _) => Reference::None,
             (ReferenceChoice::Smooth, _) => Reference::Smooth,
-            (ReferenceChoice::File(_), Some(map)) => Reference::Known(map.map),
+            (ReferenceChoice::File(_), Some(known)) => {
+                // what the recipe says of the pixels holds for every file
+                let map = match recipe.positions.pixel {
+                    Some(pixel) => known.map.with_pixel(Some(pixel)),
+                    None => known.map,
+                };
+                Reference::Known(KnownReference { map, window: known.window })
+            }
             (ReferenceChoice::File(_) | ReferenceChoice::Pixelwise, _) => Reference::Pixelwise,
         },
         robust: recipe.stitch.robust,
     };
+    fits(series.len(), estimate_bytes(&series, &options), context)?;
     progress.at(READ_UNTIL, "stitching");
     let begun = Instant::now();
     let mut stitched = stitch(&series, &options, &Part { whole: progress, from: READ_UNTIL, to: SOLVE_UNTIL })
@@ -127,38 +137,37 @@ fn reference(sorted: &Sorted<'_>, name: &str, context: &RunContext) -> Result<Su
     }
 }
 
-fn fits(series: &[Placed], context: &RunContext) -> Result<(), RunFailure> {
+fn fits(files: usize, needed: u64, context: &RunContext) -> Result<(), RunFailure> {
     let Some(limit) = context.memory_limit else { return Ok(()) };
-    let needed = estimate_bytes(series);
     if needed <= limit {
         return Ok(());
     }
-    let message = format!(
-        "Stitching these {} files takes about {} of memory and {} are allowed. Allow more, or stitch fewer files.",
-        series.len(),
-        readable(needed),
-        readable(limit)
-    );
-    Err(RunFailure::new(FailureKind::TooLarge, message))
+    Err(too_large(files, needed, limit))
 }
 
 fn no_result(error: &StitchError) -> RunFailure {
     let kind = match error {
         StitchError::Cancelled => FailureKind::Cancelled,
-        StitchError::ReferenceShape { .. } => FailureKind::BadRecipe,
+        StitchError::ReferenceShape { .. } | StitchError::ReferencePixels { .. } => FailureKind::BadRecipe,
         StitchError::AbsurdPosition { .. } => FailureKind::NoPositions,
         _ => FailureKind::BadSeries,
     };
-    RunFailure::new(kind, sentence(&error.to_string()))
+    RunFailure::new(kind, sentence(error))
 }
 
 /// First letter upper-case, a full stop at the end.
-fn sentence(text: &str) -> String {
-    // a file name keeps its case: it is followed by a space only in prose, so look for a dot in the first word
-    let names_a_file = text.split_whitespace().next().is_some_and(|word| word.contains('.'));
+fn sentence(error: &StitchError) -> String {
+    let text = error.to_string();
+    // a file name keeps its spelling
+    let begins_with_name = match error {
+        StitchError::NoValidPixels { file: name }
+        | StitchError::NoLateralCalibration { file: name }
+        | StitchError::PixelSizesDiffer { first: name, .. } => text.starts_with(name.as_str()),
+        _ => false,
+    };
     let mut characters = text.chars();
     let first: String = match characters.next() {
-        Some(c) if !names_a_file => c.to_uppercase().collect(),
+        Some(c) if !begins_with_name => c.to_uppercase().collect(),
         Some(c) => c.to_string(),
         None => String::new(),
     };
@@ -223,6 +232,13 @@ fn record(
         ignored: sorted.ignored.clone(),
         recipe: RecipeRecord {
             text: recipe_text.map(str::to_owned),
+            origin: match (recipe_text, &context.recipe_origin) {
+                (None, _) => None,
+                (Some(_), RecipeOrigin::Elsewhere(origin)) => Some(origin.clone()),
+                (Some(_), RecipeOrigin::Folder) => {
+                    Some(sorted.recipe.map_or(RECIPE_NAME, |file| file.name.as_str()).to_owned())
+                }
+            },
             sha256: recipe_hash(recipe_text),
             resolved: recipe.resolved_toml(),
         },
@@ -231,9 +247,18 @@ fn record(
         software: context.software.clone(),
         agent: context.agent.clone(),
         site: context.site.clone(),
+        camera_origin: camera_origin(series),
         started_at: context.started_at,
-        ended_at: context.clock.map(|now| now()),
+        ended_at: context.clock.as_ref().map(Clock::now),
     }
+}
+
+/// Camera column and row where the frame that all detector windows span begins.
+fn camera_origin(series: &[Placed]) -> [i64; 2] {
+    let windows = || series.iter().map(|placed| placed.sub_aperture.window);
+    let column = windows().map(|window| window.column).min();
+    let row = windows().map(|window| window.row).min();
+    [column.unwrap_or(0), row.unwrap_or(0)]
 }
 
 fn parameters(recipe: &Recipe, series: &[Placed]) -> BTreeMap<String, Value> {

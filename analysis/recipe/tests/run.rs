@@ -191,7 +191,7 @@ fn sub_apertures_that_do_not_meet_are_a_clear_failure() {
     std::fs::write(folder.path().join("positions.csv"), format!("file,x_mm\n{list}")).unwrap();
     let failure = failure(folder.path());
     assert_eq!(failure.kind, FailureKind::BadSeries);
-    assert!(failure.message.contains("share no valid pixels"), "{}", failure.message);
+    assert!(failure.message.contains("do not all overlap"), "{}", failure.message);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Inputs and outputs are entities with their SHA-256, so that anybody can check them with `sha256sum`; the run is the
 //! activity, with the recipe, the parameters as resolved and the engine.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value, json};
 
 use crate::record::Record;
@@ -21,15 +23,29 @@ pub struct OutputEntity {
     pub bytes: u64,
 }
 
+/// A part of an identifier: everything but the unreserved characters of RFC 3986 as `%XX` of its UTF-8 bytes, so that
+/// prefix and part make a URI whatever a file or a user is called.
+fn encoded(part: &str) -> String {
+    part.bytes().fold(String::with_capacity(part.len()), |mut out, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+        out
+    })
+}
+
 /// The record as a JSON value. `outputs` is empty in the copy inside `height.h5`, which cannot hold its own hash.
 #[must_use]
 pub fn provenance(record: &Record, digest: &str, outputs: &[OutputEntity]) -> Value {
-    let activity = record.run.as_ref().map_or_else(|| "sbx:run".to_owned(), |run| format!("sbx:run/{run}"));
+    let activity = record.run.as_ref().map_or_else(|| "sbx:run".to_owned(), |run| format!("sbx:run/{}", encoded(run)));
     let (mut entities, mut used, mut generated) = (Map::new(), Map::new(), Map::new());
     for (index, input) in record.inputs.iter().enumerate() {
         let id = match &input.version {
-            Some(version) => format!("sbx:version/{version}"),
-            None => format!("sbx:sha256/{}/{}", input.sha256, input.name),
+            Some(version) => format!("sbx:version/{}", encoded(version)),
+            None => format!("sbx:sha256/{}/{}", input.sha256, encoded(&input.name)),
         };
         entities.insert(
             id.clone(),
@@ -46,15 +62,15 @@ pub fn provenance(record: &Record, digest: &str, outputs: &[OutputEntity]) -> Va
         used.insert(format!("_:used{index}"), json!({"prov:activity": activity, "prov:entity": id}));
     }
     for (index, output) in outputs.iter().enumerate() {
-        let id = format!("sbx:sha256/{}/{}", output.sha256, output.name);
+        let id = format!("sbx:sha256/{}/{}", output.sha256, encoded(&output.name));
         entities.insert(
             id.clone(),
             json!({"prov:label": output.name, "sbx:sha256": output.sha256, "sbx:bytes": output.bytes}),
         );
         generated.insert(format!("_:generated{index}"), json!({"prov:activity": activity, "prov:entity": id}));
     }
-    let engine_id = format!("sbx:engine/{}", record.engine);
-    let agent_id = format!("sbx:agent/{}", record.agent);
+    let engine_id = format!("sbx:engine/{}", encoded(&record.engine));
+    let agent_id = format!("sbx:agent/{}", encoded(&record.agent));
     json!({
         "schema": PROVENANCE_SCHEMA,
         "prefix": {"prov": "http://www.w3.org/ns/prov#", "sbx": "urn:stitchbox:"},
@@ -85,4 +101,16 @@ pub fn provenance(record: &Record, digest: &str, outputs: &[OutputEntity]) -> Va
             "_:agent": {"prov:activity": activity, "prov:agent": agent_id},
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encoded;
+
+    #[test]
+    fn names_of_any_kind_become_parts_of_a_uri() {
+        assert_eq!(encoded("sub_01.dat"), "sub_01.dat");
+        assert_eq!(encoded("stitchbox 0.1.0/1"), "stitchbox%200.1.0%2F1");
+        assert_eq!(encoded("Spiegel µ<#?>%.dat"), "Spiegel%20%C2%B5%3C%23%3F%3E%25.dat");
+    }
 }

@@ -91,7 +91,7 @@ pub struct Input {
     pub format: Option<String>,
     /// When it was measured, where the file tells.
     pub acquired_at: Option<UnixTime>,
-    /// Where its position came from: `recipe`, `positions.csv`, `file`.
+    /// Where its position came from: `recipe`, `positions.csv`, `comment`, `stage`.
     pub position_from: Option<String>,
 }
 
@@ -100,6 +100,9 @@ pub struct Input {
 pub struct RecipeRecord {
     /// The text as found, `None` if there was none and the default was used.
     pub text: Option<String>,
+    /// Where the text came from, for people: `stitch.toml`, or words such as `the default recipe of the space`; `None`
+    /// without a text.
+    pub origin: Option<String>,
     /// SHA-256 of the text as found, or of the resolved default recipe.
     pub sha256: String,
     /// Every key with the value that was used, as TOML.
@@ -129,6 +132,8 @@ pub struct Record {
     pub agent: String,
     /// Site or machine, if it is to be told.
     pub site: Option<String>,
+    /// Camera column and row of the reference's first pixel: the least of all detector windows.
+    pub camera_origin: [i64; 2],
     /// When the run began.
     pub started_at: UnixTime,
     /// When the map was ready, if the caller keeps time.

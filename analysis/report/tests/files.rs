@@ -60,6 +60,7 @@ fn record() -> Record {
         ignored: vec!["paper.pdf".to_owned()],
         recipe: RecipeRecord {
             text: None,
+            origin: None,
             sha256: "cd".repeat(32),
             resolved: "[series]\nquiet = \"10 s\"\n".to_owned(),
         },
@@ -68,6 +69,7 @@ fn record() -> Record {
         software: "test".to_owned(),
         agent: "alice".to_owned(),
         site: None,
+        camera_origin: [3, -2],
         started_at: UnixTime { seconds: 1_700_000_000, nanoseconds: 0 },
         ended_at: None,
     }
@@ -153,4 +155,8 @@ fn the_map_is_read_back_with_units_as_scalar_strings_and_nan_where_invalid() {
     let group = h5.group("/entry/stitched").unwrap();
     assert_eq!(group.attribute("signal").unwrap().read_string().unwrap(), "height");
     assert_eq!(group.attribute("axes").unwrap().read_strings().unwrap(), ["y", "x"]);
+    let camera = h5.group("/entry/reference").unwrap();
+    let origin =
+        ["camera_column", "camera_row"].map(|name| camera.attribute(name).unwrap().read_scalar::<i64>().unwrap());
+    assert_eq!(origin, [3, -2]);
 }

@@ -1,5 +1,5 @@
 //! Simulated mirrors with a known truth: series of sub-apertures as an interferometer would write them, and the score
-//! of a stitched map against that truth.
+//! of a stitched map against that truth, with the best score that the noise allows.
 //!
 //! Every sub-aperture k is `truth(v + Y_k, u + X_k) + reference(v, u) + piston + pitch x + roll y + noise`, heights in
 //! nm, lengths in mm, with u, v the columns and rows of the detector and x, y mm from its centre. The definitions are
@@ -9,6 +9,7 @@
 mod case;
 mod fourier;
 mod fractal;
+mod limit;
 mod measure;
 pub mod npy;
 mod part;
@@ -18,6 +19,7 @@ mod series;
 mod surfaces;
 
 pub use case::{Case, UnknownCase};
+pub use limit::{LimitError, limit_nm};
 pub use measure::{Simulated, noise_only, simulate};
 pub use series::write_series;
 

@@ -3,6 +3,7 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
+use crate::StitchError;
 use crate::conjugate::State;
 use crate::normal::{Line, Normal, Quantity, blocks};
 
@@ -29,7 +30,7 @@ struct Row<'a> {
 
 /// Computes the maps. `reference_variance` is the variance of the reference at each camera pixel in units of the
 /// noise variance (zero where it is given).
-pub(crate) fn assemble(normal: &Normal, state: &State, reference_variance: &[f64]) -> Assembled {
+pub(crate) fn assemble(normal: &Normal, state: &State, reference_variance: &[f64]) -> Result<Assembled, StitchError> {
     let grid = normal.grid;
     let (rows, columns) = grid.map;
     let n = grid.plates.len();
@@ -56,15 +57,19 @@ pub(crate) fn assemble(normal: &Normal, state: &State, reference_variance: &[f64
         }
     }
     let overlapping = normal.count.iter().filter(|n| **n >= 2).count();
-    let shaped = |values| Array2::from_shape_vec((rows, columns), values).unwrap_or_default();
-    Assembled {
-        height: shaped(height),
-        valid: Array2::from_shape_vec((rows, columns), valid).unwrap_or_default(),
-        residual: shaped(residual),
-        spread: shaped(spread),
+    Ok(Assembled {
+        height: shaped(grid.map, height)?,
+        valid: shaped(grid.map, valid)?,
+        residual: shaped(grid.map, residual)?,
+        spread: shaped(grid.map, spread)?,
         squares: of_plates,
         overlapping,
-    }
+    })
+}
+
+/// An array of these rows and columns.
+pub(crate) fn shaped<T>(shape: (usize, usize), values: Vec<T>) -> Result<Array2<T>, StitchError> {
+    Array2::from_shape_vec(shape, values).map_err(|_| StitchError::Internal { step: "assembling the map" })
 }
 
 fn fill_row(

@@ -3,8 +3,18 @@
 //! Where the matrix is singular the pivots left over at the end are dropped: solving sets those unknowns to zero,
 //! which gives one solution of every consistent system (which one does not matter here: the gauge is fixed afterwards).
 
+use std::convert::Infallible;
+
+use rayon::prelude::*;
+
 /// Pivots below this fraction of the largest diagonal element count as zero.
 const NEGLIGIBLE: f64 = 1e-12;
+
+/// Pivots between two questions whether to go on.
+const POLL: usize = 64;
+/// Multiplications of one pivot above which threads are worth their while, and rows that each takes at a time.
+const PARALLEL: usize = 1 << 16;
+const ROWS_AT_ONCE: usize = 32;
 
 /// `P^T M P = L L^T` for the first `rank` pivots.
 #[derive(Debug, Clone)]
@@ -19,12 +29,25 @@ pub(crate) struct PivotedCholesky {
 impl PivotedCholesky {
     /// Factors the row-major symmetric `matrix` of `size` rows.
     pub fn new(matrix: &[f64], size: usize) -> Self {
+        let always = Self::polled(matrix, size, &mut || Ok::<(), Infallible>(()));
+        match always {
+            Ok(factor) => factor,
+            Err(never) => match never {},
+        }
+    }
+
+    /// As `new`; `poll` is asked every few pivots and may end it. Rows are worked on in parallel, each in the same
+    /// order of operations whatever the number of threads.
+    pub fn polled<E>(matrix: &[f64], size: usize, poll: &mut impl FnMut() -> Result<(), E>) -> Result<Self, E> {
         let mut order: Vec<usize> = (0..size).collect();
         let mut lower = vec![0.0; size * size];
         let mut left: Vec<f64> = (0..size).map(|i| matrix[i * size + i]).collect();
         let largest = left.iter().copied().fold(0.0f64, f64::max);
         let mut rank = 0;
         while rank < size {
+            if rank.is_multiple_of(POLL) {
+                poll()?;
+            }
             // The first of equal pivots wins, so that the order is reproducible.
             let mut best = rank;
             for candidate in rank + 1..size {
@@ -45,16 +68,30 @@ impl PivotedCholesky {
             lower[rank * size + rank] = diagonal;
             let (head, tail) = lower.split_at_mut((rank + 1) * size);
             let pivot_row = &head[rank * size..rank * size + rank];
-            for (offset, row) in tail.chunks_exact_mut(size).enumerate() {
-                let index = order[rank + 1 + offset];
+            let column = order[rank];
+            let eliminate = |(row, index): (&mut [f64], &usize)| {
                 let known = dot(&row[..rank], pivot_row);
-                let value = (matrix[index * size + order[rank]] - known) / diagonal;
-                row[rank] = value;
-                left[index] -= value * value;
+                row[rank] = (matrix[index * size + column] - known) / diagonal;
+            };
+            let below = &order[rank + 1..];
+            if rank * below.len() < PARALLEL {
+                tail.chunks_exact_mut(size).zip(below).for_each(eliminate);
+            } else {
+                tail.par_chunks_exact_mut(size).zip(below).with_min_len(ROWS_AT_ONCE).for_each(eliminate);
+            }
+            for (row, index) in tail.chunks_exact(size).zip(below) {
+                left[*index] -= row[rank] * row[rank];
             }
             rank += 1;
         }
-        Self { size, rank, order, lower }
+        Ok(Self { size, rank, order, lower })
+    }
+
+    /// Unknowns whose pivots were dropped, ascending.
+    pub fn dropped(&self) -> Vec<usize> {
+        let mut dropped = self.order[self.rank..].to_vec();
+        dropped.sort_unstable();
+        dropped
     }
 
     /// Number of pivots that count.
@@ -112,6 +149,30 @@ mod tests {
         factor.solve(&[1.0, -2.0, 3.0], &mut x);
         let back = multiply(&matrix, &x);
         assert!(back.iter().zip([1.0, -2.0, 3.0]).all(|(a, b)| (a - b).abs() < 1e-14), "{back:?}");
+    }
+
+    #[test]
+    fn the_factor_does_not_depend_on_the_number_of_threads() {
+        let size = 700usize;
+        let matrix: Vec<f64> = (0..size * size)
+            .map(|at: usize| {
+                let apart = (at / size).abs_diff(at % size) as f64;
+                1.0 / (1.0 + 0.1 * apart * apart) + if apart == 0.0 { 0.01 } else { 0.0 }
+            })
+            .collect();
+        let factor = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| PivotedCholesky::new(&matrix, size))
+        };
+        let (one, four) = (factor(1), factor(4));
+        assert_eq!((one.rank, &one.order), (four.rank, &four.order));
+        assert!(one.lower.iter().zip(&four.lower).all(|(a, b)| a.to_bits() == b.to_bits()));
+        let mut asked = 0;
+        let ended = PivotedCholesky::polled(&matrix, size, &mut || {
+            asked += 1;
+            if asked < 4 { Ok(()) } else { Err(()) }
+        });
+        assert!(ended.is_err());
     }
 
     #[test]

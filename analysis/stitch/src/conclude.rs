@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use stitchbox_surface::HeightMap;
 
-use crate::assemble::{Assembled, assemble};
+use crate::assemble::{Assembled, assemble, shaped};
 use crate::conjugate::State;
 use crate::corrector_matrix::active;
 use crate::engine::{Engine, Kept, Mode};
@@ -16,6 +16,8 @@ use crate::{Corrector, Placed, Reference, StitchError, Stitched};
 
 /// Part of a sub-aperture above which rejection is worth a warning.
 const MANY_REJECTED: f64 = 0.05;
+/// So many sub-apertures are named in the warning of a weak overlap.
+const WEAK_NAMED: usize = 6;
 
 impl<'a> Engine<'a> {
     /// Fixes the gauge and assembles everything.
@@ -30,28 +32,36 @@ impl<'a> Engine<'a> {
             fixed = gauge::fix_reference(self.grid, &self.observable, terms, &seen, &mut state);
         }
         gauge::fix_map(&normal, &self.observable, terms, &mut state);
-        let pixelwise = matches!(self.mode, Mode::Pixels | Mode::Prior);
-        let variance: Vec<f64> =
-            normal.diagonal.iter().map(|d| if pixelwise && *d > 0.0 { 1.0 / d } else { 0.0 }).collect();
-        let assembled = assemble(&normal, &state, &variance);
+        let pull = match self.mode {
+            Mode::Pixels => Some(0.0),
+            Mode::Prior => Some(self.observable.prior_weight()),
+            Mode::Held | Mode::Smooth => None,
+        };
+        let of = |d: &f64| pull.filter(|_| *d > 0.0).map_or(0.0, |pull| 1.0 / (d + pull));
+        let variance: Vec<f64> = normal.diagonal.iter().map(of).collect();
+        let assembled = assemble(&normal, &state, &variance)?;
         let noise_nm = self.noise(&normal, &assembled, &seen, fixed);
         self.warn_of_rejections(series, &rejected, contradicted);
         let of_one = active(terms).len();
         if self.rank + of_one < of_one * series.len() {
-            self.warn(
-                "weak-overlap",
-                "some sub-apertures overlap the others so little that their piston, pitch or roll is not determined"
-                    .into(),
+            let names: Vec<&str> =
+                self.undetermined.iter().map(|k| series[*k].sub_aperture.name.as_str()).take(WEAK_NAMED).collect();
+            let more = self.undetermined.len().saturating_sub(WEAK_NAMED);
+            let message = format!(
+                "the sub-apertures fall into parts that overlap each other so little that piston, pitch or roll between them is \
+                 not determined; the parts are those of {}{}",
+                names.join(", "),
+                if more > 0 { format!(" and {more} more") } else { String::new() }
             );
+            self.warn("weak-overlap", message);
         }
         let uncertainty_nm = noise_nm.map(|s| uncertainty(&normal, &assembled, s));
-        let reference = self.reference_map(&state, &seen);
+        let reference = self.reference_map(&state, &seen)?;
         let correctors = self.correctors(series, &state, &assembled, &rejected);
         let pixel = Some(self.grid.pixel);
-        let overlap = Array2::from_shape_vec(self.grid.map, normal.count).unwrap_or_default();
-        // The two shapes are those of the grid.
+        let overlap = shaped(self.grid.map, normal.count)?;
         let height = HeightMap::new(assembled.height, assembled.valid, pixel)
-            .unwrap_or_else(|_| HeightMap::from_heights_nm(Array2::zeros((0, 0)), pixel));
+            .map_err(|_| StitchError::Internal { step: "assembling the map" })?;
         self.progress.at(1.0, "done");
         Ok(Stitched {
             height,
@@ -146,13 +156,14 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn reference_map(&self, state: &State, seen: &[bool]) -> Option<HeightMap> {
+    fn reference_map(&self, state: &State, seen: &[bool]) -> Result<Option<HeightMap>, StitchError> {
         if matches!(self.options.reference, Reference::None) {
-            return None;
+            return Ok(None);
         }
-        let heights = Array2::from_shape_vec(self.grid.camera, state.reference.clone()).ok()?;
-        let valid = Array2::from_shape_vec(self.grid.camera, seen.to_vec()).ok()?;
-        HeightMap::new(heights, valid, Some(self.grid.pixel)).ok()
+        let heights = shaped(self.grid.camera, state.reference.clone())?;
+        let valid = shaped(self.grid.camera, seen.to_vec())?;
+        let map = HeightMap::new(heights, valid, Some(self.grid.pixel));
+        map.map(Some).map_err(|_| StitchError::Internal { step: "writing down the reference" })
     }
 
     fn correctors(

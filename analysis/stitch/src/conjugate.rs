@@ -1,17 +1,27 @@
 //! Preconditioned conjugate gradients for the reference and the correctors together.
 //!
 //! The preconditioner is the exact inverse of the corrector block beside the diagonal (pixel-wise) or the Gram matrix
-//! (smooth) of the reference. With the reference held it is the exact inverse, and one step solves.
+//! (smooth) of the reference. With the reference held it is the exact inverse, and one step solves (a few do, when
+//! the block of the problem before its last outliers went serves again).
+
+use rayon::prelude::*;
 
 use crate::StitchError;
 use crate::cholesky::{PivotedCholesky, dot};
 use crate::corrector_matrix::CorrectorInverse;
+use crate::grid::Grid;
 use crate::normal::{Correctors, Gradient, Normal, Quantity};
 use crate::smooth::Smooth;
 use crate::watch::Watch;
 
 /// Residuals fall to this fraction of those of the uncorrected data (in the norm of the preconditioner).
 const TOLERANCE: f64 = 1e-10;
+/// Below this fraction it counts as converged if rounding lets the residuals fall no further.
+const SETTLED: f64 = 1e-8;
+/// A rise of the residuals (squared) by this factor after that is rounding's doing.
+const RISE: f64 = 100.0;
+/// Roundings that every datum goes through, at most about so many times the last digit.
+const ROUNDINGS: f64 = 16.0;
 /// Most iterations of one solve.
 const MOST_ITERATIONS: usize = 600;
 
@@ -40,14 +50,30 @@ pub(crate) struct Ended {
     pub converged: bool,
 }
 
-/// Improves `state` to the least-squares solution. `scale` is the size of the first residuals: set by the first solve
-/// of a series, then kept, so that later solves stop at the same absolute accuracy.
+/// How far a solve goes, the same for all solves of a series.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Goal {
+    /// Size of the residuals of the uncorrected data, once the first solve has seen them.
+    first: Option<f64>,
+    /// Size of the residuals that rounding alone makes: nothing below can be reached.
+    rounding: f64,
+}
+
+impl Goal {
+    /// For these data.
+    pub fn new(grid: &Grid) -> Self {
+        let squares: Vec<f64> = grid.plates.par_iter().map(|plate| plate.square_sum()).collect();
+        Self { first: None, rounding: (ROUNDINGS * f64::EPSILON).powi(2) * squares.iter().sum::<f64>() }
+    }
+}
+
+/// Improves `state` to the least-squares solution.
 pub(crate) fn solve(
     normal: &Normal,
     inverse: &CorrectorInverse,
     unknown: Unknown,
     state: &mut State,
-    scale: &mut Option<f64>,
+    goal: &mut Goal,
     watch: &Watch,
 ) -> Result<Ended, StitchError> {
     let with_reference = !matches!(unknown, Unknown::Held);
@@ -67,8 +93,10 @@ pub(crate) fn solve(
     let mut image = Unknowns::zeros(&blocks, normal);
     let mut surface = vec![0.0; state.reference.len()];
     let mut rz = left.dot(&z);
-    let first = *scale.get_or_insert(rz);
-    let goal = TOLERANCE * TOLERANCE * first;
+    let first = *goal.first.get_or_insert(rz);
+    let goal = (TOLERANCE * TOLERANCE * first).max(goal.rounding);
+    let settled = SETTLED * SETTLED * first;
+    let mut best = rz;
     let mut ended = Ended { iterations: 0, converged: rz <= goal };
     while !ended.converged && ended.iterations < MOST_ITERATIONS {
         watch.within(rz, first, goal)?;
@@ -79,6 +107,7 @@ pub(crate) fn solve(
         image.correctors.copy_from_slice(&gradient.correctors);
         let curvature = direction.dot(&image);
         if !(curvature > 0.0 && curvature.is_finite()) {
+            ended.converged = best <= settled;
             break;
         }
         let step = rz / curvature;
@@ -87,7 +116,8 @@ pub(crate) fn solve(
         blocks.precondition(&left, &mut z);
         let next = left.dot(&z);
         ended.iterations += 1;
-        ended.converged = next <= goal;
+        best = best.min(next);
+        ended.converged = next <= goal || (best <= settled && next > RISE * best);
         direction.scale_and_add(next / rz, &z);
         rz = next;
     }

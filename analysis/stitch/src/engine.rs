@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::conjugate::{Ended, State, Unknown, solve};
+use crate::conjugate::{Ended, Goal, State, Unknown, solve};
 use crate::corrector_matrix::CorrectorInverse;
 use crate::gauge;
 use crate::grid::Grid;
@@ -18,8 +18,9 @@ use crate::{Options, Placed, Progress, Reference, StitchError, Stitched, Warning
 
 /// Passes of the robust loop at most.
 const ROBUST_PASSES: usize = 3;
-/// With (nearly) equal steps the reference is pulled to the smooth one like so many measurements of a pixel.
-const PRIOR_WEIGHT: f64 = 1.0;
+
+/// Part of every sub-aperture that may be rejected before the preconditioner is built anew.
+const FEW_REJECTED: f64 = 0.02;
 
 /// Stitches a series into one map.
 ///
@@ -49,7 +50,7 @@ pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> 
     if let Some(k) = grid.plates.iter().position(|p| p.runs.count() == 0) {
         return Err(StitchError::NoValidPixels { file: series[k].sub_aperture.name.clone() });
     }
-    grid.check_overlap(series)?;
+    grid.check_overlap(series, options.terms)?;
     fit_planes(&grid, options.terms, &mut state);
     if !grid.between_pixels() || matches!(options.reference, Reference::None | Reference::Known(_)) {
         return Engine::new(&grid, options, progress).stitch(series, state);
@@ -57,10 +58,12 @@ pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> 
     // Resampling moved the unknown reference along with the mirror. Find it, take it off, resample, and solve again.
     let first = Part { progress, from: 0.0, to: 0.4 };
     let plain = Options { robust: false, ..options.clone() };
-    let iterations = Engine::new(&grid, &plain, &first).find_reference(&mut state)?;
+    let (iterations, goal) = Engine::new(&grid, &plain, &first).find_reference(&mut state)?;
     grid.resample(series, &state.reference, None);
     let second = Part { progress, from: 0.4, to: 1.0 };
-    let mut stitched = Engine::new(&grid, options, &second).stitch(series, state)?;
+    let mut engine = Engine::new(&grid, options, &second);
+    engine.goal = goal;
+    let mut stitched = engine.stitch(series, state)?;
     stitched.iterations += iterations;
     Ok(stitched)
 }
@@ -73,11 +76,12 @@ pub(crate) struct Engine<'a> {
     pub observable: Observable,
     pub mode: Mode,
     pub smooth: Option<Smooth>,
-    /// See [`solve`].
-    scale: Option<f64>,
+    goal: Goal,
     pub iterations: usize,
     /// Correctors that the last solve could determine.
     pub rank: usize,
+    /// Sub-apertures that hold one it could not determine.
+    pub undetermined: Vec<usize>,
     pub warnings: Vec<Warning>,
 }
 
@@ -117,27 +121,43 @@ impl<'a> Engine<'a> {
             );
             mode = Mode::Held;
         } else if mode == Mode::Pixels {
-            if observable.periodic() {
+            if let Some(multiples) = observable.divisor() {
                 warn(
                     "equal-steps",
-                    "all steps between sub-apertures are multiples of one length, so content of the reference that repeats with it \
-                     cannot be seen; it is assumed zero beyond the smooth terms. Vary the steps by 5 pixels or more to avoid this"
-                        .into(),
+                    format!(
+                        "all steps between sub-apertures are {multiples}, so content of the reference that repeats with that \
+                         cannot be seen; it is assumed zero beyond the smooth terms. Vary the steps by 5 pixels or more, and \
+                         so that they share no divisor, to avoid this"
+                    ),
                 );
                 mode = Mode::Prior;
-            } else if let Some((period, axis)) = observable.nearly_equal {
+            }
+            if let Some((period, axis)) = observable.nearly_equal {
                 warn(
                     "nearly-equal-steps",
                     format!(
                         "the steps along {axis} are nearly multiples of {period:.2} px, so content of the reference that repeats with it \
-                         is hardly seen; it is pulled towards zero beyond the smooth terms. Vary the steps by 5 pixels or more to avoid this"
+                         is hardly seen; it is drawn slightly towards zero beyond the smooth terms. Vary the steps by 5 pixels or more to avoid this"
                     ),
                 );
                 mode = Mode::Prior;
             }
         }
+        let goal = Goal::new(grid);
         let smooth = matches!(mode, Mode::Smooth | Mode::Prior).then(|| Smooth::new(grid, observable.moves));
-        Self { grid, options, progress, observable, mode, smooth, scale: None, iterations: 0, rank: 0, warnings }
+        Self {
+            grid,
+            options,
+            progress,
+            observable,
+            mode,
+            smooth,
+            goal,
+            iterations: 0,
+            rank: 0,
+            undetermined: Vec::new(),
+            warnings,
+        }
     }
 
     fn stitch(mut self, series: &[Placed], mut state: State) -> Result<Stitched, StitchError> {
@@ -146,13 +166,13 @@ impl<'a> Engine<'a> {
         self.finish(series, state, kept)
     }
 
-    /// Solves once and fixes the gauge of the reference; returns the iterations.
-    fn find_reference(mut self, state: &mut State) -> Result<usize, StitchError> {
+    /// Solves once and fixes the gauge of the reference; returns the iterations and how far they went.
+    fn find_reference(mut self, state: &mut State) -> Result<(usize, Goal), StitchError> {
         let kept = self.run(state)?;
         if self.mode != Mode::Held {
             gauge::fix_reference(self.grid, &self.observable, self.options.terms, &kept.normal.seen(), state);
         }
-        Ok(self.iterations)
+        Ok((self.iterations, self.goal))
     }
 
     pub fn warn(&mut self, code: &str, message: String) {
@@ -185,7 +205,8 @@ impl<'a> Engine<'a> {
         let measured = self.normal(&rejected);
         let mut prior = vec![0.0; if self.mode == Mode::Prior { state.reference.len() } else { 0 }];
         let first_end = if self.options.robust { 0.6 } else { 0.85 };
-        self.solve_once(&measured, state, &mut prior, (0.05, first_end))?;
+        let mut inverse = self.inverse(&measured, (0.05, first_end))?;
+        self.solve_once(&measured, &inverse, state, &mut prior, (0.05, first_end))?;
         let mut contradicted = 0;
         let mut kept = None;
         for pass in 0..if self.options.robust { ROBUST_PASSES } else { 0 } {
@@ -205,10 +226,29 @@ impl<'a> Engine<'a> {
             // The problem of the pass before goes before the next is built: each holds a map.
             drop(kept.take());
             let normal = self.normal(&rejected);
-            self.solve_once(&normal, state, &mut prior, (from, from + 0.08))?;
+            if !self.is_near(&measured, &normal, &rejected) {
+                inverse = self.inverse(&normal, (from, from + 0.08))?;
+            }
+            self.solve_once(&normal, &inverse, state, &mut prior, (from, from + 0.08))?;
             kept = Some(normal);
         }
         Ok(Kept { normal: kept.unwrap_or(measured), rejected, contradicted })
+    }
+
+    /// The preconditioner of this problem.
+    fn inverse(&mut self, normal: &Normal, (from, to): (f64, f64)) -> Result<CorrectorInverse, StitchError> {
+        let watch = Watch::step(self.progress, from, to, "solving")?;
+        let inverse = CorrectorInverse::new(normal, self.options.terms, &watch)?;
+        self.rank = inverse.rank();
+        self.undetermined = inverse.undetermined();
+        Ok(inverse)
+    }
+
+    /// So little was rejected that the preconditioner of the problem as measured serves as well: it does not change the
+    /// solution, and to factor it anew would cost more than the iteration or two that it saves.
+    fn is_near(&self, measured: &Normal, normal: &Normal, rejected: &Rejected) -> bool {
+        let few = |(own, used): (&Vec<_>, &Runs)| own.len() as f64 <= FEW_REJECTED * used.count() as f64;
+        rejected.iter().zip(&measured.used).all(few) && self.grid.is_tied(&normal.used, self.options.terms)
     }
 
     /// The problem without the rejected pixels.
@@ -221,28 +261,27 @@ impl<'a> Engine<'a> {
     fn solve_once(
         &mut self,
         normal: &Normal,
+        inverse: &CorrectorInverse,
         state: &mut State,
         prior: &mut [f64],
         (from, to): (f64, f64),
     ) -> Result<(), StitchError> {
-        let inverse = CorrectorInverse::new(normal, self.options.terms);
-        self.rank = inverse.rank();
         let watch = Watch::step(self.progress, from, to, "solving")?;
-        let scale = &mut self.scale;
+        let goal = &mut self.goal;
         let ended = match (self.mode, &self.smooth) {
-            (Mode::Held, _) => vec![solve(normal, &inverse, Unknown::Held, state, scale, &watch)?],
-            (Mode::Smooth, Some(basis)) => vec![solve(normal, &inverse, Unknown::Smooth(basis), state, scale, &watch)?],
+            (Mode::Held, _) => vec![solve(normal, inverse, Unknown::Held, state, goal, &watch)?],
+            (Mode::Smooth, Some(basis)) => vec![solve(normal, inverse, Unknown::Smooth(basis), state, goal, &watch)?],
             (Mode::Prior, Some(basis)) => {
                 let mut smooth = State { reference: prior.to_vec(), correctors: state.correctors.clone() };
-                let first = solve(normal, &inverse, Unknown::Smooth(basis), &mut smooth, scale, &watch)?;
+                let first = solve(normal, inverse, Unknown::Smooth(basis), &mut smooth, goal, &watch)?;
                 prior.copy_from_slice(&smooth.reference);
                 *state = smooth;
-                let unknown = Unknown::Pixels { prior, weight: PRIOR_WEIGHT };
-                vec![first, solve(normal, &inverse, unknown, state, scale, &watch)?]
+                let unknown = Unknown::Pixels { prior, weight: self.observable.prior_weight() };
+                vec![first, solve(normal, inverse, unknown, state, goal, &watch)?]
             }
             (Mode::Pixels | Mode::Smooth | Mode::Prior, _) => {
                 let unknown = Unknown::Pixels { prior: &[], weight: 0.0 };
-                vec![solve(normal, &inverse, unknown, state, scale, &watch)?]
+                vec![solve(normal, inverse, unknown, state, goal, &watch)?]
             }
         };
         self.iterations += ended.iter().map(|e| e.iterations).sum::<usize>();

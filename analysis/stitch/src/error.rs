@@ -57,10 +57,34 @@ pub enum StitchError {
         /// Mirror y, mm.
         y_mm: f64,
     },
-    /// The sub-apertures fall into groups without a common valid pixel.
+    /// A detector window begins more than 2^31 pixels from the corner of the camera.
     #[error(
-        "the sub-apertures do not all overlap: they fall into {} groups that share no valid pixels: {}; check the \
-         positions and their signs, or measure the gap between the groups",
+        "the detector window of {file} begins at camera row {row}, column {column}, which no camera has; export the \
+         file again"
+    )]
+    AbsurdWindow {
+        /// File name.
+        file: String,
+        /// Camera row of its row 0.
+        row: i64,
+        /// Camera column of its column 0.
+        column: i64,
+    },
+    /// A height beyond a metre.
+    #[error(
+        "{file} has a height of {height_nm:e} nm, which cannot be a mirror; the file is damaged or its heights are in \
+         another unit: export it again or remove it"
+    )]
+    AbsurdHeight {
+        /// File name.
+        file: String,
+        /// The height farthest from zero, nm.
+        height_nm: f64,
+    },
+    /// The sub-apertures fall into groups without common valid pixels enough to tell their piston, pitch and roll apart.
+    #[error(
+        "the sub-apertures do not all overlap: they fall into {} groups that share fewer than three valid pixels, or only \
+         pixels on one line: {}; check the positions and their signs, or measure the gap between the groups",
         .groups.len(), in_groups(.groups)
     )]
     NoOverlap {
@@ -80,24 +104,49 @@ pub enum StitchError {
         /// Columns it would have.
         columns: u64,
     },
-    /// The known reference does not fit the camera frame.
+    /// The known reference does not cover the camera frame.
     #[error(
-        "the reference map has {} x {} pixels (rows x columns) but the detector windows of the series span {} x {}; \
-         give a reference measured with the same camera window",
-        .reference[0], .reference[1], .camera[0], .camera[1]
+        "the reference map has {} x {} pixels (rows x columns) from camera row {}, column {}, but the detector windows of \
+         the series span {} x {} from row {}, column {}; give a reference that covers all of that part of the camera",
+        .reference[0], .reference[1], .reference_at[0], .reference_at[1],
+        .camera[0], .camera[1], .camera_at[0], .camera_at[1]
     )]
     ReferenceShape {
         /// Rows and columns of the reference.
         reference: [usize; 2],
+        /// Camera row and column of its first pixel.
+        reference_at: [i64; 2],
         /// Rows and columns that the detector windows span.
         camera: [usize; 2],
+        /// Camera row and column of the first pixel of that rectangle.
+        camera_at: [i64; 2],
+    },
+    /// The pixel sizes of the known reference and of the series differ by more than 1e-4.
+    #[error(
+        "the reference map has pixels of {reference} and the series has pixels of {series}; the two must agree to \
+         0.01 %: give a reference measured with the same magnification"
+    )]
+    ReferencePixels {
+        /// Pixel size of the reference.
+        reference: String,
+        /// Pixel size of the series.
+        series: String,
+    },
+    /// Something that cannot happen did: a fault of this program.
+    #[error(
+        "internal fault while {step}: the sizes of two arrays disagree; please report it with the files of the series"
+    )]
+    Internal {
+        /// What was being done.
+        step: &'static str,
     },
     /// [`crate::Progress::cancelled`] said so.
     #[error("the stitch was cancelled")]
     Cancelled,
 }
 
-fn in_mm(size: &PixelSize) -> String {
+/// A pixel size for people.
+pub(crate) fn in_mm(size: &PixelSize) -> String {
     if size.x_mm == size.y_mm {
         format!("{:.6} mm", size.x_mm)
     } else {

@@ -5,23 +5,16 @@ use std::borrow::Cow;
 
 use ndarray::Array2;
 use rayon::prelude::*;
-use stitchbox_surface::{HeightMap, PixelSize};
+use stitchbox_surface::{HeightMap, PixelSize, SubAperture};
 
-use crate::runs::{Runs, common};
-use crate::{Placed, StitchError, resample};
+use crate::cholesky::dot;
+use crate::layout::{Layout, connected, groups};
+use crate::runs::Runs;
+use crate::tie::tied;
+use crate::{Placed, StitchError, Terms, resample};
 
-/// A position this close to a whole pixel counts as whole, px.
-const WHOLE_PX: f64 = 0.02;
-/// Pixel sizes of one series agree to this fraction.
-const PIXEL_AGREEMENT: f64 = 1e-4;
-/// Two sub-apertures overlap if they share this many valid pixels: a plane has three numbers.
-const LEAST_COMMON: usize = 3;
-/// No camera has more pixels.
-const MOST_CAMERA_PIXELS: u64 = 1 << 26;
-/// No stitched map has more pixels (fifty times the largest series known).
-const MOST_MAP_PIXELS: u64 = 1 << 28;
-/// No position is farther from the others, px.
-const FARTHEST_PX: f64 = 1e9;
+/// No mirror has heights beyond a metre, nm.
+const HIGHEST_NM: f64 = 1e9;
 
 /// One sub-aperture on both grids.
 #[derive(Debug)]
@@ -53,6 +46,16 @@ impl Plate<'_> {
         row.checked_sub(self.camera.0).filter(|r| *r < self.shape.0)
     }
 
+    /// Sum of the squared heights of the valid pixels, nm^2.
+    pub fn square_sum(&self) -> f64 {
+        let of_row = |row: usize| -> f64 {
+            let heights = self.row(row);
+            let runs = self.runs.row(row).iter().map(|(start, end)| &heights[*start as usize..*end as usize]);
+            runs.map(|run| dot(run, run)).sum()
+        };
+        (0..self.shape.0).map(of_row).sum()
+    }
+
     /// Heights of one row, nm.
     pub fn row(&self, row: usize) -> &[f64] {
         &self.heights[row * self.shape.1..(row + 1) * self.shape.1]
@@ -82,44 +85,10 @@ pub(crate) struct Grid<'a> {
 impl<'a> Grid<'a> {
     /// Places the series. Sub-apertures between whole pixels wait for [`Grid::resample`].
     pub fn new(series: &'a [Placed]) -> Result<Self, StitchError> {
-        if series.len() < 2 {
-            return Err(StitchError::TooFew { count: series.len() });
+        let Layout { pixel, x, y, camera, camera_origin, map, map_origin, footprints } = Layout::new(series)?;
+        for p in series {
+            check_heights(&p.sub_aperture)?;
         }
-        if let Some(empty) = series.iter().find(|p| p.sub_aperture.map.valid_count() == 0) {
-            return Err(StitchError::NoValidPixels { file: empty.sub_aperture.name.clone() });
-        }
-        let pixel = pixel_size(series)?;
-        let x = whole_and_fraction(series, |p| p.x_mm / pixel.x_mm)?;
-        let y = whole_and_fraction(series, |p| p.y_mm / pixel.y_mm)?;
-        let (rows, row0) = span(series.iter().map(|p| (p.sub_aperture.window.row, p.sub_aperture.map.shape().0)));
-        let (columns, column0) =
-            span(series.iter().map(|p| (p.sub_aperture.window.column, p.sub_aperture.map.shape().1)));
-        let camera = sized("camera frame", rows, columns, MOST_CAMERA_PIXELS)?;
-
-        let placed = |axis: &Axis, k: usize, window: i64| axis.whole[k].saturating_add(window);
-        let (map_rows, map_row0) = span(
-            series
-                .iter()
-                .enumerate()
-                .map(|(k, p)| (placed(&y, k, p.sub_aperture.window.row), p.sub_aperture.map.shape().0)),
-        );
-        let (map_columns, map_column0) = span(
-            series
-                .iter()
-                .enumerate()
-                .map(|(k, p)| (placed(&x, k, p.sub_aperture.window.column), p.sub_aperture.map.shape().1)),
-        );
-        let place = |k: usize, p: &Placed| Footprint {
-            row: placed(&y, k, p.sub_aperture.window.row),
-            column: placed(&x, k, p.sub_aperture.window.column),
-            shape: p.sub_aperture.map.shape(),
-        };
-        let footprints: Vec<Footprint> = series.iter().enumerate().map(|(k, p)| place(k, p)).collect();
-        // Before anything of the map's size is allocated: far groups make a huge map.
-        let overlaps = |i: usize, j: usize| footprints[i].touches(&footprints[j]);
-        connected(series, overlaps)?;
-        let map = sized("stitched map", map_rows, map_columns, MOST_MAP_PIXELS)?;
-
         let plates = series
             .iter()
             .enumerate()
@@ -127,10 +96,10 @@ impl<'a> Grid<'a> {
                 let (heights, runs) = heights_and_runs(&p.sub_aperture.map);
                 Plate {
                     camera: (
-                        (p.sub_aperture.window.row - row0) as usize,
-                        (p.sub_aperture.window.column - column0) as usize,
+                        (p.sub_aperture.window.row - camera_origin.0) as usize,
+                        (p.sub_aperture.window.column - camera_origin.1) as usize,
                     ),
-                    map: ((footprints[k].row - map_row0) as usize, (footprints[k].column - map_column0) as usize),
+                    map: ((footprints[k].row - map_origin.0) as usize, (footprints[k].column - map_origin.1) as usize),
                     step: (x.whole[k] - x.whole[0], y.whole[k] - y.whole[0]),
                     shape: footprints[k].shape,
                     heights,
@@ -140,12 +109,12 @@ impl<'a> Grid<'a> {
             })
             .collect();
         let origin_mm = (
-            x.origin * pixel.x_mm + map_column0 as f64 * pixel.x_mm,
-            y.origin * pixel.y_mm + map_row0 as f64 * pixel.y_mm,
+            x.origin * pixel.x_mm + map_origin.1 as f64 * pixel.x_mm,
+            y.origin * pixel.y_mm + map_origin.0 as f64 * pixel.y_mm,
         );
         let (u, su) = scaled(camera.1);
         let (v, sv) = scaled(camera.0);
-        Ok(Self { pixel, camera, camera_origin: (row0, column0), map, origin_mm, u, v, scale: (su, sv), plates })
+        Ok(Self { pixel, camera, camera_origin, map, origin_mm, u, v, scale: (su, sv), plates })
     }
 
     /// Some sub-apertures lie between whole pixels.
@@ -183,8 +152,16 @@ impl<'a> Grid<'a> {
     }
 
     /// Refuses a series whose valid pixels do not tie all sub-apertures together.
-    pub fn check_overlap(&self, series: &[Placed]) -> Result<(), StitchError> {
-        connected(series, |i, j| common_pixels(&self.plates[i], &self.plates[j]) >= LEAST_COMMON)
+    pub fn check_overlap(&self, series: &[Placed], terms: Terms) -> Result<(), StitchError> {
+        connected(series, |i, j| {
+            tied((&self.plates[i], &self.plates[i].runs), (&self.plates[j], &self.plates[j].runs), terms)
+        })
+    }
+
+    /// The pixels in `used` tie all sub-apertures together.
+    pub fn is_tied(&self, used: &[Runs], terms: Terms) -> bool {
+        let tied = |i: usize, j: usize| tied((&self.plates[i], &used[i]), (&self.plates[j], &used[j]), terms);
+        groups(self.plates.len(), tied).1 == 1
     }
 
     /// The same rows of all sub-apertures meet on the same map rows: nothing moves along y.
@@ -199,112 +176,21 @@ impl<'a> Grid<'a> {
     }
 }
 
-struct Footprint {
-    row: i64,
-    column: i64,
-    shape: (usize, usize),
-}
-
-impl Footprint {
-    fn touches(&self, other: &Footprint) -> bool {
-        let meet = |a: i64, a_len: usize, b: i64, b_len: usize| {
-            a < b.saturating_add(b_len as i64) && b < a.saturating_add(a_len as i64)
-        };
-        meet(self.row, self.shape.0, other.row, other.shape.0)
-            && meet(self.column, self.shape.1, other.column, other.shape.1)
-    }
-}
-
-fn common_pixels(a: &Plate, b: &Plate) -> usize {
-    let mut found = 0;
-    for row in a.map.0.max(b.map.0)..(a.map.0 + a.shape.0).min(b.map.0 + b.shape.0) {
-        let (in_a, in_b) = (a.runs.row(row - a.map.0), b.runs.row(row - b.map.0));
-        common(in_a, a.map.1, in_b, b.map.1, |start, end| found += end - start);
-        if found >= LEAST_COMMON {
-            break;
+/// Refuses a map without a valid pixel, and one whose heights cannot be those of a mirror.
+fn check_heights(sub_aperture: &SubAperture) -> Result<(), StitchError> {
+    let map = &sub_aperture.map;
+    let mut farthest: Option<f64> = None;
+    for (height, _) in map.heights_nm().iter().zip(map.valid()).filter(|(_, valid)| **valid) {
+        if farthest.is_none_or(|far| height.abs() > far.abs()) {
+            farthest = Some(*height);
         }
     }
-    found
-}
-
-fn pixel_size(series: &[Placed]) -> Result<PixelSize, StitchError> {
-    let of = |p: &Placed| {
-        let usable = |s: &PixelSize| [s.x_mm, s.y_mm].iter().all(|v| v.is_finite() && *v > 0.0);
-        p.sub_aperture
-            .map
-            .pixel()
-            .filter(usable)
-            .ok_or_else(|| StitchError::NoLateralCalibration { file: p.sub_aperture.name.clone() })
-    };
-    let first = of(&series[0])?;
-    for p in series {
-        let second = of(p)?;
-        let agree = |a: f64, b: f64| (a - b).abs() <= PIXEL_AGREEMENT * a;
-        if !agree(first.x_mm, second.x_mm) || !agree(first.y_mm, second.y_mm) {
-            return Err(StitchError::PixelSizesDiffer {
-                first: series[0].sub_aperture.name.clone(),
-                first_size: first,
-                second: p.sub_aperture.name.clone(),
-                second_size: second,
-            });
+    match farthest {
+        None => Err(StitchError::NoValidPixels { file: sub_aperture.name.clone() }),
+        Some(height) if height.abs() > HIGHEST_NM => {
+            Err(StitchError::AbsurdHeight { file: sub_aperture.name.clone(), height_nm: height })
         }
-    }
-    Ok(first)
-}
-
-/// Positions along one axis, relative to `origin` (px): whole pixels, and what is left.
-struct Axis {
-    origin: f64,
-    whole: Vec<i64>,
-    fraction: Vec<f64>,
-}
-
-/// Splits positions. The origin is the sub-aperture that leaves most of the others on whole pixels (the first of them).
-fn whole_and_fraction(series: &[Placed], px: impl Fn(&Placed) -> f64) -> Result<Axis, StitchError> {
-    let positions: Vec<f64> = series.iter().map(&px).collect();
-    let first = positions[0];
-    for (position, p) in positions.iter().zip(series) {
-        if !position.is_finite() || !p.x_mm.is_finite() || !p.y_mm.is_finite() || (position - first).abs() > FARTHEST_PX
-        {
-            return Err(StitchError::AbsurdPosition { file: p.sub_aperture.name.clone(), x_mm: p.x_mm, y_mm: p.y_mm });
-        }
-    }
-    let off_whole = |distance: f64| (distance - distance.round()).abs();
-    let on_whole = |origin: f64| positions.iter().filter(|p| off_whole(**p - origin) <= WHOLE_PX).count();
-    let mut origin = (first, on_whole(first));
-    for &candidate in &positions[1..] {
-        let count = on_whole(candidate);
-        if count > origin.1 {
-            origin = (candidate, count);
-        }
-    }
-    let origin = origin.0;
-    let whole: Vec<i64> = positions.iter().map(|p| (p - origin).round() as i64).collect();
-    let fraction = positions
-        .iter()
-        .zip(&whole)
-        .map(|(p, w)| {
-            let left = (p - origin) - *w as f64;
-            if left.abs() <= WHOLE_PX { 0.0 } else { left }
-        })
-        .collect();
-    Ok(Axis { origin, whole, fraction })
-}
-
-/// Length and start of the range that all (start, length) span.
-fn span(parts: impl Iterator<Item = (i64, usize)>) -> (u64, i64) {
-    let (mut low, mut high) = (i64::MAX, i64::MIN);
-    for (start, length) in parts {
-        low = low.min(start);
-        high = high.max(start.saturating_add(length as i64));
-    }
-    (high.abs_diff(low), low)
-}
-
-fn sized(what: &'static str, rows: u64, columns: u64, most: u64) -> Result<(usize, usize), StitchError> {
-    match rows.checked_mul(columns) {
-        Some(pixels) if pixels <= most => Ok((rows as usize, columns as usize)),
-        _ => Err(StitchError::TooLarge { what, rows, columns }),
+        Some(_) => Ok(()),
     }
 }
 
@@ -325,35 +211,4 @@ fn heights_and_runs(map: &HeightMap) -> (Cow<'_, [f64]>, Runs) {
 
 fn runs_of(valid: &Array2<bool>) -> Runs {
     Runs::collect(valid.nrows(), valid.ncols(), |row, column| valid[[row, column]])
-}
-
-/// `NoOverlap` unless `overlap(i, j)` ties all together.
-fn connected(series: &[Placed], overlap: impl Fn(usize, usize) -> bool) -> Result<(), StitchError> {
-    let n = series.len();
-    let mut group: Vec<Option<usize>> = vec![None; n];
-    let mut groups = 0;
-    for seed in 0..n {
-        if group[seed].is_some() {
-            continue;
-        }
-        group[seed] = Some(groups);
-        let mut open = vec![seed];
-        while let Some(i) = open.pop() {
-            for (j, of_j) in group.iter_mut().enumerate() {
-                if of_j.is_none() && overlap(i, j) {
-                    *of_j = Some(groups);
-                    open.push(j);
-                }
-            }
-        }
-        groups += 1;
-    }
-    if groups <= 1 {
-        return Ok(());
-    }
-    let mut names = vec![Vec::new(); groups];
-    for (p, g) in series.iter().zip(group) {
-        names[g.unwrap_or(0)].push(p.sub_aperture.name.clone());
-    }
-    Err(StitchError::NoOverlap { groups: names })
 }

@@ -1,9 +1,9 @@
 //! A reference that was measured before, brought into the camera frame of the series.
 
-use stitchbox_surface::HeightMap;
-
-use crate::StitchError;
+use crate::error::in_mm;
 use crate::grid::Grid;
+use crate::layout::agree;
+use crate::{KnownReference, StitchError};
 
 /// A given reference on the camera frame, row-major.
 pub(crate) struct Known {
@@ -13,26 +13,29 @@ pub(crate) struct Known {
     pub valid: Vec<bool>,
 }
 
-/// Cuts the part that the detector windows span.
-pub(crate) fn known_reference(grid: &Grid, map: &HeightMap) -> Result<Known, StitchError> {
+/// Cuts the part that the detector windows span: both stand in the same camera, so the two windows tell where.
+pub(crate) fn known_reference(grid: &Grid, known: &KnownReference) -> Result<Known, StitchError> {
+    let (map, window) = (&known.map, known.window);
+    if let Some(pixel) = map.pixel().filter(|pixel| !agree(grid.pixel, *pixel)) {
+        return Err(StitchError::ReferencePixels { reference: in_mm(&pixel), series: in_mm(&grid.pixel) });
+    }
     let (rows, columns) = map.shape();
-    let (row0, column0) = grid.camera_origin;
-    let fits = |origin: i64, length: usize, whole: usize| {
-        usize::try_from(origin).ok().filter(|o| o.checked_add(length).is_some_and(|end| end <= whole))
+    let fits = |origin: i64, window: i64, length: usize, whole: usize| {
+        let offset = usize::try_from(origin.checked_sub(window)?).ok()?;
+        (offset.checked_add(length)? <= whole).then_some(offset)
     };
-    let offset = if (rows, columns) == grid.camera {
-        (0, 0)
-    } else {
-        match (fits(row0, grid.camera.0, rows), fits(column0, grid.camera.1, columns)) {
-            (Some(row), Some(column)) => (row, column),
-            _ => {
-                let camera = [grid.camera.0, grid.camera.1];
-                return Err(StitchError::ReferenceShape { reference: [rows, columns], camera });
-            }
-        }
+    let row = fits(grid.camera_origin.0, window.row, grid.camera.0, rows);
+    let column = fits(grid.camera_origin.1, window.column, grid.camera.1, columns);
+    let (Some(row0), Some(column0)) = (row, column) else {
+        return Err(StitchError::ReferenceShape {
+            reference: [rows, columns],
+            reference_at: [window.row, window.column],
+            camera: [grid.camera.0, grid.camera.1],
+            camera_at: [grid.camera_origin.0, grid.camera_origin.1],
+        });
     };
     let pixels = || (0..grid.camera.0).flat_map(|row| (0..grid.camera.1).map(move |column| (row, column)));
-    let at = |(row, column): (usize, usize)| [row + offset.0, column + offset.1];
+    let at = |(row, column): (usize, usize)| [row + row0, column + column0];
     Ok(Known {
         heights: pixels().map(|pixel| map.heights_nm()[at(pixel)]).collect(),
         valid: pixels().map(|pixel| map.valid()[at(pixel)]).collect(),

@@ -13,7 +13,8 @@
 //!   least-squares sense over the camera pixels seen, for those shapes that map and correctors can imitate with the
 //!   terms that are switched on. What is taken from the reference goes into the map.
 //! * If all steps are multiples of g pixels, reference content that repeats with g is not observable. A smooth
-//!   reference is found first and the pixel-wise one is pulled towards it: of what repeats, only the smooth part is kept.
+//!   reference is found first and the pixel-wise one starts from it: of what repeats, only the smooth part is kept. If
+//!   the steps are nearly so, the pixel-wise one is drawn towards it besides, by a thousandth of a measurement.
 //! * The **map** then carries no piston and no tilt: the least-squares plane over its valid pixels is taken off, as far
 //!   as it is free (without a pitch term and with a known reference, for instance, the tilt along x is measured and stays).
 //!
@@ -38,7 +39,9 @@ mod error;
 mod gauge;
 mod grid;
 mod known;
+mod layout;
 mod lonely;
+mod memory;
 mod normal;
 mod observable;
 mod options;
@@ -48,9 +51,11 @@ mod robust;
 mod runs;
 mod smooth;
 mod stitched;
+mod tie;
 mod watch;
 
 pub use engine::stitch;
 pub use error::StitchError;
-pub use options::{Options, Placed, Progress, Reference, Terms};
+pub use memory::estimate_bytes;
+pub use options::{KnownReference, Options, Placed, Progress, Reference, Terms};
 pub use stitched::{Corrector, NonObservable, Stitched, Warning};

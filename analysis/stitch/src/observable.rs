@@ -17,6 +17,10 @@ const SHORTEST_PX: f64 = 8.0;
 /// At most so many frequencies are tried on one axis.
 const MOST_FREQUENCIES: f64 = 20_000.0;
 
+/// With nearly equal steps the reference is pulled to the smooth one like so many measurements of a pixel. With exactly
+/// equal ones nothing pulls: what the data leave open stays as in the smooth one, and what they determine is not biased.
+const PRIOR_WEIGHT: f64 = 1e-3;
+
 /// Lattice of differences between positions, in Hermite form: spanned by `(a, b)` and `(0, d)`, px.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lattice {
@@ -87,7 +91,7 @@ pub(crate) struct Observable {
     pub lattice: Lattice,
     /// Something moves along x, along y.
     pub moves: (bool, bool),
-    /// Period in px, and its axis, of nearly equal steps (not of exactly equal ones).
+    /// Period in px, and its axis, with which positions repeat nearly but not exactly.
     pub nearly_equal: Option<(f64, char)>,
     terms: Terms,
     reference_unknown: bool,
@@ -107,13 +111,32 @@ impl Observable {
         let nearly_equal = [('x', moves.0, grid.camera.1), ('y', moves.1, grid.camera.0)]
             .into_iter()
             .filter(|(_, moves, _)| *moves)
-            .find_map(|(axis, _, length)| nearly_periodic(&along(axis), length).map(|period| (period, axis)));
+            .find_map(|(axis, _, length)| {
+                let positions = along(axis);
+                nearly_periodic(&positions, length, divisor(&positions)).map(|period| (period, axis))
+            });
         Self { lattice: Lattice::spanned(steps()), moves, nearly_equal, terms, reference_unknown }
     }
 
     /// Steps share a divisor: the reference has content that no data of this series can show.
     pub fn periodic(&self) -> bool {
         self.lattice.rank() > 0 && self.lattice.index() > 1
+    }
+
+    /// Weight of the pull towards the smooth reference, in measurements of a pixel.
+    pub fn prior_weight(&self) -> f64 {
+        if self.nearly_equal.is_some() { PRIOR_WEIGHT } else { 0.0 }
+    }
+
+    /// The shared divisor in words, if there is one: `multiples of 250 px`.
+    pub fn divisor(&self) -> Option<String> {
+        let Lattice { a, b, d } = self.lattice;
+        self.periodic().then(|| match (self.lattice.rank(), self.lattice.line()) {
+            (1, ((_, 0), g)) => format!("multiples of {g} px"),
+            (1, ((0, _), g)) => format!("multiples of {g} px along y"),
+            (1, ((dx, dy), g)) => format!("multiples of ({}, {}) px", dx * g, dy * g),
+            _ => format!("sums of multiples of ({a}, {b}) and (0, {d}) px"),
+        })
     }
 
     /// Nothing moves: reference and mirror cannot be told apart at all.
@@ -186,10 +209,16 @@ impl Observable {
         if plane[1] {
             say("x", &format!("a tilt of the mirror along x looks like a tilt of the set-up: {removed}"));
         }
-        if plane[2] && (self.moves.1 || !self.reference_unknown) {
+        if plane[2] && (self.moves.1 || !self.reference_unknown || self.nothing_moves()) {
             say("y", &format!("a tilt of the mirror along y looks like a tilt of the set-up: {removed}"));
         }
         if !self.reference_unknown {
+            return list;
+        }
+        if self.nothing_moves() {
+            let why = "nothing moved, so every shape may belong to reference or mirror; the reference is taken as zero, so all of \
+                       it is in the map";
+            say("any shape", why);
             return list;
         }
         let assumed =
@@ -239,8 +268,18 @@ impl Observable {
     }
 }
 
-/// The period (px) with which positions along one axis repeat nearly, if there is one shorter than the camera.
-fn nearly_periodic(positions: &[f64], length: usize) -> Option<f64> {
+/// The largest whole number of pixels that all differences of positions are multiples of; 1 between whole pixels.
+fn divisor(positions: &[f64]) -> f64 {
+    if positions.iter().any(|p| p.fract() != 0.0) {
+        return 1.0;
+    }
+    let steps = positions.iter().map(|p| (p - positions[0]) as i128);
+    steps.fold(0, gcd).max(1) as f64
+}
+
+/// The period (px) with which positions along one axis repeat nearly, if there is one shorter than the camera. With
+/// `exact` and its harmonics they repeat exactly: those are passed over.
+fn nearly_periodic(positions: &[f64], length: usize, exact: f64) -> Option<f64> {
     let low = positions.iter().copied().fold(f64::INFINITY, f64::min);
     let high = positions.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let travel = high - low;
@@ -255,7 +294,15 @@ fn nearly_periodic(positions: &[f64], length: usize) -> Option<f64> {
     if lowest > highest {
         return None;
     }
+    let line = tau / travel;
+    let is_exact = |q: f64| {
+        let order = (q * exact / tau).round();
+        order >= 1.0 && (q - order * tau / exact).abs() < line
+    };
     let strength = |q: f64| {
+        if is_exact(q) {
+            return 0.0;
+        }
         let (mut re, mut im) = (0.0f64, 0.0f64);
         for p in positions {
             let (sin, cos) = libm::sincos(q * (p - low));
@@ -316,9 +363,15 @@ mod tests {
     #[test]
     fn nearly_equal_steps_are_seen_and_random_ones_are_not() {
         let jittered: Vec<f64> = (0..20).map(|k| 50.0 * f64::from(k) + 0.3 * f64::from(k % 3)).collect();
-        let period = nearly_periodic(&jittered, 200).unwrap();
+        let period = nearly_periodic(&jittered, 200, 1.0).unwrap();
         assert!((period - 50.0).abs() < 0.5 || (50.0 / period).fract() < 0.05, "{period}");
         let random = [0.0, 43.0, 98.0, 157.0, 198.0, 251.0, 297.0, 354.0, 396.0];
-        assert_eq!(nearly_periodic(&random, 200), None);
+        assert_eq!(nearly_periodic(&random, 200, 1.0), None);
+        // Exactly equal steps are another matter; but a divisor of 10 px hides no near period of 500 px.
+        let equal: Vec<f64> = (0..20).map(|k| 50.0 * f64::from(k)).collect();
+        assert_eq!((divisor(&equal), nearly_periodic(&equal, 200, 50.0)), (50.0, None));
+        let both = [0.0, 500.0, 1000.0, 1510.0];
+        assert_eq!(divisor(&both), 10.0);
+        assert!(nearly_periodic(&both, 1000, 10.0).is_some());
     }
 }

@@ -1,6 +1,6 @@
 //! What a caller gives: the placed sub-apertures, the terms to solve for, and a place to report progress.
 
-use stitchbox_surface::{HeightMap, SubAperture};
+use stitchbox_surface::{DetectorWindow, HeightMap, SubAperture};
 
 /// Terms that every sub-aperture may carry on its own, switched on or off for the whole series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -29,9 +29,18 @@ pub enum Reference {
     Pixelwise,
     /// Unknown but smooth: 2-D Legendre terms up to degree 9 along x and 3 along y, total degree at least 3.
     Smooth,
-    /// Measured before; heights in nm in the camera frame, either of the full camera or of the rectangle that the
-    /// detector windows of the series span. Its invalid pixels are invalid in every sub-aperture.
-    Known(HeightMap),
+    /// Measured before. Its invalid pixels are invalid in every sub-aperture.
+    Known(KnownReference),
+}
+
+/// A reference measured before, with its place in the camera.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KnownReference {
+    /// Heights, nm, one for each camera pixel; no pixel size means that of the series.
+    pub map: HeightMap,
+    /// Where its row 0, column 0 lies in the camera frame, in which the detector windows of the series lie too. It
+    /// must cover all of those.
+    pub window: DetectorWindow,
 }
 
 /// How to stitch. The default is the default recipe: all terms, pixel-wise reference, robust.

@@ -10,8 +10,10 @@ pub struct Stitched {
     /// Stitched heights, nm; row 0 is the smallest y, column 0 the smallest x of the mirror frame.
     pub height: HeightMap,
     /// Standard uncertainty (k = 1) of each pixel from random noise, nm; `0.0` where the map is invalid. It covers
-    /// noise of the data and of the pixel-wise reference, not the [`Stitched::non_observable`] terms and not
-    /// systematic errors. `None` where the series has no redundancy to estimate the noise from.
+    /// white noise of the data and, pixel by pixel, what it makes of the pixel-wise reference. It does not cover: the
+    /// noise of the correctors (long waves, far below that of one pixel) and of a smooth reference, what neighbouring
+    /// pixels share, the [`Stitched::non_observable`] terms, and systematic errors (a given reference, positions,
+    /// drift, retrace). `None` where the series has no redundancy to estimate the noise from.
     pub uncertainty_nm: Option<Array2<f64>>,
     /// Number of sub-apertures whose value was used at each pixel (after rejection of outliers).
     pub overlap: Array2<u16>,

@@ -5,8 +5,8 @@ mod support;
 use std::collections::HashMap;
 
 use ndarray::Array2;
-use stitchbox_stitch::{Options, Placed, Reference, Stitched, Terms, stitch};
-use stitchbox_surface::HeightMap;
+use stitchbox_stitch::{KnownReference, Options, Placed, Reference, Stitched, Terms, stitch};
+use stitchbox_surface::{DetectorWindow, HeightMap};
 use support::{PIXEL_MM, Plan};
 
 /// One equation: columns with factors.
@@ -185,7 +185,14 @@ fn a_known_reference_is_taken_off_and_its_holes_mask() {
     let plan = Plan { noise_nm: 0.0, dropouts: 0.0, ..x_scan() };
     let mut reference = Array2::from_shape_fn(plan.shape, |(row, column)| plan.reference(row, column));
     reference[[2, 5]] = f64::NAN;
-    let options = plain(Reference::Known(HeightMap::from_heights_nm(reference, None)), ALL);
+    // The reference map is larger than what the series uses of the camera, and begins elsewhere.
+    let larger = Array2::from_shape_fn((reference.nrows() + 3, reference.ncols() + 4), |(row, column)| {
+        let inside = (row.checked_sub(1), column.checked_sub(2));
+        inside.0.zip(inside.1).and_then(|at| reference.get(at)).copied().unwrap_or(1000.0)
+    });
+    let window = DetectorWindow { row: -1, column: -2 };
+    let known = KnownReference { map: HeightMap::from_heights_nm(larger, None), window };
+    let options = plain(Reference::Known(known), ALL);
     let result = stitch(&plan.series(), &options, &()).unwrap();
     let truth = |row: usize, column: usize| plan.truth(column as f64, row as f64);
     let error = support::error_nm(&result.height, support::Null::Plane, truth);

@@ -29,6 +29,8 @@ pub struct Instrument {
     pub objective: Option<String>,
     /// Name of the part.
     pub part: Option<String>,
+    /// Position by the coordinates of the stage alone, mm in the mirror frame like [`SubAperture::position_mm`].
+    pub stage_mm: Option<(f64, f64)>,
 }
 
 /// One measured map of a series, with what is needed to place it.

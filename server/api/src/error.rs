@@ -5,7 +5,6 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
-use stitchbox_blob::BlobError;
 use stitchbox_domain::Error;
 
 /// What stands in the way of an answer.
@@ -50,10 +49,13 @@ impl ApiError {
     /// The text for the person: what went wrong inside stays in the log.
     fn message(&self) -> String {
         match self {
+            Self::Domain(error) if error.is_disk_full() => {
+                "the disk of the server is full; nothing was changed; tell the administrator".to_owned()
+            }
             Self::Domain(Error::Store(_)) => "the server could not do this because its database failed; try again, \
                 and tell the administrator if it stays so"
                 .to_owned(),
-            Self::Domain(Error::Blob(error)) if !matches!(error, BlobError::Full) => {
+            Self::Domain(Error::Blob(_)) => {
                 "the server could not do this because its blob store failed; try again, and tell the administrator \
                 if it stays so"
                     .to_owned()
@@ -86,16 +88,20 @@ fn of_domain(error: &Error) -> (StatusCode, &'static str) {
         Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
         Error::WeakPassword => (StatusCode::BAD_REQUEST, "weak_password"),
-        Error::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "database_failed"),
-        Error::Blob(BlobError::Full) => (StatusCode::INSUFFICIENT_STORAGE, "disk_full"),
-        Error::Blob(_) => (StatusCode::INTERNAL_SERVER_ERROR, "blob_store_failed"),
+        Error::TooMuch(_) => (StatusCode::INSUFFICIENT_STORAGE, "too_much"),
+        Error::Store(_) | Error::Blob(_) if error.is_disk_full() => (StatusCode::INSUFFICIENT_STORAGE, "disk_full"),
+        Error::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_failed"),
+        Error::Blob(_) => (StatusCode::SERVICE_UNAVAILABLE, "blob_store_failed"),
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code) = self.status_and_code();
-        if status.is_server_error() {
+        if status == StatusCode::INSUFFICIENT_STORAGE {
+            // Nothing is broken; but a full disk is for the administrator to see.
+            tracing::warn!(error = %self, code, "a request of the JSON interface found no room");
+        } else if status.is_server_error() {
             tracing::error!(error = %self, code, "a request of the JSON interface failed");
         }
         let body = Body { error: Inner { code, message: self.message() } };
@@ -119,13 +125,18 @@ impl IntoResponse for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stitchbox_blob::BlobError;
     use stitchbox_store::StoreError;
 
     #[test]
     fn what_failed_inside_is_not_told_outside() {
         let inside = Error::Store(StoreError::Driver("password of the database".to_owned()));
         assert!(!ApiError::from(inside).message().contains("password"));
-        assert!(ApiError::from(Error::Blob(BlobError::Full)).message().contains("full"));
+        for full in [Error::Blob(BlobError::Full), Error::Store(StoreError::Full)] {
+            let full = ApiError::from(full);
+            assert!(full.message().contains("full"));
+            assert_eq!(full.into_response().status(), StatusCode::INSUFFICIENT_STORAGE);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! what it missed; without, the stream begins now. So: open the stream first, then fetch the list.
 
 use crate::Api;
-use crate::caller::Credentials;
+use crate::caller::Shown;
 use crate::error::ApiError;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -26,19 +26,15 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 /// How long a client waits before it comes back.
 const COME_BACK: Duration = Duration::from_secs(2);
 
-pub(crate) async fn get(
-    State(api): State<Api>,
-    credentials: Credentials,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let principal = credentials.check(&api.domain).await?;
+pub(crate) async fn get(State(api): State<Api>, shown: Shown, headers: HeaderMap) -> Result<Response, ApiError> {
+    let principal = shown.check(&api.domain).await?;
     let revision = match headers.get("last-event-id") {
         Some(value) => read_revision(value)?,
         None => api.domain.runs_revision().await?,
     };
     // Refusals are told as such, not as a stream that ends.
     api.domain.runs_changed_after(&principal, revision).await?;
-    let watch = Watch { api, credentials, principal, revision, checked: Instant::now(), ready: VecDeque::new() };
+    let watch = Watch { api, shown, principal, revision, checked: Instant::now(), ready: VecDeque::new() };
     let events = Sse::new(watch.events()).keep_alive(KeepAlive::new().interval(SIGN_OF_LIFE));
     // Reverse proxies must pass events on as they come.
     Ok(([("x-accel-buffering", "no")], events).into_response())
@@ -52,7 +48,7 @@ fn read_revision(value: &HeaderValue) -> Result<i64, ApiError> {
 /// One open stream.
 struct Watch {
     api: Api,
-    credentials: Credentials,
+    shown: Shown,
     principal: Principal,
     /// Everything up to here was told.
     revision: i64,
@@ -99,7 +95,7 @@ impl Watch {
 
     async fn look(&mut self) -> Result<(), Error> {
         if self.checked.elapsed() > CHECK_AGAIN {
-            self.principal = self.credentials.check(&self.api.domain).await?;
+            self.principal = self.shown.check(&self.api.domain).await?;
             self.checked = Instant::now();
         }
         let (runs, revision) = self.api.domain.runs_changed_after(&self.principal, self.revision).await?;

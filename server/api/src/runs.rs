@@ -7,7 +7,7 @@ use crate::parameters::Parameters;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use stitchbox_domain::runs::MAX_LISTED;
+use stitchbox_domain::runs::{MAX_LISTED, RunFilter};
 use stitchbox_schema::documents::{RunDocument, RunState};
 
 #[derive(Deserialize)]
@@ -31,13 +31,10 @@ pub(crate) async fn get(
         None => None,
     };
     let space = match filter.space.as_deref() {
-        Some(id_or_name) => Some(api.domain.find_space(&principal, id_or_name).await?.space.name),
+        Some(id_or_name) => Some(api.domain.find_space(&principal, id_or_name).await?.space.id),
         None => None,
     };
-    let mut runs = api.domain.runs(&principal, MAX_LISTED).await?;
-    runs.retain(|run| {
-        state.is_none_or(|wanted| run.state == wanted) && space.as_ref().is_none_or(|wanted| run.space == *wanted)
-    });
+    let runs = api.domain.runs_matching(&principal, RunFilter { space, state }, MAX_LISTED).await?;
     Ok(Json(RunsDocument { runs }))
 }
 
@@ -49,7 +46,9 @@ fn unknown_state(word: &str) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::testing::House;
+    use stitchbox_domain::{Principal, Scope};
 
     #[tokio::test]
     async fn runs_are_listed_and_filtered() {
@@ -70,6 +69,15 @@ mod tests {
         assert_eq!(folders("?state=done").await, Vec::<String>::new());
         assert_eq!(house.get("/api/v1/runs?space=nowhere").await.status, 404);
         assert_eq!(house.get("/api/v1/runs?state=ready").await.status, 400);
+        // What does not match does not use the limit up.
+        let ada = house.ada().await;
+        let space = Some(house.domain.find_space(&ada, "ada").await.unwrap().space.id);
+        let filter = RunFilter { space, state: Some(RunState::Queued) };
+        let found = house.domain.runs_matching(&ada, filter, 1).await.unwrap();
+        assert_eq!((found.len(), found[0].folder.as_str(), found[0].space.as_str()), (1, "/m", "ada"));
+        let scope = Scope { space, create_only: false };
+        let limited = house.domain.runs(&Principal { scope, ..ada }, 1).await.unwrap();
+        assert_eq!((limited.len(), limited[0].folder.as_str()), (1, "/m"));
         house.user("eve").await;
         assert_eq!(house.by("eve", "GET", "/api/v1/runs").await.body["runs"], serde_json::json!([]));
     }

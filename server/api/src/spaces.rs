@@ -1,4 +1,4 @@
-//! `GET /api/v1/spaces`: the spaces the caller may enter.
+//! `GET /api/v1/spaces`: the spaces the caller may see.
 
 use crate::Api;
 use crate::caller::Caller;
@@ -33,6 +33,8 @@ pub(crate) async fn get(State(api): State<Api>, Caller(principal): Caller) -> Re
 #[cfg(test)]
 mod tests {
     use crate::testing::House;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
     use serde_json::json;
 
     #[tokio::test]
@@ -54,5 +56,15 @@ mod tests {
                 {"name": "ring", "kind": "project", "role": "manager", "used_bytes": 5, "quota_bytes": 1000},
             ])
         );
+    }
+
+    #[tokio::test]
+    async fn a_create_only_password_sees_none() {
+        let house = House::new().await;
+        house.space("ring", Some("ada"), Some(1000)).await;
+        let (_, secret) = house.domain.add_app_password("ada", "rig", Some("ring"), true).await.unwrap();
+        let basic = format!("Basic {}", STANDARD.encode(format!("ada:{secret}")));
+        let answer = house.call_with("GET", "/api/v1/spaces", Some(&basic)).await;
+        assert_eq!((answer.status, &answer.body["spaces"]), (200, &json!([])));
     }
 }

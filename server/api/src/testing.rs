@@ -71,7 +71,7 @@ impl House {
         self.domain.add_space(new).await.unwrap();
     }
 
-    async fn ada(&self) -> Principal {
+    pub(crate) async fn ada(&self) -> Principal {
         let users = self.domain.users().await.unwrap();
         let ada = users.into_iter().find(|user| user.name == "ada").unwrap();
         Principal { user: ada.id, name: ada.name, is_admin: false, scope: Default::default() }

@@ -1,7 +1,7 @@
 //! `POST /api/v1/token`: a bearer token for a password.
 
 use crate::Api;
-use crate::caller::{Credentials, Shown};
+use crate::caller::Shown;
 use crate::error::ApiError;
 use axum::Json;
 use axum::extract::State;
@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 use http::header::{CACHE_CONTROL, PRAGMA};
 use serde::Serialize;
 use stitchbox_domain::Error;
+use stitchbox_domain::auth::Credentials;
 
 /// In the words of OAuth (RFC 6749, 5.1), so that ready-made clients understand it, and `token` for short.
 #[derive(Serialize)]
@@ -19,9 +20,9 @@ struct TokenDocument {
 }
 
 /// Only a password gives a token: a token cannot prolong itself.
-pub(crate) async fn post(State(api): State<Api>, credentials: Credentials) -> Result<impl IntoResponse, ApiError> {
-    let Shown::Basic { name, password } = &credentials.shown else { return Err(Error::Unauthenticated.into()) };
-    let issued = api.domain.issue_token(name, password, credentials.client).await?;
+pub(crate) async fn post(State(api): State<Api>, shown: Shown) -> Result<impl IntoResponse, ApiError> {
+    let Credentials::Basic { name, password } = &shown.credentials else { return Err(Error::Unauthenticated.into()) };
+    let issued = api.domain.issue_token(name, password, shown.client).await?;
     let document = TokenDocument { token: issued.token, token_type: "Bearer", expires_in: issued.expires_in };
     Ok(([(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")], Json(document)))
 }

@@ -19,7 +19,7 @@ pub enum Order {
         display_name: String,
         /// Account password.
         password: Option<String>,
-        /// May administer the installation.
+        /// Marked as one that will administer over the web.
         admin: bool,
     },
     /// List the users.

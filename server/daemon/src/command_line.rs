@@ -97,7 +97,7 @@ pub enum UserAction {
         /// Read the account password from the first line of standard input
         #[arg(long)]
         password_stdin: bool,
-        /// May administer the installation
+        /// Mark the account as one that will administer over the web; today this program alone administers
         #[arg(long)]
         admin: bool,
         /// Name for people

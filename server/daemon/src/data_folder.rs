@@ -7,13 +7,15 @@ use crate::failure::Failure;
 use rustix::fs::{FlockOperation, Mode, flock};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The embedded database.
 pub const DATABASE_FILE: &str = "metadata.sqlite";
 /// Bytes of the key that signs tokens.
 const KEY_BYTES: usize = 32;
+/// Most bytes of a file that holds a secret.
+const SECRET_BYTES: u64 = 4096;
 
 /// The data folder of this process.
 #[derive(Debug, Clone)]
@@ -26,11 +28,15 @@ pub struct DataFolder {
 pub struct Held(#[expect(dead_code, reason = "the lock ends when the file is closed")] File);
 
 impl DataFolder {
-    /// Makes the folder if it is missing. Everything this process makes from now on is for its user alone.
+    /// Makes the folder if it is missing. Everything this process makes from now on is for its user alone. A folder of
+    /// another user is refused: what root writes into it the server's own user could not read afterwards.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         rustix::process::umask(Mode::RWXG | Mode::RWXO);
         make_folder(path)?;
         let path = path.canonicalize().map_err(Failure::file("cannot find the data folder", path))?;
+        let found = path.metadata().map_err(Failure::file("cannot look at the data folder", &path))?;
+        same_user(&path, found.uid(), rustix::process::geteuid().as_raw())?;
+        warn_if_readable(&path);
         Ok(Self { path })
     }
 
@@ -76,12 +82,7 @@ impl DataFolder {
         let file = self.lock_file("staging.lock")?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
             clear()?;
-            match std::fs::remove_dir_all(self.scratch()) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(Failure::file("cannot clear", self.scratch())(error));
-                }
-                _ => {}
-            }
+            empty(&self.scratch()).map_err(Failure::file("cannot clear", self.scratch()))?;
         }
         // Giving up one for the other is not one step, but whoever slips in between finds nothing of ours yet.
         flock(&file, FlockOperation::LockShared)
@@ -100,6 +101,7 @@ impl DataFolder {
     pub fn token_key(&self) -> Result<Vec<u8>, Failure> {
         let folder = self.path.join("secrets");
         make_folder(&folder)?;
+        warn_if_readable(&folder);
         let path = folder.join("token.key");
         if !path.exists() {
             let mut key = [0u8; KEY_BYTES];
@@ -112,14 +114,70 @@ impl DataFolder {
 
 /// A key from a file: at least 32 bytes.
 pub fn read_key(path: &Path) -> Result<Vec<u8>, Failure> {
-    let mut key = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut key));
-    read.map_err(Failure::file("cannot read", path))?;
+    let key = read_secret(path)?;
     if key.len() < KEY_BYTES {
         let reason = format!("{} holds {} bytes and needs at least {KEY_BYTES}", path.display(), key.len());
         return Err(Failure::Other { doing: "the key that signs tokens cannot be used", reason });
     }
     Ok(key)
+}
+
+/// The bytes of a file that holds a secret. An empty one, and one that must be something else, is refused.
+pub fn read_secret(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut secret = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(SECRET_BYTES + 1).read_to_end(&mut secret));
+    read.map_err(Failure::file("cannot read", path))?;
+    let refused = |why: &str| {
+        let reason = format!("{} {why}", path.display());
+        Err(Failure::Other { doing: "a file that should hold a secret cannot be used", reason })
+    };
+    if secret.trim_ascii().is_empty() {
+        return refused("is empty");
+    }
+    if secret.len() as u64 > SECRET_BYTES {
+        return refused("is longer than 4096 bytes, which no secret of ours is");
+    }
+    warn_if_readable(path);
+    Ok(secret)
+}
+
+/// Others on this machine may read it. Whoever set it up so may have a reason; it should not be by mistake.
+fn warn_if_readable(path: &Path) {
+    if let Ok(found) = path.metadata()
+        && found.mode() & 0o077 != 0
+    {
+        let (path, mode) = (path.display(), format!("{:o}", found.mode() & 0o777));
+        tracing::warn!(%path, mode, "other users of this machine may read this; take their right away: chmod go= PATH");
+    }
+}
+
+fn same_user(path: &Path, owner: u32, user: u32) -> Result<(), Failure> {
+    if owner == user {
+        return Ok(());
+    }
+    let reason = format!(
+        "{} belongs to the user with number {owner} and this program runs as {user}; run it as that user \
+         (`sudo -u '#{owner}' stitchboxd …`), or give the folder with everything in it to {user}",
+        path.display()
+    );
+    Err(Failure::Other { doing: "the data folder is another user's", reason })
+}
+
+/// Removes what lies in a folder, not the folder: it may be a link to a faster disk.
+fn empty(folder: &Path) -> std::io::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// The file appears whole or not at all, and of two processes that start at once the first one's stays.
@@ -156,6 +214,46 @@ mod tests {
         assert_eq!((mode("secrets/token.key"), mode("secrets"), mode(".")), (0o600, 0o700, 0o700));
         std::fs::write(data.path().join("secrets/token.key"), "short").unwrap();
         assert!(data.token_key().unwrap_err().to_string().contains("32"));
+    }
+
+    #[test]
+    fn a_file_that_holds_no_secret_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        for (text, word) in [(String::new(), "empty"), (" \n".to_owned(), "empty"), ("x".repeat(4097), "4096")] {
+            std::fs::write(&path, text).unwrap();
+            assert!(read_secret(&path).unwrap_err().to_string().contains(word));
+        }
+        std::fs::write(&path, "x".repeat(4096)).unwrap();
+        assert_eq!(read_secret(&path).unwrap().len(), 4096);
+    }
+
+    #[test]
+    fn the_folder_of_another_user_is_refused() {
+        let refused = same_user(Path::new("/data"), 998, 0).unwrap_err().to_string();
+        assert!(refused.contains("/data") && refused.contains("sudo -u '#998'"), "{refused}");
+        same_user(Path::new("/data"), 998, 998).unwrap();
+    }
+
+    #[test]
+    fn the_manual_names_the_database() {
+        let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/README.md");
+        let text = std::fs::read_to_string(manual).unwrap();
+        assert!(text.contains(DATABASE_FILE));
+        let other = text
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '.')
+            .find(|word| word.ends_with(".sqlite") && !["copy.sqlite", DATABASE_FILE].contains(word));
+        assert_eq!(other, None, "the only database there is");
+    }
+
+    #[test]
+    fn a_scratch_folder_elsewhere_stays_there() {
+        let (folder, fast) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let data = DataFolder::open(folder.path()).unwrap();
+        std::os::unix::fs::symlink(fast.path(), data.scratch()).unwrap();
+        std::fs::write(fast.path().join("left"), "").unwrap();
+        drop(data.write_blobs(|| Ok(())).unwrap());
+        assert!(data.scratch().is_symlink() && !fast.path().join("left").exists());
     }
 
     #[test]

@@ -4,22 +4,38 @@
 use crate::failure::Failure;
 use std::collections::HashMap;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// How long requests and runs under way may take to end.
-const GRACE: Duration = Duration::from_secs(30);
-
 /// The tasks of a command.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lifecycle {
+    terminate: Signal,
+    interrupt: Signal,
+    drain: Duration,
     stop: CancellationToken,
-    tasks: JoinSet<()>,
+    tasks: Tasks,
+}
+
+#[derive(Debug, Default)]
+struct Tasks {
+    running: JoinSet<()>,
     names: HashMap<Id, &'static str>,
 }
 
 impl Lifecycle {
+    /// From now on signals are heard; `drain` is how long requests and runs under way may take to end.
+    pub fn new(drain: Duration) -> Result<Self, Failure> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(Failure::other("cannot wait for SIGTERM"))?,
+            interrupt: signal(SignalKind::interrupt()).map_err(Failure::other("cannot wait for SIGINT"))?,
+            drain,
+            stop: CancellationToken::new(),
+            tasks: Tasks::default(),
+        })
+    }
+
     /// Cancelled when everything is to end.
     #[must_use]
     pub fn stop(&self) -> CancellationToken {
@@ -28,35 +44,36 @@ impl Lifecycle {
 
     /// Starts a task that ends only when told to.
     pub fn start(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let handle = self.tasks.spawn(task);
-        self.names.insert(handle.id(), name);
+        let handle = self.tasks.running.spawn(task);
+        self.tasks.names.insert(handle.id(), name);
     }
 
     /// Waits for SIGTERM, SIGINT or the end of a task, then ends the others. A second signal does not wait for them.
-    pub async fn wait(mut self) -> Result<(), Failure> {
-        let mut terminate = signal(SignalKind::terminate()).map_err(Failure::other("cannot wait for SIGTERM"))?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::other("cannot wait for SIGINT"))?;
+    pub async fn wait(self) -> Result<(), Failure> {
+        let Self { mut terminate, mut interrupt, drain, stop, mut tasks } = self;
         let outcome = tokio::select! {
             _ = terminate.recv() => Ok(()),
             _ = interrupt.recv() => Ok(()),
-            Some(ended) = self.tasks.join_next_with_id() => Err(self.ended(ended)),
+            Some(ended) = tasks.running.join_next_with_id() => Err(tasks.ended(ended)),
         };
         tracing::info!("ending: no new work is taken, what is under way may finish");
-        self.stop.cancel();
+        stop.cancel();
         tokio::select! {
-            () = self.finish() => {}
+            () = tasks.finish() => {}
             _ = terminate.recv() => tracing::warn!("told twice: ending at once"),
             _ = interrupt.recv() => tracing::warn!("told twice: ending at once"),
-            () = tokio::time::sleep(GRACE) => {
-                let left: Vec<_> = self.names.values().collect();
+            () = tokio::time::sleep(drain) => {
+                let left: Vec<_> = tasks.names.values().collect();
                 tracing::warn!(?left, "ending although not everything is finished");
             }
         }
         outcome
     }
+}
 
+impl Tasks {
     async fn finish(&mut self) {
-        while let Some(ended) = self.tasks.join_next_with_id().await {
+        while let Some(ended) = self.running.join_next_with_id().await {
             match ended {
                 Ok((id, ())) => {
                     self.names.remove(&id);
@@ -88,7 +105,7 @@ mod tests {
     #[tokio::test]
     async fn the_end_of_one_task_ends_the_others_with_failure() {
         for panics in [false, true] {
-            let mut life = Lifecycle::default();
+            let mut life = Lifecycle::new(Duration::from_secs(5)).unwrap();
             let stop = life.stop();
             let (told, hears) = tokio::sync::oneshot::channel();
             life.start("steady", async move {

@@ -8,8 +8,11 @@ mod failure;
 mod lifecycle;
 mod listen;
 mod logging;
+mod machine;
 mod observe;
 mod operation;
+mod patience;
+mod proxies;
 mod serve;
 mod socket;
 mod wire;
@@ -65,6 +68,8 @@ async fn act(action: Action) -> Result<ExitCode, Failure> {
         Action::Worker { place } => {
             let config = load(place.config.as_deref())?;
             logging::start(&config.log);
+            // A worker on another machine has only the scratch folder there, and may make it.
+            check_in_use(&config, &place.data)?;
             serve::work(&config, &DataFolder::open(&place.data)?).await?;
             Ok(ExitCode::SUCCESS)
         }
@@ -91,14 +96,30 @@ fn check_config(file: Option<&Path>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whoever mistypes --data must not find an empty installation there.
+fn check_in_use(config: &Config, folder: &Path) -> Result<(), Failure> {
+    if wire::is_in_use(config, folder) {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!("there is no data of Stitchbox in {}; check --data", folder.display())))
+}
+
+/// The same where the metadata is elsewhere: the folder holds the key and the socket.
+fn check_exists(folder: &Path) -> Result<(), Failure> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!("there is no folder {}; check --data", folder.display())))
+}
+
 /// Lets the running server carry out the order, or does it here.
 async fn administer(place: Place, order: Order) -> Result<ExitCode, Failure> {
     let config = load(place.config.as_deref())?;
     // What an order did is told, not logged; only trouble is.
     logging::start(&Log { filter: "warn".to_owned(), ..config.log.clone() });
-    if !order.may_be_first() && !wire::is_in_use(&config, &place.data) {
-        let why = format!("there is no data of Stitchbox in {}; check --data", place.data.display());
-        return Err(Failure::Refused(why));
+    if !order.may_be_first() {
+        check_in_use(&config, &place.data)?;
+        check_exists(&place.data)?;
     }
     let data = DataFolder::open(&place.data)?;
     let outcome = match socket::send(&data, &order).await? {

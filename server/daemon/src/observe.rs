@@ -30,7 +30,8 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers().get(&REQUEST_ID));
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let method = method_label(request.method());
-    let span = tracing::info_span!(
+    // Of the highest level, so that no filter takes the id from the lines that remain.
+    let span = tracing::error_span!(
         "request",
         id = id.to_str().unwrap_or_default(),
         method = %request.method(),

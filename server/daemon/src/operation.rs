@@ -8,25 +8,32 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use stitchbox_blob::{BlobError, BlobStore};
 use stitchbox_domain::Domain;
+use stitchbox_schema::BlobId;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
 use crate::observe::{LATENCY, REQUESTS};
+use crate::patience::{RECEIVED, SENT};
 
 /// Bounds of the latency histogram, seconds.
 const LATENCY_BOUNDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 10.0, 60.0];
 /// Bounds of the histogram of runs, seconds.
 const RUN_BOUNDS: [f64; 9] = [0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0];
-/// How long the database may take to answer before the server counts as not ready.
+/// How long both stores may take to answer before the server counts as not ready.
 const READY_PATIENCE: Duration = Duration::from_secs(5);
-/// How often the recorder tidies its histograms.
+/// Runs by state.
+const RUNS: &str = "stitchbox_runs";
+/// How often the recorder tidies its histograms and runs are counted.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 struct Operation {
     domain: Domain,
+    blobs: BlobStore,
     metrics: PrometheusHandle,
     stop: CancellationToken,
 }
@@ -44,6 +51,9 @@ pub fn install_metrics() -> Result<PrometheusHandle, Failure> {
     metrics::describe_counter!(REQUESTS, "Answered requests by method and class of status");
     metrics::describe_histogram!(LATENCY, metrics::Unit::Seconds, "Time from the request to the head of the answer");
     metrics::describe_histogram!("stitchbox_run_seconds", metrics::Unit::Seconds, "Time a worker spent on one attempt");
+    metrics::describe_gauge!(RUNS, "Runs by state");
+    metrics::describe_counter!(RECEIVED, metrics::Unit::Bytes, "Bytes received on connections");
+    metrics::describe_counter!(SENT, metrics::Unit::Bytes, "Bytes sent on connections");
     metrics::describe_gauge!("process_resident_memory_bytes", metrics::Unit::Bytes, "Resident memory");
     metrics::describe_gauge!("process_start_time_seconds", metrics::Unit::Seconds, "Start, since 1970");
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -52,34 +62,64 @@ pub fn install_metrics() -> Result<PrometheusHandle, Failure> {
     Ok(handle)
 }
 
-/// Keeps the recorder tidy.
-pub async fn keep_metrics(metrics: PrometheusHandle, stop: CancellationToken) {
-    while tokio::time::timeout(UPKEEP, stop.cancelled()).await.is_err() {
+/// Keeps the recorder tidy, and counts what only the database knows.
+pub async fn keep_metrics(metrics: PrometheusHandle, domain: Domain, stop: CancellationToken) {
+    loop {
         metrics.run_upkeep();
+        match domain.runs_by_state().await {
+            Ok(counts) => {
+                for (state, count) in counts {
+                    metrics::gauge!(RUNS, "state" => state.as_str()).set(count as f64);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "runs could not be counted"),
+        }
+        if tokio::time::timeout(UPKEEP, stop.cancelled()).await.is_ok() {
+            return;
+        }
     }
 }
 
 /// `/healthz`, `/readyz`, `/metrics`, and the `status.php` that sync clients look for first.
-pub fn router(domain: Domain, metrics: PrometheusHandle, stop: CancellationToken) -> Router {
+pub fn router(domain: Domain, blobs: BlobStore, metrics: PrometheusHandle, stop: CancellationToken) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(show_metrics))
         .route("/status.php", get(status))
-        .with_state(Operation { domain, metrics, stop })
+        .with_state(Operation { domain, blobs, metrics, stop })
 }
 
 async fn ready(State(operation): State<Operation>) -> Response {
     if operation.stop.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "ending\n").into_response();
     }
-    match tokio::time::timeout(READY_PATIENCE, operation.domain.ready()).await {
-        Ok(Ok(())) => "ready\n".into_response(),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "the metadata store does not answer\n").into_response()
+    let asked = async {
+        if let Err(error) = operation.domain.ready().await {
+            tracing::warn!(%error, "not ready: the metadata store");
+            return (StatusCode::SERVICE_UNAVAILABLE, "the metadata store does not answer\n");
         }
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the metadata store is slow\n").into_response(),
+        if let Err(error) = blobs_answer(&operation.blobs).await {
+            tracing::warn!(%error, "not ready: the blob store");
+            return (StatusCode::SERVICE_UNAVAILABLE, "the blob store does not answer\n");
+        }
+        (StatusCode::OK, "ready\n")
+    };
+    match tokio::time::timeout(READY_PATIENCE, asked).await {
+        Ok(answer) => answer.into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the stores are slow\n").into_response(),
+    }
+}
+
+/// Begins a blob and drops it, which a local folder must allow; asks for one that is not there, which an object store
+/// must answer. Ids of blobs are never negative, so these are nobody's.
+async fn blobs_answer(blobs: &BlobStore) -> Result<(), BlobError> {
+    static NEXT: AtomicI64 = AtomicI64::new(i64::MIN);
+    let nobodys = BlobId(NEXT.fetch_add(1, Ordering::Relaxed));
+    drop(blobs.stage(nobodys).await?);
+    match blobs.read(nobodys, 0..1).await {
+        Ok(_) | Err(BlobError::Missing(_)) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -111,4 +151,21 @@ async fn status() -> Json<serde_json::Value> {
         "productversion": env!("CARGO_PKG_VERSION"),
         "extendedSupport": false,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_blob_store_whose_folder_is_gone_does_not_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = BlobStore::local(folder.path()).unwrap();
+        for _ in 0..2 {
+            blobs_answer(&blobs).await.unwrap();
+        }
+        assert_eq!(std::fs::read_dir(folder.path().join("staging")).unwrap().count(), 0, "nothing is left behind");
+        std::fs::remove_dir_all(folder.path().join("staging")).unwrap();
+        assert!(blobs_answer(&blobs).await.is_err());
+    }
 }

@@ -4,9 +4,9 @@ use crate::config::Config;
 use crate::data_folder::{DataFolder, Held};
 use crate::failure::Failure;
 use crate::lifecycle::Lifecycle;
-use crate::listen::serve_connections;
+use crate::listen::{Serving, serve_connections};
 use crate::wire::House;
-use crate::{observe, operation, socket, wire, workers};
+use crate::{machine, observe, operation, socket, wire, workers};
 use axum::Router;
 use axum::routing::options;
 use std::io::Write;
@@ -19,28 +19,34 @@ use tokio::net::TcpListener;
 /// Serves until told to end.
 pub async fn serve(config: &Config, data: &DataFolder, listen: Option<SocketAddr>) -> Result<(), Failure> {
     let _serving = data.serve()?;
+    machine::raise_open_files();
     let address = listen.unwrap_or(config.server.listen);
     // Before anything is made: a taken address is the commonest mistake.
     let listener = TcpListener::bind(address).await.map_err(|source| Failure::Listen { address, source })?;
     let address = listener.local_addr().map_err(|source| Failure::Listen { address, source })?;
     let House { domain, blobs } = wire::open(config, data).await?;
     let _writing = write_blobs(data, &blobs)?;
+    // Signals are heard from here on: whoever reads the line `listening` may send one at once.
+    let mut life = Lifecycle::new(config.server.drain.0)?;
     if let Some(password) = domain.first_start().await? {
-        eprintln!("first start: user \"admin\" made; this password is shown once and kept nowhere:");
+        eprintln!(
+            "first start: the account \"admin\" is made, an ordinary account with a space of its own; the installation is \
+             administered with this program on this machine (`stitchboxd --help`). Its password, shown once and kept nowhere:"
+        );
         eprintln!("admin password: {password}");
     }
     domain.ready().await?;
 
-    let mut life = Lifecycle::default();
     let metrics = operation::install_metrics()?;
-    life.start("upkeep of metrics", operation::keep_metrics(metrics.clone(), life.stop()));
-    let operation = operation::router(domain.clone(), metrics, life.stop());
+    life.start("upkeep of metrics", operation::keep_metrics(metrics.clone(), domain.clone(), life.stop()));
+    let operation = operation::router(domain.clone(), blobs, metrics, life.stop());
     let router = front_ends(&domain, &life).merge(operation).layer(axum::middleware::from_fn(observe::observe));
     life.start("socket for administration", socket::serve(socket::open(data)?, domain.clone(), life.stop()));
     life.start("trigger", run_triggers(domain.clone(), life.stop()));
     life.start("sweeper", run_sweeper(domain.clone(), life.stop()));
-    workers::start(&mut life, &domain, data, config.jobs.workers);
-    life.start("listener", serve_connections(listener, router, life.stop()));
+    workers::start(&mut life, &domain, data, &config.jobs, config.jobs.workers);
+    let serving = Serving::new(&config.server.trusted_proxies);
+    life.start("listener", serve_connections(listener, router, serving, life.stop()));
 
     tracing::info!(%address, data = %data.path().display(), workers = config.jobs.workers, "serving");
     // A closed standard output is no reason to end.
@@ -52,10 +58,10 @@ pub async fn serve(config: &Config, data: &DataFolder, listen: Option<SocketAddr
 pub async fn work(config: &Config, data: &DataFolder) -> Result<(), Failure> {
     let House { domain, blobs } = wire::open(config, data).await?;
     let _writing = write_blobs(data, &blobs)?;
-    let mut life = Lifecycle::default();
+    let mut life = Lifecycle::new(config.server.drain.0)?;
     // Zero says that `serve` has none; whoever starts this process wants one.
     let count = config.jobs.workers.max(1);
-    workers::start(&mut life, &domain, data, count);
+    workers::start(&mut life, &domain, data, &config.jobs, count);
     tracing::info!(workers = count, data = %data.path().display(), "waiting for runs");
     life.wait().await
 }

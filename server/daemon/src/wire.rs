@@ -1,7 +1,7 @@
 //! Joining the parts: configuration and data folder to a domain.
 
 use crate::config::{BlobKind, Blobs, Config, check_database_url};
-use crate::data_folder::{DATABASE_FILE, DataFolder, read_key};
+use crate::data_folder::{self, DATABASE_FILE, DataFolder, read_key};
 use crate::failure::Failure;
 use opendal::layers::{ConcurrentLimitLayer, RetryLayer, TimeoutLayer, TracingLayer};
 use opendal::{HttpTransporter, Operator};
@@ -17,8 +17,6 @@ use stitchbox_store::Store;
 const REMOTE_PATIENCE: Duration = Duration::from_secs(60);
 /// Requests to the object store under way at once.
 const REMOTE_REQUESTS: usize = 64;
-/// Most bytes of a file that holds a secret.
-const SECRET_BYTES: u64 = 4096;
 
 /// The parts of a running program.
 #[derive(Debug, Clone)]
@@ -53,8 +51,12 @@ pub async fn open(config: &Config, data: &DataFolder) -> Result<House, Failure> 
 
 /// Whether something was kept here before.
 pub fn is_in_use(config: &Config, folder: &Path) -> bool {
-    let elsewhere = config.database.url.is_some() || config.database.url_file.is_some();
-    elsewhere || folder.join(DATABASE_FILE).is_file()
+    is_elsewhere(config) || folder.join(DATABASE_FILE).is_file()
+}
+
+/// Whether the metadata is not in the data folder.
+pub fn is_elsewhere(config: &Config) -> bool {
+    config.database.url.is_some() || config.database.url_file.is_some()
 }
 
 /// Reads every secret the configuration names, to see that it can be read.
@@ -89,10 +91,8 @@ fn read_database_url(file: &Path) -> Result<String, Failure> {
 }
 
 fn read_secret(file: &Path) -> Result<String, Failure> {
-    use std::io::Read;
-    let mut text = String::new();
-    let read = std::fs::File::open(file).and_then(|found| found.take(SECRET_BYTES).read_to_string(&mut text));
-    read.map_err(Failure::file("cannot read", file))?;
+    let text = String::from_utf8(data_folder::read_secret(file)?);
+    let text = text.map_err(Failure::other("a file that should hold a secret holds no text"))?;
     Ok(text.trim().to_owned())
 }
 

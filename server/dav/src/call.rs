@@ -4,11 +4,9 @@ use crate::entity_tags::TagList;
 use crate::errors::Fault;
 use crate::if_header;
 use crate::mount::{Address, Mount, NoAddress};
-use crate::request_headers::{Depth, depth, text};
+use crate::request_headers::{Depth, date, depth, text};
 use axum::http::{HeaderMap, Method, Uri};
-use stitchbox_domain::{
-    Conditions, Domain, Error, FilesView, ItemPath, Location, Principal, Refusal, StateCondition, StateList, StateTest,
-};
+use stitchbox_domain::{Conditions, Domain, Error, FilesView, ItemPath, Location, Principal, Refusal, StateList};
 
 /// A request whose sender is known.
 #[derive(Debug)]
@@ -164,6 +162,7 @@ impl Call {
         Ok(Conditions {
             if_match: self.tags("if-match")?.map(TagList::strong),
             if_none_match: self.tags("if-none-match")?.map(TagList::strong),
+            if_unmodified_since: text(&self.headers, "if-unmodified-since").and_then(date),
             state_lists,
         })
     }
@@ -195,21 +194,4 @@ enum Written {
     Path(String),
     OtherServer,
     Unreadable,
-}
-
-/// For the second step of a request whose first has tested the conditions: shows the same lock tokens and demands
-/// nothing else, for the first step may have changed an ETag.
-pub(crate) fn tokens_only(conditions: &Conditions) -> Conditions {
-    let tokens: Vec<&str> = conditions.tokens().collect();
-    if tokens.is_empty() {
-        return Conditions::default();
-    }
-    let list = |negated, token: &str| StateList {
-        resource: None,
-        conditions: vec![StateCondition { negated, test: StateTest::Token(token.to_owned()) }],
-    };
-    // No lock has the token DAV:no-lock (RFC 4918, 10.4.8), so the first list is always true.
-    let always = list(true, "DAV:no-lock");
-    let state_lists = std::iter::once(always).chain(tokens.into_iter().map(|token| list(false, token))).collect();
-    Conditions { state_lists, ..Conditions::default() }
 }

@@ -79,6 +79,7 @@ async fn verb(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {
         "PROPPATCH" => proppatch::proppatch(call, body).await,
         "LOCK" => lock::lock(call, body).await,
         "UNLOCK" => lock::unlock(call, body).await,
+        "POST" => Err(Fault::MethodNotAllowed("files are sent with PUT; the header Allow names what can be done")),
         _ => Err(Fault::NotImplemented("this server does not know the method")),
     }
 }

@@ -5,7 +5,7 @@ use crate::xml_in::Name;
 use crate::xml_out::{begin_response, empty, end_response, propstat};
 use crate::{live_properties::Live, xml_requests::Wanted};
 use stitchbox_domain::{Domain, Item, Lock, Membership, Property, Quota, Version};
-use stitchbox_schema::{ETag, Timestamp};
+use stitchbox_schema::{ETag, SpaceKind, Timestamp};
 
 /// What is told about one entry.
 #[derive(Debug)]
@@ -24,6 +24,9 @@ pub(crate) struct Entry<'a> {
     pub size: i64,
     pub mtime: Timestamp,
     pub created_at: Timestamp,
+    /// Login name of whose files these are; nobody's in a project.
+    pub owner_id: Option<&'a str>,
+    /// What stands for them: the same name, or that of the project.
     pub owner: &'a str,
     pub checksums: Option<&'a str>,
     pub quota: Option<Quota>,
@@ -47,6 +50,8 @@ impl<'a> Entry<'a> {
             size: item.size,
             mtime: item.mtime,
             created_at: item.created_at,
+            // A personal space is called like its user; a project may be called like somebody who has nothing to do with it.
+            owner_id: Some(membership.space.name.as_str()).filter(|_| membership.space.kind == SpaceKind::Personal),
             owner: &membership.space.name,
             checksums: None,
             quota: None,

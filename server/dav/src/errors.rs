@@ -1,10 +1,11 @@
 //! What goes wrong, as HTTP: the one map from the domain's errors to statuses, and the body sync clients show to people.
 
 use crate::mount::href_below;
+use crate::options::METHODS;
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{Response, StatusCode};
-use stitchbox_domain::{Error, ItemPath, Refusal};
+use stitchbox_domain::{Error, Excess, ItemPath, Refusal};
 
 use crate::xml_in::BadXml;
 use crate::xml_out::{CONTENT_TYPE_XML, escape};
@@ -63,6 +64,7 @@ impl Shape {
 const BAD_REQUEST: &str = "Sabre\\DAV\\Exception\\BadRequest";
 const CONFLICT: &str = "Sabre\\DAV\\Exception\\Conflict";
 const FORBIDDEN: &str = "Sabre\\DAV\\Exception\\Forbidden";
+const INSUFFICIENT: &str = "Sabre\\DAV\\Exception\\InsufficientStorage";
 const NOT_ALLOWED: &str = "Sabre\\DAV\\Exception\\MethodNotAllowed";
 // Not the name sabre has for it: clients take that one for maintenance and give up the whole sync.
 const STORAGE: &str = "Stitchbox\\StorageNotAvailable";
@@ -99,8 +101,11 @@ fn shape_of(error: &Error, base: &str) -> Shape {
         }
         Error::QuotaExceeded { .. } => {
             let precondition = "<d:quota-not-exceeded/>".to_owned();
-            let exception = "Sabre\\DAV\\Exception\\InsufficientStorage";
-            Shape { precondition, ..Shape::new(StatusCode::INSUFFICIENT_STORAGE, exception, text) }
+            Shape { precondition, ..Shape::new(StatusCode::INSUFFICIENT_STORAGE, INSUFFICIENT, text) }
+        }
+        Error::TooMuch(Excess::LockOwner | Excess::Copied) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
+        Error::TooMuch(Excess::Locks | Excess::PropertyValue | Excess::Properties) => {
+            Shape::new(StatusCode::INSUFFICIENT_STORAGE, INSUFFICIENT, text)
         }
         Error::ChecksumMismatch { .. }
         | Error::ChecksumUnreadable
@@ -113,6 +118,11 @@ fn shape_of(error: &Error, base: &str) -> Shape {
             retry_after: Some(*seconds),
             ..Shape::new(StatusCode::TOO_MANY_REQUESTS, "Stitchbox\\TooManyRequests", text)
         },
+        Error::Store(_) | Error::Blob(_) if error.is_disk_full() => {
+            tracing::warn!(%error, "the disk is full");
+            let message = "the disk of the server is full; nothing was changed; tell the administrator";
+            Shape::new(StatusCode::INSUFFICIENT_STORAGE, INSUFFICIENT, message)
+        }
         // What failed is for the log, not for the client.
         Error::Store(error) => storage_trouble(error),
         Error::Blob(error) => storage_trouble(error),
@@ -154,6 +164,16 @@ impl Fault {
         }
     }
 
+    /// The methods an address has that refused one: all but making what is there, or a file where a folder is.
+    fn allowed(&self) -> String {
+        let refused = match self {
+            Self::Domain(Error::Exists) => "MKCOL",
+            Self::Domain(Error::IsFolder) => "PUT",
+            _ => return METHODS.to_owned(),
+        };
+        METHODS.split(", ").filter(|method| *method != refused).collect::<Vec<_>>().join(", ")
+    }
+
     /// The answer. `base` is the URL of the space's root in the mount of the request.
     pub(crate) fn respond(&self, base: &str) -> Response<Body> {
         let Shape { status, exception, message, precondition, retry_after } = self.shape(base);
@@ -172,6 +192,11 @@ impl Fault {
             let challenge = HeaderValue::from_static("Basic realm=\"Stitchbox\", charset=\"UTF-8\"");
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
+        if status == StatusCode::METHOD_NOT_ALLOWED
+            && let Ok(methods) = HeaderValue::from_str(&self.allowed())
+        {
+            headers.insert(ALLOW, methods);
+        }
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -183,6 +208,8 @@ impl Fault {
 mod tests {
     use super::*;
     use http_body_util::BodyExt;
+    use stitchbox_blob::BlobError;
+    use stitchbox_store::StoreError;
 
     async fn answer(fault: Fault) -> (Response<()>, String) {
         let (parts, body) = fault.respond("/dav/spaces/KB").into_parts();
@@ -212,6 +239,18 @@ mod tests {
     async fn who_guesses_passwords_is_told_to_wait() {
         let (response, _) = answer(Error::Throttled { seconds: 7 }.into()).await;
         assert_eq!((response.status().as_u16(), &response.headers()[RETRY_AFTER]), (429, &HeaderValue::from(7)));
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_not_a_passing_trouble() {
+        let (response, text) = answer(Error::Blob(BlobError::Full).into()).await;
+        assert_eq!(response.status(), 507);
+        assert!(text.contains("the disk of the server is full"), "{text}");
+        let (response, _) = answer(Error::Store(StoreError::Full).into()).await;
+        assert_eq!(response.status(), 507);
+        let (response, text) = answer(Error::Store(StoreError::Driver("secret".to_owned())).into()).await;
+        assert_eq!(response.status(), 503);
+        assert!(!text.contains("secret") && response.headers().contains_key(RETRY_AFTER), "{text}");
     }
 
     #[tokio::test]

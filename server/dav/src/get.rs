@@ -17,6 +17,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use stitchbox_domain::{Content, Error, Location};
 use stitchbox_schema::ETag;
 
+/// A cache of the client's own may keep it and asks every time.
+const CACHING: &str = "private, no-cache";
+
 pub(crate) async fn get(call: &Call) -> Result<Response<Body>, Fault> {
     let View::Place(place) = call.view().await? else { return folder_page::spaces(call).await };
     match call.domain.content(&call.principal, &place.location).await {
@@ -30,10 +33,11 @@ async fn file(call: &Call, at: &Location, content: Content) -> Result<Response<B
     let (item, version) = (&content.item, &content.version);
     let etag = item.etag();
     let size = u64::try_from(version.size).unwrap_or(0);
-    if let Some(status) = precondition(call, &etag, item.mtime.unix_seconds())? {
+    if let Some(status) = precondition(call, &content)? {
         let mut response = empty(status);
         set(&mut response, ETAG, &etag.to_string());
         set(&mut response, LAST_MODIFIED, &http_date(item.mtime));
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(CACHING));
         return Ok(response);
     }
     let wanted = match text(&call.headers, "range") {
@@ -61,7 +65,7 @@ async fn file(call: &Call, at: &Location, content: Content) -> Result<Response<B
     }
     let headers = response.headers_mut();
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(CACHING));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let name = at.path.names().last().map_or("", |name| name.as_str());
@@ -82,7 +86,11 @@ async fn file(call: &Call, at: &Location, content: Content) -> Result<Response<B
 }
 
 /// The status instead of the content, if a condition says so; in the order of RFC 9110, 13.2.2.
-fn precondition(call: &Call, etag: &ETag, modified: i64) -> Result<Option<StatusCode>, Fault> {
+fn precondition(call: &Call, content: &Content) -> Result<Option<StatusCode>, Fault> {
+    let etag = &content.item.etag();
+    let modified = content.item.mtime.unix_seconds();
+    // A client may have given new content an old time: it is new all the same.
+    let changed = modified.max(content.version.created_at.unix_seconds());
     let since = |name| text(&call.headers, name).and_then(date).map(|time| time.unix_seconds());
     let stale = match call.tags("if-match")? {
         Some(list) => !if_match_holds(list, etag),
@@ -93,7 +101,7 @@ fn precondition(call: &Call, etag: &ETag, modified: i64) -> Result<Option<Status
     }
     let known = match call.tags("if-none-match")? {
         Some(list) => list.names(etag),
-        None => since("if-modified-since").is_some_and(|limit| modified <= limit),
+        None => since("if-modified-since").is_some_and(|limit| changed <= limit),
     };
     Ok(known.then_some(StatusCode::NOT_MODIFIED))
 }

@@ -19,19 +19,19 @@ use std::sync::Arc;
 use stitchbox_domain::{Domain, Error, Item, Lock, Membership, Property, Quota, SPACES_FOLDER};
 use stitchbox_schema::{ItemId, VersionId};
 
-/// Children read and written at a time.
+/// Children read at a time; fewer where each may bring many kept properties.
 const PAGE: i64 = 256;
+const PAGE_WITH_DEAD: i64 = 32;
+/// A page ends with the entry that makes it longer than this, bytes: what one request asks of every child may be much.
+const PAGE_TEXT: usize = 256 * 1024;
 
 pub(crate) async fn propfind(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {
     let asked = Asked::of(xml_requests::propfind(&request_body::xml(body).await?)?);
-    let with_children = match depth(&call.headers)? {
-        Some(Depth::Zero) => false,
-        Some(Depth::One) => true,
-        None | Some(Depth::Infinity) => return Err(Fault::InfiniteDepth),
-    };
+    let depth = depth(&call.headers)?.unwrap_or(Depth::Infinity);
     match call.view().await? {
-        View::Place(place) => listing(call, place, asked, with_children).await,
-        View::SpacesFolder => spaces(call, &asked, with_children).await,
+        View::Place(place) => listing(call, place, asked, depth).await,
+        View::SpacesFolder if depth == Depth::Infinity => Err(Fault::InfiniteDepth),
+        View::SpacesFolder => spaces(call, &asked, depth == Depth::One).await,
     }
 }
 
@@ -129,9 +129,13 @@ impl Extras {
     }
 }
 
-async fn listing(call: &Call, place: Place, asked: Asked, with_children: bool) -> Result<Response<Body>, Fault> {
+async fn listing(call: &Call, place: Place, asked: Asked, depth: Depth) -> Result<Response<Body>, Fault> {
     let domain = &call.domain;
     let (membership, item) = domain.item(&call.principal, &place.location).await?;
+    // A file has nothing below it, so every depth is the same.
+    if item.is_folder() && depth == Depth::Infinity {
+        return Err(Fault::InfiniteDepth);
+    }
     let extras = Extras::of_one(domain, &membership, &item, &asked).await?;
     let href = href_below(&place.base, &place.location.path);
     let roots = match place.is_top_of_files {
@@ -147,7 +151,7 @@ async fn listing(call: &Call, place: Place, asked: Asked, with_children: bool) -
     }
     extras.add_to(&mut entry, &item);
     entry.write(&mut out, &href, &asked);
-    if !with_children || !item.is_folder() {
+    if depth == Depth::Zero || !item.is_folder() {
         out.push_str(TAIL);
         return Ok(multistatus(Body::from(out)));
     }
@@ -183,7 +187,9 @@ impl Pages {
     /// The next page as XML, and whether another follows. The last one ends the document.
     async fn next(&mut self) -> Result<(String, bool), Error> {
         let after = self.after.as_deref();
-        let children = self.domain.children_page(&self.membership, &self.folder, after, PAGE).await?;
+        let limit = if self.asked.wants_dead() { PAGE_WITH_DEAD } else { PAGE };
+        let mut children = self.domain.children_page(&self.membership, &self.folder, after, limit).await?;
+        let mut more = i64::try_from(children.len()).unwrap_or(0) == limit;
         let extras = match children.last() {
             Some(last) => Extras::of_page(self, &last.name).await?,
             None => Extras::default(),
@@ -191,6 +197,7 @@ impl Pages {
         let mut out = String::with_capacity(children.len() * 512 + TAIL.len());
         let folder_path = self.place.location.path.to_string();
         let mut href = self.href.clone();
+        let mut written = 0;
         for child in &children {
             href.truncate(self.href.len());
             push_segment(&mut href, &child.name);
@@ -199,8 +206,13 @@ impl Pages {
             entry.base = &self.place.base;
             extras.add_to(&mut entry, child);
             entry.write(&mut out, &href, &self.asked);
+            written += 1;
+            if out.len() > PAGE_TEXT {
+                break;
+            }
         }
-        let more = i64::try_from(children.len()).unwrap_or(0) == PAGE;
+        more |= written < children.len();
+        children.truncate(written);
         if !more {
             out.push_str(TAIL);
         }

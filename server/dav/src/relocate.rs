@@ -1,13 +1,13 @@
 //! MOVE and COPY. A move to a free name answers exactly 201: sync clients take anything else for a failure.
 
 use crate::answer_headers::{about, mtime_accepted};
-use crate::call::{Call, tokens_only};
+use crate::call::Call;
 use crate::errors::Fault;
 use crate::request_body;
 use crate::request_headers::{Depth, depth, mtime, overwrite};
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
-use stitchbox_domain::{CopyDepth, Item, PropertyChange, Relocated};
+use stitchbox_domain::{CopyDepth, Relocated};
 
 pub(crate) async fn relocate(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {
     request_body::none(body).await?;
@@ -16,12 +16,12 @@ pub(crate) async fn relocate(call: &Call, body: &mut Body) -> Result<Response<Bo
     call.refuse_partial_depth(&from).await?;
     let conditions = call.conditions().await?;
     let domain = &call.domain;
-    let relocated = domain.relocate(&call.principal, &from.location, &to.location, overwrite, &conditions).await?;
-    let Some(mtime) = mtime(&call.headers) else { return Ok(answer(call, &relocated, &relocated.item)) };
-    let changes = vec![PropertyChange::Mtime(mtime)];
-    domain.change_properties(&call.principal, &to.location, changes, &tokens_only(&conditions)).await?;
-    let mut response = answer(call, &relocated, &Item { mtime, ..relocated.item.clone() });
-    mtime_accepted(&mut response);
+    let (from, to, mtime) = (&from.location, &to.location, mtime(&call.headers));
+    let relocated = domain.relocate_with_time(&call.principal, from, to, overwrite, mtime, &conditions).await?;
+    let mut response = answer(call, &relocated);
+    if mtime.is_some() {
+        mtime_accepted(&mut response);
+    }
     Ok(response)
 }
 
@@ -37,10 +37,10 @@ pub(crate) async fn copy(call: &Call, body: &mut Body) -> Result<Response<Body>,
     let conditions = call.conditions().await?;
     let domain = &call.domain;
     let copied = domain.copy(&call.principal, &from.location, &to.location, depth, overwrite, &conditions).await?;
-    Ok(answer(call, &copied, &copied.item))
+    Ok(answer(call, &copied))
 }
 
-fn answer(call: &Call, done: &Relocated, item: &Item) -> Response<Body> {
+fn answer(call: &Call, done: &Relocated) -> Response<Body> {
     let status = if done.replaced { StatusCode::NO_CONTENT } else { StatusCode::CREATED };
-    about(&call.domain, item, status)
+    about(&call.domain, &done.item, status)
 }

@@ -43,6 +43,7 @@ pub(crate) fn entry<'a>(domain: &Domain, principal: &'a Principal, roots: &[Root
         size: roots.iter().map(|(_, root)| root.size).fold(0, i64::saturating_add),
         mtime: latest(|root| root.mtime),
         created_at: latest(|root| root.created_at),
+        owner_id: Some(&principal.name),
         owner: &principal.name,
         checksums: None,
         quota: None,

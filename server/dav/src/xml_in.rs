@@ -1,7 +1,7 @@
 //! XML request bodies into a small tree. Knows XML and namespaces, nothing of WebDAV.
 //!
-//! Bodies come from strangers: there is no document type and no entity, the depth and the number of elements are
-//! bounded, and a tree is built without recursion. Character data between elements is kept apart and may be ignored by
+//! Bodies come from strangers: there is no document type and no entity; depth, elements, attributes and what elements
+//! inherit are bounded, so that the tree is not much larger than its text; and it is built without recursion. Character data between elements is kept apart and may be ignored by
 //! the reader of a request (a client in the field sends a stray letter there).
 
 use quick_xml::escape::resolve_predefined_entity;
@@ -12,7 +12,13 @@ use std::ops::Range;
 /// Longest body read, bytes.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
 const MAX_DEPTH: usize = 64;
-const MAX_ELEMENTS: usize = 4096;
+const MAX_ELEMENTS: usize = 512;
+/// Attributes of one tag, declarations of namespaces included.
+const MAX_ATTRIBUTES: usize = 64;
+/// Namespace declarations that hold at one place: each may have to be written into every property that is kept.
+const MAX_BINDINGS: usize = 64;
+/// Longest namespace, and longest `xml:lang`, bytes: each element below carries a copy.
+const MAX_INHERITED: usize = 256;
 const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 
 /// The namespace of WebDAV itself.
@@ -170,24 +176,31 @@ impl<'a> Builder<'a> {
         let outer_bindings = self.bindings.len();
         let mut lang = self.open.last().and_then(|open| open.lang.clone());
         let mut has_own_lang = false;
-        let mut attributes = Vec::new();
+        let (mut attributes, mut seen) = (Vec::new(), 0);
         for attribute in tag.attributes() {
             let attribute = attribute.map_err(|_| BadXml)?;
+            seen += 1;
+            if seen > MAX_ATTRIBUTES {
+                return Err(BadXml);
+            }
             let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|_| BadXml)?;
             if !value.chars().all(is_xml_char) || attribute.value.contains('<') {
                 return Err(BadXml);
             }
             let key = attribute.key.into_inner();
             if key == "xmlns" {
-                self.bindings.push(("", value.into_owned()));
+                self.bind("", value.into_owned())?;
             } else if let Some(prefix) = key.strip_prefix("xmlns:") {
                 // A prefix cannot be bound to nothing, and xml and xmlns cannot be bound at all.
                 if value.is_empty() || matches!(prefix, "" | "xml" | "xmlns") {
                     return Err(BadXml);
                 }
-                self.bindings.push((self.borrowed(prefix)?, value.into_owned()));
+                self.bind(self.borrowed(prefix)?, value.into_owned())?;
             } else {
                 if key == "xml:lang" {
+                    if attribute.value.len() > MAX_INHERITED {
+                        return Err(BadXml);
+                    }
                     has_own_lang = true;
                     lang = Some(attribute.value.into_owned());
                 }
@@ -204,6 +217,14 @@ impl<'a> Builder<'a> {
         let element = Element { name, children: Vec::new(), text: String::new(), standalone: String::new() };
         let prefix = self.borrowed(prefix)?;
         self.open.push(Open { element, tag: span, prefix, outer_bindings, lang, has_own_lang });
+        Ok(())
+    }
+
+    fn bind(&mut self, prefix: &'a str, namespace: String) -> Result<(), BadXml> {
+        if namespace.len() > MAX_INHERITED || self.bindings.len() >= MAX_BINDINGS {
+            return Err(BadXml);
+        }
+        self.bindings.push((prefix, namespace));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Conditions a request may set (RFC 9110 section 13, RFC 4918 section 10.4), tested inside the transaction they guard.
 
 use crate::Location;
-use stitchbox_schema::ETag;
+use stitchbox_schema::{ETag, Timestamp};
 
 /// The value of `If-Match` or `If-None-Match`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct Conditions {
     pub if_match: Option<EntityTags>,
     /// `If-None-Match`
     pub if_none_match: Option<EntityTags>,
+    /// `If-Unmodified-Since`, whole seconds; counts only without `If-Match` (RFC 9110, 13.1.4).
+    pub if_unmodified_since: Option<Timestamp>,
     /// `If`: at least one list must be true. Empty: no such header.
     pub state_lists: Vec<StateList>,
 }
@@ -67,6 +69,16 @@ impl Conditions {
     pub fn entity_tags_hold(&self, current: Option<&ETag>) -> bool {
         self.if_match.as_ref().is_none_or(|tags| tags.matches(current))
             && self.if_none_match.as_ref().is_none_or(|tags| !tags.matches(current))
+    }
+
+    /// Whether `If-Unmodified-Since` allows the request, given the modification time of what is at the place now. Of
+    /// nothing it demands nothing.
+    #[must_use]
+    pub fn time_holds(&self, modified: Option<Timestamp>) -> bool {
+        match (self.if_unmodified_since, modified) {
+            (Some(limit), Some(modified)) if self.if_match.is_none() => modified.unix_seconds() <= limit.unix_seconds(),
+            _ => true,
+        }
     }
 
     /// The lock tokens the request shows. Showing one is enough to prove the holder (RFC 4918, 6.4), in a negated
@@ -83,6 +95,17 @@ impl Conditions {
 mod tests {
     use super::*;
     use stitchbox_schema::VersionId;
+
+    #[test]
+    fn a_time_is_compared_by_whole_seconds_and_only_without_a_tag() {
+        let limit = Timestamp::from_unix_seconds(1000);
+        let since = Conditions { if_unmodified_since: Some(limit), ..Conditions::default() };
+        assert!(since.time_holds(Some(Timestamp(limit.0 + 999_999_999))), "the header has no fractions");
+        assert!(!since.time_holds(Some(Timestamp::from_unix_seconds(1001))));
+        assert!(since.time_holds(None) && Conditions::default().time_holds(Some(limit)));
+        let tagged = Conditions { if_match: Some(EntityTags::Any), ..since };
+        assert!(tagged.time_holds(Some(Timestamp::from_unix_seconds(1001))));
+    }
 
     #[test]
     fn entity_tags_decide_as_rfc_9110_says() {

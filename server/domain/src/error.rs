@@ -27,6 +27,26 @@ pub enum Refusal {
     ReservedName,
 }
 
+/// What there is too much of. Each limit is far beyond honest use and keeps one person from filling the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Excess {
+    /// What a client says about the owner of a lock.
+    #[error("the text about the owner of the lock is longer than 4 KiB; shorten it")]
+    LockOwner,
+    /// Locks of one user in one space.
+    #[error("you hold 1000 locks in this space; end some of them first")]
+    Locks,
+    /// The value of a property.
+    #[error("the value of a property is longer than 64 KiB; put it into a file")]
+    PropertyValue,
+    /// Properties of an item.
+    #[error("an item keeps at most 100 properties of 256 KiB together; remove some first")]
+    Properties,
+    /// Items copied at once.
+    #[error("more than 50000 files and folders are not copied at once; copy the folders inside one by one")]
+    Copied,
+}
+
 /// The closed error of the rules. Each protocol maps it in one exhaustive match.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -80,6 +100,9 @@ pub enum Error {
         /// Bytes the request would add.
         needed: i64,
     },
+    /// More than one person may have, or may ask for at once.
+    #[error("{0}")]
+    TooMuch(#[from] Excess),
     /// The body is not what the client says it sent.
     #[error(
         "the {algorithm} checksum of what arrived is {found}, not {expected} as announced: the file was damaged on its way, send it again"
@@ -127,6 +150,14 @@ pub enum Error {
     /// The blob store failed.
     #[error("{0}")]
     Blob(#[from] BlobError),
+}
+
+impl Error {
+    /// Whether the disk under the database or the blob store is full, which only an administrator can mend.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Full) | Self::Blob(BlobError::Full))
+    }
 }
 
 impl From<StoreError> for Error {

@@ -11,6 +11,7 @@ use stitchbox_store::{Connection, Tx, accounts, items, spaces};
 pub(crate) struct Guarded<'a> {
     at: &'a Location,
     etag: Option<ETag>,
+    modified: Option<Timestamp>,
     /// Not changed at all, but the request speaks of it.
     only_read: bool,
     /// Everything below changes too.
@@ -22,12 +23,13 @@ pub(crate) struct Guarded<'a> {
 impl<'a> Guarded<'a> {
     /// Something new appears here.
     pub(crate) fn new_at(at: &'a Location) -> Self {
-        Self { at, etag: None, only_read: false, whole_tree: false, membership_changes: true }
+        Self { at, etag: None, modified: None, only_read: false, whole_tree: false, membership_changes: true }
     }
 
     /// What is here changes in place.
     pub(crate) fn item_at(at: &'a Location, item: &Item) -> Self {
-        Self { at, etag: Some(item.etag()), only_read: false, whole_tree: false, membership_changes: false }
+        let (etag, modified) = (Some(item.etag()), Some(item.mtime));
+        Self { at, etag, modified, only_read: false, whole_tree: false, membership_changes: false }
     }
 
     /// What is here is the request's resource and stays as it is: the source of a copy.
@@ -37,7 +39,8 @@ impl<'a> Guarded<'a> {
 
     /// What is here, if anything, moves, vanishes or is replaced with everything below.
     pub(crate) fn tree_at(at: &'a Location, item: Option<&Item>) -> Self {
-        Self { at, etag: item.map(Item::etag), only_read: false, whole_tree: true, membership_changes: true }
+        let (etag, modified) = (item.map(Item::etag), item.map(|item| item.mtime));
+        Self { at, etag, modified, only_read: false, whole_tree: true, membership_changes: true }
     }
 
     fn is_touched_by(&self, lock: &Lock) -> bool {
@@ -97,14 +100,14 @@ pub(crate) async fn locked(db: &mut Connection, lock: &Lock) -> Result<Error, Er
     Ok(Error::Locked { path: lock.path.clone(), holder })
 }
 
-/// Evaluates the entity-tag headers, and the `If` header: one list must be true. Both speak of the request's resource.
+/// Evaluates the headers of entity tags and time, and the `If` header: one list must be true. All speak of the request's resource.
 pub(crate) async fn conditions_hold(
     db: &mut Connection,
     conditions: &Conditions,
     request: &Guarded<'_>,
     all_locks: &[Lock],
 ) -> Result<(), Error> {
-    if !conditions.entity_tags_hold(request.etag.as_ref()) {
+    if !conditions.entity_tags_hold(request.etag.as_ref()) || !conditions.time_holds(request.modified) {
         return Err(Error::PreconditionFailed);
     }
     if conditions.state_lists.is_empty() {

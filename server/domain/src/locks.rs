@@ -3,9 +3,9 @@
 use crate::access::enter;
 use crate::guard::{self, Guarded};
 use crate::read::resolve;
-use crate::tree::spot;
+use crate::tree::{refuse_creators, spot};
 use crate::uploads::empty_file;
-use crate::{Action, Conditions, Domain, Error, Item, ItemPath, Location, Membership, Principal, Refusal};
+use crate::{Action, Conditions, Domain, Error, Excess, Item, ItemPath, Location, Membership, Principal, Refusal};
 use std::time::Duration;
 use stitchbox_schema::{Role, SpaceId, Timestamp};
 use stitchbox_store::Tx;
@@ -14,6 +14,10 @@ use stitchbox_store::locks::{self, Lock};
 /// Longest time a lock is granted for; clients refresh.
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+/// Longest text about the owner, bytes.
+pub const MAX_OWNER_BYTES: usize = 4 * 1024;
+/// Most locks one user holds in one space: every change of the space looks at all of them.
+pub const MAX_LOCKS: usize = 1000;
 
 /// What a client asks for.
 #[derive(Debug, Clone)]
@@ -55,6 +59,10 @@ impl Domain {
         request: LockRequest,
         conditions: &Conditions,
     ) -> Result<(Lock, bool), Error> {
+        refuse_creators(principal)?;
+        if request.owner_xml.len() > MAX_OWNER_BYTES {
+            return Err(Excess::LockOwner.into());
+        }
         let (principal, at, conditions) = (principal.clone(), at.clone(), conditions.clone());
         let (now, ids) = (self.now(), self.ids.clone());
         let work = self.transact(move |tx| {
@@ -102,6 +110,7 @@ impl Domain {
         token: &str,
         timeout: Option<Duration>,
     ) -> Result<Lock, Error> {
+        refuse_creators(principal)?;
         let (principal, at, token, now) = (principal.clone(), at.clone(), token.to_owned(), self.now());
         self.transact(move |tx| {
             Box::pin(async move {
@@ -120,6 +129,7 @@ impl Domain {
 
     /// Ends a lock that holds at this place: one's own, or, as a manager of the space, anybody's.
     pub async fn unlock(&self, principal: &Principal, at: &Location, token: &str) -> Result<(), Error> {
+        refuse_creators(principal)?;
         let (principal, at, token, now) = (principal.clone(), at.clone(), token.to_owned(), self.now());
         self.transact(move |tx| {
             Box::pin(async move {
@@ -160,8 +170,13 @@ async fn lockable(tx: &mut Tx, principal: &Principal, at: &Location) -> Result<(
     Ok((spot.membership, spot.item))
 }
 
+/// [`Error::Locked`] for a lock in the way, [`Error::TooMuch`] if the user has too many already.
 async fn refuse_conflict(tx: &mut Tx, new: &Lock, now: Timestamp) -> Result<(), Error> {
-    for held in locks::of_space(tx, new.space, now).await? {
+    let all = locks::of_space(tx, new.space, now).await?;
+    if all.iter().filter(|held| held.user == new.user).count() >= MAX_LOCKS {
+        return Err(Excess::Locks.into());
+    }
+    for held in all {
         let overlap = covers(&held, &new.path) || new.deep && lies_below(&held.path, &new.path);
         if overlap && (held.exclusive || new.exclusive) {
             return Err(guard::locked(tx, &held).await?);

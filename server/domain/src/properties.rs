@@ -4,11 +4,18 @@ use crate::access::enter;
 use crate::guard::{self, Guarded};
 use crate::read::resolve;
 use crate::tree::{Act, refuse_creators};
-use crate::{Action, Conditions, Domain, Error, Item, Location, Membership, Principal};
-use stitchbox_schema::{ItemId, Timestamp};
+use crate::{Action, Conditions, Domain, Error, Excess, Item, Location, Membership, Principal};
+use stitchbox_schema::{Cursor, ItemId, Timestamp};
 use stitchbox_store::changes::ChangeKind;
 use stitchbox_store::properties::{self, Property};
 use stitchbox_store::{Tx, items};
+
+/// Longest value of a property, bytes.
+pub const MAX_VALUE_BYTES: usize = 64 * 1024;
+/// Most properties of an item.
+pub const MAX_PROPERTIES: usize = 100;
+/// Most bytes of all values of an item: listings hold those of a page in memory.
+pub const MAX_VALUES_BYTES: usize = 256 * 1024;
 
 /// One step of a change of properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +59,15 @@ impl Domain {
         steps: Vec<PropertyChange>,
         conditions: &Conditions,
     ) -> Result<(), Error> {
+        let sets = |step: &PropertyChange| matches!(step, PropertyChange::Set(_));
+        let too_long = |step: &PropertyChange| match step {
+            PropertyChange::Set(property) => property.value.len() > MAX_VALUE_BYTES,
+            PropertyChange::Remove { .. } | PropertyChange::Mtime(_) => false,
+        };
+        if steps.iter().any(too_long) {
+            return Err(Excess::PropertyValue.into());
+        }
+        let grows = steps.iter().any(sets);
         let (principal, at, conditions, now) = (principal.clone(), at.clone(), conditions.clone(), self.now());
         let work = self.transact(move |tx| {
             Box::pin(async move {
@@ -67,13 +83,19 @@ impl Domain {
                         }
                     }
                 }
-                Ok(())
+                if grows { refuse_excess(tx, item.id).await } else { Ok(()) }
             })
         });
         work.await?;
         self.announce();
         Ok(())
     }
+}
+
+async fn refuse_excess(tx: &mut Tx, item: ItemId) -> Result<(), Error> {
+    let kept = properties::of_item(tx, item).await?;
+    let bytes: usize = kept.iter().map(|property| property.value.len()).sum();
+    if kept.len() > MAX_PROPERTIES || bytes > MAX_VALUES_BYTES { Err(Excess::Properties.into()) } else { Ok(()) }
 }
 
 async fn writable(
@@ -92,12 +114,12 @@ async fn writable(
 }
 
 /// The item's folder shows a change; the root of a space has none and changes itself.
-async fn touched(tx: &mut Tx, principal: &Principal, item: &Item, at: Timestamp) -> Result<(), Error> {
+pub(crate) async fn touched(tx: &mut Tx, principal: &Principal, item: &Item, at: Timestamp) -> Result<Cursor, Error> {
     let act = Act { actor: Some(principal.user), run: None, at };
     let seen_in = item.parent.unwrap_or(item.id);
     let cursor = act.append(tx, ChangeKind::Touched, item, seen_in, 0).await?;
     if item.is_folder() {
         items::set_last_change(tx, item.id, cursor).await?;
     }
-    Ok(())
+    Ok(cursor)
 }

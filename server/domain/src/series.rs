@@ -11,7 +11,9 @@ use crate::{Domain, Error, Item, Space, Version};
 use std::collections::HashMap;
 use std::time::Duration;
 use stitchbox_formats::Content;
-use stitchbox_recipe::{Completeness, ENGINE_VERSION, RECIPE_NAME, Recipe, Role, recipe_hash, run_identity};
+use stitchbox_recipe::{
+    Completeness, ENGINE_VERSION, Recipe, Role, positions_among, recipe_among, recipe_hash, run_identity,
+};
 use stitchbox_schema::documents::RunState;
 use stitchbox_schema::{ItemId, JobId, RunId, Timestamp};
 use stitchbox_store::changes::{self, Change, ChangeKind};
@@ -192,6 +194,8 @@ struct FolderState {
     recipe: Result<Recipe, String>,
     names: Vec<String>,
     inputs: Vec<(String, Version)>,
+    /// The folder's own recipe. Pinned with the inputs, but no part of the identity, which has its hash already.
+    own_recipe: Option<(String, Version)>,
     sub_apertures: usize,
 }
 
@@ -199,10 +203,10 @@ impl FolderState {
     async fn read(db: &mut Connection, folder: &Item, space: &Space) -> Result<Self, Error> {
         let shown = versions::shown_in(db, folder.id).await?;
         let shown: Vec<(String, Version)> = shown.into_iter().filter(|(_, version)| version.run.is_none()).collect();
-        // The exact name first; among other spellings the choice must not depend on the database's order.
-        let spelled_so = |name: &str| name.eq_ignore_ascii_case(RECIPE_NAME);
-        let own = shown.iter().filter(|(name, _)| spelled_so(name)).min_by_key(|(name, _)| (name != RECIPE_NAME, name));
-        let (recipe_text, recipe) = match own {
+        let all = || shown.iter().map(|(name, _)| name.as_str());
+        let own = recipe_among(all()).and_then(|own| shown.iter().find(|(name, _)| name == own)).cloned();
+        let list = positions_among(all()).map(str::to_owned);
+        let (recipe_text, recipe) = match &own {
             Some((name, version)) => own_recipe(db, name, version).await?,
             None => {
                 let text = space.default_recipe.clone();
@@ -216,12 +220,14 @@ impl FolderState {
         for (name, version) in shown {
             match rule.classify(&name, Content::from_word(&version.content).head()) {
                 Role::SubAperture | Role::Claimed => sub_apertures += 1,
+                // Of several spellings of positions.csv the run reads one.
+                Role::Positions if rule.positions.file.is_none() && list.as_ref() != Some(&name) => continue,
                 Role::Positions | Role::Reference => {}
                 Role::Recipe | Role::Foreign => continue,
             }
             inputs.push((name, version));
         }
-        Ok(Self { recipe_text, recipe, names, inputs, sub_apertures })
+        Ok(Self { recipe_text, recipe, names, inputs, own_recipe: own, sub_apertures })
     }
 
     async fn verdict(
@@ -263,7 +269,8 @@ impl FolderState {
             version: version.id,
             name: name.clone(),
         };
-        self.inputs.iter().map(pinned).collect()
+        let recipe = self.own_recipe.iter().filter(|(own, _)| self.inputs.iter().all(|(name, _)| name != own));
+        self.inputs.iter().chain(recipe).map(pinned).collect()
     }
 }
 
@@ -290,7 +297,7 @@ async fn own_recipe(
 }
 
 fn read_recipe(text: &str) -> Result<Recipe, String> {
-    Recipe::parse(text).map_err(|error| format!("{RECIPE_NAME}: {error}"))
+    Recipe::parse(text).map_err(|error| error.to_string())
 }
 
 /// The folder with its space, if it lives and may hold a series: folders written by a run hold none.

@@ -1,25 +1,14 @@
-//! Changing the tree: make, remove, move, copy. One transaction each; bytes are never copied.
+//! Changing the tree: make, remove, move. One transaction each; bytes are never copied.
 
 use crate::access::enter;
 use crate::guard::{self, Guarded};
+use crate::properties::touched;
 use crate::read::resolve;
-use crate::{
-    Action, Conditions, Domain, Error, Ids, Item, ItemKind, Location, Membership, Principal, Refusal, Version,
-};
-use std::collections::HashMap;
-use stitchbox_schema::{Cursor, ItemId, ItemName, RunId, SpaceKind, Timestamp, UserId, VersionId};
+use crate::{Action, Conditions, Domain, Error, Item, ItemKind, Location, Membership, Principal, Refusal};
+use stitchbox_schema::{Cursor, ItemId, ItemName, RunId, SpaceKind, Timestamp, UserId};
 use stitchbox_store::changes::{self, ChangeKind, NewChange};
 use stitchbox_store::trash::Trashed;
-use stitchbox_store::{Connection, Tx, items, properties, runs, trash, versions};
-
-/// How much of a folder is copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CopyDepth {
-    /// The folder alone, empty.
-    Zero,
-    /// With everything below.
-    Infinity,
-}
+use stitchbox_store::{Connection, Tx, items, runs, trash};
 
 /// What a move or copy did.
 #[derive(Debug, Clone)]
@@ -167,6 +156,19 @@ impl Domain {
         overwrite: bool,
         conditions: &Conditions,
     ) -> Result<Relocated, Error> {
+        self.relocate_with_time(principal, from, to, overwrite, None, conditions).await
+    }
+
+    /// As [`Domain::relocate`]; `mtime`, if there is one, becomes the item's in the same transaction.
+    pub async fn relocate_with_time(
+        &self,
+        principal: &Principal,
+        from: &Location,
+        to: &Location,
+        overwrite: bool,
+        mtime: Option<Timestamp>,
+        conditions: &Conditions,
+    ) -> Result<Relocated, Error> {
         let (principal, from, to, conditions) = (principal.clone(), from.clone(), to.clone(), conditions.clone());
         let now = self.now();
         let work = self.transact(move |tx| {
@@ -187,44 +189,15 @@ impl Domain {
                     discard(tx, &to, &target.folder, old, act).await?;
                 }
                 guard::forget_locks_below(tx, &from, now).await?;
-                let item = put_in_place(tx, item, &source.folder, &target, act).await?;
-                Ok(Relocated { item, replaced: target.item.is_some() })
-            })
-        });
-        let relocated = work.await?;
-        self.announce();
-        Ok(relocated)
-    }
-
-    /// Copies an item; the copies share the bytes. What lies at the destination goes to the trash in the same
-    /// transaction.
-    pub async fn copy(
-        &self,
-        principal: &Principal,
-        from: &Location,
-        to: &Location,
-        depth: CopyDepth,
-        overwrite: bool,
-        conditions: &Conditions,
-    ) -> Result<Relocated, Error> {
-        let (principal, from, to, conditions) = (principal.clone(), from.clone(), to.clone(), conditions.clone());
-        let (now, ids) = (self.now(), self.ids.clone());
-        let work = self.transact(move |tx| {
-            Box::pin(async move {
-                refuse_creators(&principal)?;
-                let source = enter(tx, &principal, from.space).await?;
-                let original = resolve(tx, source.space.root, &from.path).await?;
-                source.check(Action::Read, &original)?;
-                let target = arrive(tx, &principal, &from, &to, overwrite).await?;
-                let guarded = [Guarded::read_at(&from, &original), Guarded::tree_at(&to, target.item.as_ref())];
-                guard::check(tx, &principal, now, &conditions, &guarded).await?;
-                let added = if depth == CopyDepth::Zero && original.is_folder() { 0 } else { original.size };
-                guard::quota(tx, &target.membership, added - target.item.as_ref().map_or(0, |i| i.size)).await?;
-                let act = Act { actor: Some(principal.user), run: None, at: now };
-                if let Some(old) = &target.item {
-                    discard(tx, &to, &target.folder, old, act).await?;
+                let mut item = put_in_place(tx, item, &source.folder, &target, act).await?;
+                if let Some(mtime) = mtime {
+                    let cursor = touched(tx, &principal, &item, now).await?;
+                    items::set_mtime(tx, item.id, mtime).await?;
+                    item.mtime = mtime;
+                    if item.is_folder() {
+                        item.last_change = cursor;
+                    }
                 }
-                let item = duplicate(tx, &ids, &original, &target, depth, act).await?;
                 Ok(Relocated { item, replaced: target.item.is_some() })
             })
         });
@@ -247,7 +220,7 @@ pub(crate) fn refuse_creators(principal: &Principal) -> Result<(), Refusal> {
 }
 
 /// Checks the destination of a move or copy.
-async fn arrive(
+pub(crate) async fn arrive(
     tx: &mut Tx,
     principal: &Principal,
     from: &Location,
@@ -337,59 +310,4 @@ async fn put_in_place(tx: &mut Tx, item: Item, from: &Item, target: &Spot, act: 
     let moved = Item { space: target.folder.space, ..moved };
     act.append(tx, ChangeKind::Created, &moved, target.folder.id, moved.size).await?;
     Ok(moved)
-}
-
-/// Copies rows: a new item and, for a file, a new version on the same blob. Derived items below a copied folder stay
-/// derived (their series came along); a derived item that is itself the top of the copy becomes an ordinary one, and so
-/// does everything below it.
-async fn duplicate(
-    tx: &mut Tx,
-    ids: &Ids,
-    original: &Item,
-    target: &Spot,
-    depth: CopyDepth,
-    act: Act,
-) -> Result<Item, Error> {
-    let alone = depth == CopyDepth::Zero && original.is_folder();
-    let tree = if alone { vec![Item { size: 0, ..original.clone() }] } else { items::subtree(tx, original.id).await? };
-    let shown = if alone { Vec::new() } else { versions::shown_in_tree(tx, original.id).await? };
-    let mut shown: HashMap<ItemId, Version> = shown.into_iter().map(|version| (version.item, version)).collect();
-    let mut new_ids: HashMap<ItemId, ItemId> = HashMap::with_capacity(tree.len());
-    let (mut copies, mut copied_versions) = (Vec::with_capacity(tree.len()), Vec::with_capacity(shown.len()));
-    for old in tree {
-        let id = ItemId(ids.next(act.at));
-        new_ids.insert(old.id, id);
-        let run = old.run.filter(|_| original.run.is_none());
-        let version = shown.remove(&old.id).map(|shown| Version {
-            id: VersionId(ids.next(act.at)),
-            item: id,
-            created_at: act.at,
-            author: act.actor,
-            run,
-            ..shown
-        });
-        let is_top = old.id == original.id;
-        copies.push(Item {
-            id,
-            space: target.folder.space,
-            parent: Some(old.parent.and_then(|parent| new_ids.get(&parent)).copied().unwrap_or(target.folder.id)),
-            name: if is_top { target.name.as_str().to_owned() } else { old.name.clone() },
-            run,
-            created_at: act.at,
-            version: version.as_ref().map(|version| version.id),
-            ..old
-        });
-        copied_versions.extend(version);
-    }
-    items::insert_all(tx, &copies).await?;
-    versions::insert_all(tx, &copied_versions).await?;
-    for owner in properties::owners_in_tree(tx, original.id).await? {
-        if let Some(copy) = new_ids.get(&owner) {
-            properties::copy(tx, owner, *copy).await?;
-        }
-    }
-    let mut top = copies.into_iter().next().ok_or(Error::NotFound)?;
-    top.last_change = act.append(tx, ChangeKind::Created, &top, target.folder.id, top.size).await?;
-    items::set_last_change(tx, top.id, top.last_change).await?;
-    Ok(top)
 }

@@ -25,8 +25,11 @@ pub enum FilesView {
 }
 
 impl Domain {
-    /// The spaces the principal may enter, personal first, then by name.
+    /// The spaces the principal may see, personal first, then by name: none for a credential that may only create.
     pub async fn spaces_of(&self, principal: &Principal) -> Result<Vec<Membership>, Error> {
+        if principal.scope.create_only {
+            return Ok(Vec::new());
+        }
         let mut db = self.store.read().await?;
         let all = spaces::of_user(&mut db, principal.user).await?;
         let scope = principal.scope;

@@ -10,8 +10,10 @@ use stitchbox_domain::runs::{Leased, LeasedInput};
 use stitchbox_domain::uploads::Draft;
 use stitchbox_domain::{Domain, Error};
 use stitchbox_recipe::{
-    FailureKind, InputFile, OutputFile, Progress, Recipe, RunContext, RunFailure, RunOutput, UnixTime,
+    Clock, FailureKind, InputFile, OutputFile, Progress, Recipe, RecipeOrigin, RunContext, RunFailure, RunOutput,
+    UnixTime,
 };
+use stitchbox_schema::Timestamp;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 
@@ -70,8 +72,7 @@ fn compute(
         None => Recipe::default(),
         Some(Ok(recipe)) => recipe,
         Some(Err(error)) => {
-            let message = format!("stitch.toml: {error}");
-            return Err(RunFailure { kind: FailureKind::BadRecipe, message, permanent: true });
+            return Err(RunFailure { kind: FailureKind::BadRecipe, message: error.to_string(), permanent: true });
         }
     };
     stitchbox_recipe::run(inputs, &recipe, text, context, watch)
@@ -92,15 +93,23 @@ fn failed(failure: RunFailure) -> Ended {
 }
 
 fn context(domain: &Domain, options: &WorkerOptions, leased: &Leased) -> RunContext {
-    let now = domain.now().0;
-    let started_at = UnixTime {
-        seconds: now.div_euclid(1_000_000_000),
-        nanoseconds: u32::try_from(now.rem_euclid(1_000_000_000)).unwrap_or(0),
-    };
     let title = if leased.title.is_empty() { "series" } else { &leased.title };
-    let mut context = RunContext::new(title, "stitchboxd", &options.software, started_at);
+    let mut context = RunContext::new(title, "stitchboxd", &options.software, moment(domain.now()));
     context.run = Some(leased.run.id.to_string());
+    context.memory_limit = Some(options.memory_limit);
+    let clock = domain.clone();
+    context.clock = Some(Clock::new(move || moment(clock.now())));
+    if leased.recipe.is_none() {
+        context.recipe_origin = RecipeOrigin::Elsewhere("the default recipe of the space".to_owned());
+    }
     context
+}
+
+fn moment(Timestamp(nanoseconds): Timestamp) -> UnixTime {
+    UnixTime {
+        seconds: nanoseconds.div_euclid(1_000_000_000),
+        nanoseconds: u32::try_from(nanoseconds.rem_euclid(1_000_000_000)).unwrap_or(0),
+    }
 }
 
 /// Copies the pinned versions into a folder that vanishes with the attempt; `None` if the run is not wanted any more.
@@ -115,7 +124,7 @@ async fn bring_inputs(
         let folder =
             tempfile::Builder::new().prefix(&format!("run-{}-", leased.run.id)).tempdir_in(&options.scratch)?;
         let mut inputs = Vec::with_capacity(leased.inputs.len());
-        for (number, input) in leased.inputs.iter().enumerate() {
+        for (number, input) in leased.inputs.iter().chain(&leased.recipe).enumerate() {
             if watch.cancelled() {
                 return Ok(None);
             }

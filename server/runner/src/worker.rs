@@ -23,6 +23,8 @@ pub struct WorkerOptions {
     pub scratch: PathBuf,
     /// Program and version, for the provenance.
     pub software: String,
+    /// Memory one run may take, bytes; a series that needs more is refused with a sentence.
+    pub memory_limit: u64,
 }
 
 /// Works until asked to stop; a run under way is then given back to the queue.

@@ -9,6 +9,9 @@ pub enum StoreError {
     /// A unique constraint: somebody took the name or id first.
     #[error("a row with this key exists already")]
     Conflict,
+    /// The disk is full.
+    #[error("the disk of the database is full; free space or extend it")]
+    Full,
     /// A row says something no version of this program writes.
     #[error("the database is inconsistent: {table}.{column} of row {row} holds an unknown value")]
     Inconsistent {
@@ -38,7 +41,30 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Database(database) if database.is_unique_violation() => Self::Conflict,
+            sqlx::Error::Database(database) if is_full(database.code().as_deref(), database.message()) => Self::Full,
             _ => Self::Driver(error.to_string()),
         }
+    }
+}
+
+/// SQLite says it in words (`SQLITE_FULL`), PostgreSQL by the SQLSTATE `disk_full`.
+fn is_full(code: Option<&str>, message: &str) -> bool {
+    code == Some("53100") || message.contains("database or disk is full")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::{Connection, Executor, SqliteConnection};
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_from_other_trouble() {
+        let mut db = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        db.execute("PRAGMA max_page_count = 2").await.unwrap();
+        let full = db.execute("CREATE TABLE a (b); CREATE TABLE c (d); CREATE TABLE e (f)").await.unwrap_err();
+        assert!(matches!(StoreError::from(full), StoreError::Full));
+        let other = db.execute("SELECT nothing FROM nowhere").await.unwrap_err();
+        assert!(matches!(StoreError::from(other), StoreError::Driver(_)));
+        assert!(is_full(Some("53100"), "could not extend file"));
     }
 }

@@ -163,6 +163,22 @@ pub async fn subtree(db: &mut Connection, top: ItemId) -> Result<Vec<Item>, Stor
     rows.iter().map(item).collect()
 }
 
+/// How many items a tree has, its top included; counting ends at `limit`.
+pub async fn count_tree(db: &mut Connection, top: ItemId, limit: i64) -> Result<i64, StoreError> {
+    let row = sqlx::query(
+        "WITH RECURSIVE down (id) AS (
+             SELECT id FROM items WHERE id = $1
+             UNION ALL
+             SELECT items.id FROM items JOIN down ON items.parent_id = down.id)
+         SELECT CAST(COUNT(*) AS BIGINT) FROM (SELECT id FROM down LIMIT $2) AS counted",
+    )
+    .bind(top.0)
+    .bind(limit)
+    .fetch_one(db)
+    .await?;
+    Ok(row.try_get(0)?)
+}
+
 /// Makes an item. Its `last_change` is corrected by [`set_last_change`] once the change is written.
 pub async fn insert(tx: &mut Tx, item: &Item) -> Result<(), StoreError> {
     insert_all(tx, std::slice::from_ref(item)).await

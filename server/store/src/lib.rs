@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod locks;
 mod placeholders;
 pub mod properties;
+pub mod run_counts;
 pub mod runs;
 pub mod settings;
 pub mod spaces;

@@ -4,7 +4,7 @@ use crate::{Connection, StoreError, Tx};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 use stitchbox_schema::documents::RunState;
-use stitchbox_schema::{ItemId, RunId, SpaceId, Timestamp, VersionId};
+use stitchbox_schema::{ItemId, RunId, SpaceId, Timestamp, UserId, VersionId};
 
 /// A run as stored.
 #[derive(Debug, Clone)]
@@ -43,6 +43,17 @@ pub struct Run {
     pub finished_at: Option<Timestamp>,
     /// Grows with every change of any run: lets watchers read only what is new.
     pub revision: i64,
+}
+
+/// A run with what a list shows beside it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The run.
+    pub run: Run,
+    /// Number of its inputs; the recipe, which the run itself keeps, does not count.
+    pub inputs: usize,
+    /// Name of its space.
+    pub space_name: String,
 }
 
 /// A file a run is pinned to.
@@ -204,45 +215,57 @@ pub async fn earlier_done(db: &mut Connection, run: &Run) -> Result<Vec<Run>, St
     rows.iter().map(self::run).collect()
 }
 
-/// The latest `limit` runs in the spaces of a member, latest first, each with its number of inputs.
+/// Lists are made of these, with a `WHERE` behind; `$1` is the member, `$2` the only space, or 0.
+macro_rules! listed {
+    ($rest:literal) => {
+        concat!(
+            "SELECT runs.*, spaces.name AS space_name,
+                    (SELECT CAST(COUNT(*) AS BIGINT) FROM run_inputs
+         WHERE run_id = runs.id AND LOWER(name) <> 'stitch.toml') AS inputs
+             FROM runs JOIN members ON members.space_id = runs.space_id JOIN spaces ON spaces.id = runs.space_id
+             WHERE members.user_id = $1 AND (CAST($2 AS BIGINT) = 0 OR runs.space_id = $2) ",
+            $rest
+        )
+    };
+}
+
+/// The latest `limit` runs in the spaces of a member, or in one of them, or of one state, latest first.
 pub async fn of_member(
     db: &mut Connection,
-    user: stitchbox_schema::UserId,
+    user: UserId,
+    space: Option<SpaceId>,
+    state: Option<RunState>,
     limit: i64,
-) -> Result<Vec<(Run, usize)>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT runs.*, (SELECT CAST(COUNT(*) AS BIGINT) FROM run_inputs WHERE run_id = runs.id) AS inputs
-         FROM runs JOIN members ON members.space_id = runs.space_id
-         WHERE members.user_id = $1 ORDER BY runs.id DESC LIMIT $2",
-    )
-    .bind(user.0)
-    .bind(limit)
-    .fetch_all(db)
-    .await?;
-    rows.iter().map(with_inputs).collect()
+) -> Result<Vec<Listed>, StoreError> {
+    let rows = sqlx::query(listed!("AND (CAST($3 AS TEXT) = '' OR runs.state = $3) ORDER BY runs.id DESC LIMIT $4"))
+        .bind(user.0)
+        .bind(space.map_or(0, |space| space.0))
+        .bind(state.map_or("", RunState::as_str))
+        .bind(limit)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(listed).collect()
 }
 
-/// The runs in the spaces of a member that changed after a revision, in order of their change.
+/// The runs in the spaces of a member, or in one of them, that changed after a revision, in order of their change.
 pub async fn changed_after(
     db: &mut Connection,
-    user: stitchbox_schema::UserId,
+    user: UserId,
+    space: Option<SpaceId>,
     revision: i64,
-) -> Result<Vec<(Run, usize)>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT runs.*, (SELECT CAST(COUNT(*) AS BIGINT) FROM run_inputs WHERE run_id = runs.id) AS inputs
-         FROM runs JOIN members ON members.space_id = runs.space_id
-         WHERE members.user_id = $1 AND runs.revision > $2 ORDER BY runs.revision LIMIT 200",
-    )
-    .bind(user.0)
-    .bind(revision)
-    .fetch_all(db)
-    .await?;
-    rows.iter().map(with_inputs).collect()
+) -> Result<Vec<Listed>, StoreError> {
+    let rows = sqlx::query(listed!("AND runs.revision > $3 ORDER BY runs.revision LIMIT 200"))
+        .bind(user.0)
+        .bind(space.map_or(0, |space| space.0))
+        .bind(revision)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(listed).collect()
 }
 
-fn with_inputs(row: &AnyRow) -> Result<(Run, usize), StoreError> {
+fn listed(row: &AnyRow) -> Result<Listed, StoreError> {
     let inputs: i64 = row.try_get("inputs")?;
-    Ok((run(row)?, usize::try_from(inputs).unwrap_or(0)))
+    Ok(Listed { run: run(row)?, inputs: usize::try_from(inputs).unwrap_or(0), space_name: row.try_get("space_name")? })
 }
 
 /// The latest revision of any run.

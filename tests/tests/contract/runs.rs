@@ -57,6 +57,14 @@ pub async fn the_expected_count_makes_exactly_one_run(w: World) {
     assert_eq!(w.trigger().await, 0, "the same content again is the same run");
     let run = &runs(&w).await[0];
     assert_eq!((run.state, run.inputs, run.folder.as_str()), (RunState::Queued, 2, "/s"));
+    let leased = lease(&w, "w").await;
+    assert_eq!(leased.inputs.len(), 2);
+    let recipe = leased.recipe.expect("the folder's recipe is pinned with its version");
+    assert_eq!(
+        (recipe.name.as_str(), leased.run.recipe.as_deref().map(str::as_bytes)),
+        ("stitch.toml", Some(EXPECT_TWO))
+    );
+    assert_eq!(w.domain.run(&w.anna, run.id).await.unwrap().inputs, 2);
 }
 
 pub async fn a_quiet_folder_makes_a_run_and_an_open_upload_holds_it_back(w: World) {

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stitchbox_domain::uploads::{Checksum, Intent};
 use stitchbox_domain::{
-    Conditions, EntityTags, Error, Ids, ItemPath, Location, LockRequest, Principal, Refusal, Scope, StateCondition,
-    StateList, StateTest,
+    Conditions, EntityTags, Error, Excess, Ids, Item, ItemPath, Location, Lock, LockRequest, Principal, Refusal, Scope,
+    StateCondition, StateList, StateTest,
 };
-use stitchbox_schema::{BlobId, Cursor, Role, SpaceKind};
+use stitchbox_schema::{BlobId, Cursor, ItemId, Role, SpaceKind};
 use stitchbox_store::changes::ChangeKind;
-use stitchbox_store::{StoreError, changes, settings, spaces};
+use stitchbox_store::{StoreError, changes, items, locks, settings, spaces};
 
 fn none() -> Conditions {
     Conditions::default()
@@ -109,6 +109,33 @@ pub async fn a_copy_shares_the_bytes_and_lives_on_its_own(w: World) {
     let versions = w.domain.versions(&w.anna, &w.at("/a/file")).await.unwrap();
     assert_eq!(versions.iter().map(|v| v.size).collect::<Vec<_>>(), [5, 200_000]);
     w.assert_clean().await;
+    a_copy_has_an_end(&w).await;
+}
+
+async fn a_copy_has_an_end(w: &World) {
+    let top = w.mkcol("/many").await;
+    let ids = Ids::new(999);
+    let now = w.domain.now();
+    let fill = move |number: i64| {
+        let (ids, top) = (&ids, &top);
+        let made = (0..number).map(|number| Item {
+            id: ItemId(ids.next(now)),
+            parent: Some(top.id),
+            name: format!("{number}-{}", ids.next(now)),
+            ..top.clone()
+        });
+        made.collect::<Vec<_>>()
+    };
+    let copy = |to: &'static str, depth| async move {
+        w.domain.copy(&w.anna, &w.at("/many"), &w.at(to), depth, false, &none()).await
+    };
+    let children = fill(50_000);
+    let written: Result<(), StoreError> =
+        w.store.write(move |tx| Box::pin(async move { items::insert_all(tx, &children).await })).await;
+    written.unwrap();
+    let refused = copy("/copy", stitchbox_domain::CopyDepth::Infinity).await;
+    assert!(matches!(refused, Err(Error::TooMuch(Excess::Copied))));
+    copy("/copy", stitchbox_domain::CopyDepth::Zero).await.expect("the folder alone");
 }
 
 pub async fn between_spaces_an_item_keeps_its_id_and_content(w: World) {
@@ -181,6 +208,12 @@ pub async fn conditions_are_tested_where_they_guard(w: World) {
     let intent = |conditions| Intent { conditions, ..Intent::default() };
     let two = w.try_put(&w.anna, &w.at("/file"), b"two", intent(if_match(one.item.etag().opaque()))).await.unwrap();
     let stale = if_match(one.item.etag().opaque());
+    let earlier = stitchbox_schema::Timestamp(two.item.mtime.0 - 1_000_000_000);
+    let old = Conditions { if_unmodified_since: Some(earlier), ..none() };
+    assert!(matches!(w.domain.remove(&w.anna, &w.at("/file"), &old).await, Err(Error::PreconditionFailed)));
+    let time = Some(stitchbox_schema::Timestamp::from_unix_seconds(1_600_000_000));
+    let moved = w.domain.relocate_with_time(&w.anna, &w.at("/file"), &w.at("/x"), false, time, &old).await;
+    assert!(matches!(moved, Err(Error::PreconditionFailed)));
     assert!(matches!(
         w.try_put(&w.anna, &w.at("/file"), b"three", intent(stale.clone())).await,
         Err(Error::PreconditionFailed)
@@ -228,6 +261,30 @@ pub async fn a_lock_stops_everybody_who_does_not_show_it(w: World) {
     put(w.bert.clone(), none()).await.unwrap();
     let (_, created) = w.domain.lock(&w.bert, &w.at("/a/new"), exclusive("urn:uuid:3", false), &none()).await.unwrap();
     assert!(created && w.item("/a/new").await.size == 0);
+    a_user_holds_so_many_locks_and_no_more(&w).await;
+}
+
+async fn a_user_holds_so_many_locks_and_no_more(w: &World) {
+    let (model, _) = w.domain.lock(&w.anna, &w.at("/a/file"), exclusive("urn:uuid:4", false), &none()).await.unwrap();
+    let written: Result<(), StoreError> = w
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                for number in 1..1000 {
+                    let (token, path) = (format!("urn:uuid:many{number}"), format!("/many{number}"));
+                    locks::insert(tx, &Lock { token, path, ..model.clone() }).await?;
+                }
+                Ok(())
+            })
+        })
+        .await;
+    written.unwrap();
+    let one_more = |who: Principal, path: &'static str| async move {
+        w.domain.lock(&who, &w.at(path), exclusive("urn:uuid:5", false), &none()).await
+    };
+    assert!(matches!(one_more(w.anna.clone(), "/b").await, Err(Error::TooMuch(Excess::Locks))));
+    assert!(!w.exists("/b").await);
+    one_more(w.bert.clone(), "/b").await.expect("they are hers, not his");
 }
 
 pub async fn a_lock_ends_by_itself(w: World) {
@@ -267,6 +324,16 @@ pub async fn strangers_and_viewers_are_kept_out(w: World) {
     let elsewhere = Scope { space: Some(stitchbox_schema::SpaceId(1)), create_only: false };
     let elsewhere = Principal { scope: elsewhere, ..w.bert.clone() };
     assert!(matches!(w.domain.item(&elsewhere, &at).await, Err(Error::NotFound)));
+    let create_only = |refused: Result<(), Error>| matches!(refused, Err(Error::Forbidden(Refusal::CreateOnly)));
+    w.domain.lock(&w.bert, &at, exclusive("urn:uuid:1", false), &none()).await.unwrap();
+    for path in ["/file", "/new", "/third"] {
+        let locked = w.domain.lock(&limited, &w.at(path), exclusive("urn:uuid:2", false), &none()).await;
+        assert!(create_only(locked.map(drop)), "{path}");
+    }
+    assert!(create_only(w.domain.refresh_lock(&limited, &at, "urn:uuid:1", None).await.map(drop)));
+    assert!(create_only(w.domain.unlock(&limited, &at, "urn:uuid:1").await));
+    w.domain.unlock(&w.bert, &at, "urn:uuid:1").await.unwrap();
+    assert!(w.domain.spaces_of(&limited).await.unwrap().is_empty());
     w.domain.set_member("mirrors", "bert", None).await.unwrap();
     assert!(matches!(w.domain.item(&w.bert, &at).await, Err(Error::NotFound)));
 }

@@ -26,6 +26,17 @@ pub struct PositionsFile {
     places: BTreeMap<String, (f64, f64)>,
 }
 
+/// The place of a file in a list, however the list writes its name; `[positions.at]` and `positions.csv` share it.
+fn place_of(places: &BTreeMap<String, (f64, f64)>, name: &str) -> Option<(f64, f64)> {
+    if let Some(place) = places.get(name) {
+        return Some(*place);
+    }
+    let lower = name.to_lowercase();
+    let stem = lower.rsplit_once('.').map_or(lower.as_str(), |(stem, _)| stem);
+    let same = |wanted: &str| places.iter().find(|(key, _)| key.to_lowercase() == wanted).map(|(_, place)| *place);
+    same(&lower).or_else(|| same(stem))
+}
+
 /// Largest coordinate believed, mm.
 const FARTHEST_MM: f64 = 1e6;
 
@@ -64,14 +75,7 @@ impl PositionsFile {
     /// The position of a file: by its exact name, or without regard to case, or by its name without extension.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<(f64, f64)> {
-        if let Some(place) = self.places.get(name) {
-            return Some(*place);
-        }
-        let lower = name.to_lowercase();
-        let stem = lower.rsplit_once('.').map_or(lower.as_str(), |(stem, _)| stem);
-        let same =
-            |wanted: &str| self.places.iter().find(|(key, _)| key.to_lowercase() == wanted).map(|(_, place)| *place);
-        same(&lower).or_else(|| same(stem))
+        place_of(&self.places, name)
     }
 
     /// Number of files in the list.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use stitchbox_formats::position_in_comment;
 use stitchbox_stitch::Placed;
 use stitchbox_surface::SubAperture;
 
-use super::PositionsFile;
+use super::{PositionsFile, place_of};
 use crate::context::InputFile;
 use crate::failure::{FailureKind, RunFailure, list};
 use crate::read;
@@ -18,8 +19,10 @@ pub(crate) enum Source {
     Recipe,
     /// The list in the folder.
     List,
-    /// Header or comment of the file.
-    File,
+    /// The comment of the file.
+    Comment,
+    /// The stage coordinates of the file.
+    Stage,
 }
 
 impl Source {
@@ -28,7 +31,8 @@ impl Source {
         match self {
             Self::Recipe => "recipe".to_owned(),
             Self::List => list.unwrap_or(crate::POSITIONS_NAME).to_owned(),
-            Self::File => "file".to_owned(),
+            Self::Comment => "comment".to_owned(),
+            Self::Stage => "stage".to_owned(),
         }
     }
 }
@@ -43,7 +47,8 @@ pub(crate) fn place(
     rule: &PositionRule,
     list_file: Option<&InputFile>,
 ) -> Result<Vec<(Placed, Source)>, RunFailure> {
-    let (origin, source) = Origin::choose(rule, list_file)?;
+    let origin = Origin::choose(rule, list_file, &maps)?;
+    let source = origin.source();
     let mut placed = Vec::with_capacity(maps.len());
     let mut missing = Vec::new();
     let all = maps.len();
@@ -64,20 +69,21 @@ pub(crate) fn place(
 enum Origin<'a> {
     Recipe(&'a BTreeMap<String, (f64, f64)>),
     List(PositionsFile),
-    Files,
+    Comments,
+    Stage,
 }
 
 impl<'a> Origin<'a> {
-    fn choose(rule: &'a PositionRule, list_file: Option<&InputFile>) -> Result<(Self, Source), RunFailure> {
+    fn choose(rule: &'a PositionRule, list_file: Option<&InputFile>, maps: &[SubAperture]) -> Result<Self, RunFailure> {
         if !rule.at.is_empty() {
-            return Ok((Self::Recipe(&rule.at), Source::Recipe));
+            return Ok(Self::Recipe(&rule.at));
         }
         if let Some(file) = list_file {
             let positions = PositionsFile::parse(&read::text(file)?).map_err(|error| {
                 let message = format!("{}, {error}. Correct the list and save it again.", file.name);
                 RunFailure::new(FailureKind::BadRecipe, message)
             })?;
-            return Ok((Self::List(positions), Source::List));
+            return Ok(Self::List(positions));
         }
         if let Some(name) = &rule.file {
             let message = format!(
@@ -85,41 +91,75 @@ impl<'a> Origin<'a> {
             );
             return Err(RunFailure::new(FailureKind::NoPositions, message));
         }
-        Ok((Self::Files, Source::File))
+        Self::of_files(maps)
+    }
+
+    /// What the files themselves tell: all by their comment, or else all by their stage coordinates. A stage that stands
+    /// at one place in every file was not the one that moved, or was never read out.
+    fn of_files(maps: &[SubAperture]) -> Result<Self, RunFailure> {
+        let told = maps.iter().filter(|map| by_comment(map).is_some()).count();
+        if told == maps.len() {
+            return Ok(Self::Comments);
+        }
+        let stages: Vec<Option<(f64, f64)>> = maps.iter().map(|map| map.instrument.stage_mm).collect();
+        let stands_still = stages.len() > 1 && stages.windows(2).all(|pair| pair[0] == pair[1]);
+        if stages.iter().all(Option::is_some) && !stands_still {
+            return Ok(Self::Stage);
+        }
+        let by_stage_only = |map: &&SubAperture| by_comment(map).is_none() && map.instrument.stage_mm.is_some();
+        let mixed = told > 0 && !stands_still && maps.iter().any(|map| by_stage_only(&map));
+        let missing: Vec<String> = match told {
+            0 => maps.iter().map(|map| map.name.clone()).collect(),
+            _ => maps.iter().filter(|map| by_comment(map).is_none()).map(|map| map.name.clone()).collect(),
+        };
+        let why = if mixed {
+            "Some files tell their position in the comment and others only by the stage, and the two need not share a \
+             zero. No position in the comment:"
+        } else if told > 0 {
+            "It is not known where these sub-apertures lie: they tell no position, the others of the series do:"
+        } else if stands_still && stages.iter().any(Option::is_some) {
+            "It is not known where the sub-apertures lie: there are no positions. The comments tell none, the stage \
+             coordinates are the same in every file, and there is no positions.csv and no [positions.at] in \
+             stitch.toml. The files:"
+        } else {
+            "It is not known where the sub-apertures lie: no file tells its position, there is no positions.csv and no \
+             [positions.at] in stitch.toml. The files:"
+        };
+        let next = "Put a file positions.csv beside them with the columns file,x_mm,y_mm (one line a file, in \
+                    millimetres along the mirror).";
+        Err(RunFailure::new(FailureKind::NoPositions, list(why, &missing, next)))
+    }
+
+    fn source(&self) -> Source {
+        match self {
+            Self::Recipe(_) => Source::Recipe,
+            Self::List(_) => Source::List,
+            Self::Comments => Source::Comment,
+            Self::Stage => Source::Stage,
+        }
     }
 
     fn position(&self, map: &SubAperture) -> Option<(f64, f64)> {
         match self {
-            Self::Recipe(at) => at.get(&map.name).copied(),
+            Self::Recipe(at) => place_of(at, &map.name),
             Self::List(positions) => positions.get(&map.name),
-            Self::Files => map.position_mm,
+            Self::Comments => by_comment(map),
+            Self::Stage => map.instrument.stage_mm,
         }
     }
 }
 
+fn by_comment(map: &SubAperture) -> Option<(f64, f64)> {
+    map.instrument.comment.as_deref().and_then(position_in_comment)
+}
+
+/// A list that leaves files out.
 fn no_positions(missing: &[String], all: usize, source: Source, list_file: Option<&InputFile>) -> RunFailure {
-    let where_missing = match source {
-        Source::Recipe => "[positions.at] in stitch.toml gives positions, but not for".to_owned(),
-        Source::List => {
-            format!("{} gives positions, but not for", list_file.map_or(crate::POSITIONS_NAME, |f| f.name.as_str()))
-        }
-        Source::File if missing.len() == all => {
-            "It is not known where the sub-apertures lie: no file tells its position,".to_owned()
-        }
-        Source::File => "It is not known where these sub-apertures lie, their files do not tell:".to_owned(),
+    let giver = match source {
+        Source::Recipe => "[positions.at] in stitch.toml",
+        _ => list_file.map_or(crate::POSITIONS_NAME, |f| f.name.as_str()),
     };
-    let headline = match (source, missing.len() == all) {
-        (Source::File, true) => {
-            format!("{where_missing} there is no positions.csv and no [positions.at] in stitch.toml. The files:")
-        }
-        (Source::File, false) => where_missing,
-        _ => format!("{where_missing} {} of the {all} files of the series:", missing.len()),
-    };
-    let next = match source {
-        Source::File => {
-            "Put a file positions.csv beside them with the columns file,x_mm,y_mm (one line a file, in millimetres along the mirror)."
-        }
-        _ => "Add the missing lines, or take the files out of the folder.",
-    };
+    let headline = format!("{giver} gives positions, but not for {} of the {all} files of the series:", missing.len());
+    let next = "Add the missing lines, or take the files out of the folder.";
     RunFailure::new(FailureKind::NoPositions, list(&headline, missing, next))
 }

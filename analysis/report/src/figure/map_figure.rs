@@ -115,13 +115,15 @@ impl MapFigure<'_> {
     }
 
     fn scale(&self) -> Scale {
-        let mut sorted: Vec<f64> =
+        let mut values: Vec<f64> =
             self.values.iter().zip(self.valid).filter(|(v, ok)| **ok && v.is_finite()).map(|(v, _)| *v).collect();
-        sorted.sort_unstable_by(f64::total_cmp);
-        let (Some(min), Some(max)) = (sorted.first().copied(), sorted.last().copied()) else {
+        let (Some(min), Some(max)) =
+            (values.iter().copied().min_by(f64::total_cmp), values.iter().copied().max_by(f64::total_cmp))
+        else {
             return Scale { axis: Axis::new(0.0, 1.0, 6), below: false, above: false };
         };
-        let quantile = |q: f64| sorted.get(((sorted.len() - 1) as f64 * q) as usize).copied().unwrap_or(min);
+        let last = values.len() - 1;
+        let mut quantile = |q: f64| *values.select_nth_unstable_by((last as f64 * q) as usize, f64::total_cmp).1;
         let (low, high) = match self.range {
             Range::Quantiles => (quantile(0.001), quantile(0.999)),
             Range::FromZero => (0.0, quantile(0.999)),

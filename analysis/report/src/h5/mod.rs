@@ -5,7 +5,8 @@
 //! /entry       NXentry   @default="stitched"   title, start_time
 //! /entry/stitched   NXdata  @signal="height" @axes=["y","x"] @auxiliary_signals
 //!     height (nm)  uncertainty (nm, if computed)  overlap (1)  residual (nm)  y (mm)  x (mm)
-//! /entry/reference  NXdata  @signal="reference"  reference (nm)  y (mm)  x (mm), camera frame
+//! /entry/reference  NXdata  @signal="reference"  @camera_column @camera_row
+//!     reference (nm)  y (mm)  x (mm), camera frame; the attributes tell which camera pixel row 0, column 0 is
 //! /entry/process    NXprocess  program, version, date, digest, recipe, provenance (JSON)
 //! ```
 //! Invalid pixels are NaN here and nowhere inside the program. The uncertainty is named both ways readers look for
@@ -45,7 +46,7 @@ pub fn height_h5(stitched: &Stitched, record: &Record, provenance: &str) -> Resu
         .dataset(text("entry/start_time", &record.started_at.rfc3339())?);
     file = add_stitched(file, stitched)?;
     if let Some(reference) = &stitched.reference {
-        file = add_reference(file, reference, pixel_size(stitched))?;
+        file = add_reference(file, reference, pixel_size(stitched), record.camera_origin)?;
     }
     file = file
         .group_attribute("entry/process", string("NX_class", "NXprocess")?)
@@ -97,17 +98,36 @@ fn add_stitched(file: Hdf5Builder, stitched: &Stitched) -> Result<Hdf5Builder, R
         .group_attribute(GROUP, strings("auxiliary_signals", &auxiliary)?))
 }
 
-fn add_reference(file: Hdf5Builder, reference: &HeightMap, pixel: PixelSize) -> Result<Hdf5Builder, ReportError> {
+fn add_reference(
+    file: Hdf5Builder,
+    reference: &HeightMap,
+    pixel: PixelSize,
+    [camera_column, camera_row]: [i64; 2],
+) -> Result<Hdf5Builder, ReportError> {
     const GROUP: &str = "entry/reference";
     let (rows, columns) = reference.shape();
     let heights = masked(reference.heights_nm(), reference.valid());
     Ok(file
         .group_attribute(GROUP, string("NX_class", "NXdata")?)
         .group_attribute(GROUP, string("signal", "reference")?)
+        .group_attribute(GROUP, AttributeBuilder::scalar("camera_column", camera_column)?)
+        .group_attribute(GROUP, AttributeBuilder::scalar("camera_row", camera_row)?)
         .group_attribute(GROUP, strings("axes", &["y", "x"])?)
         .dataset(map(&format!("{GROUP}/reference"), &heights, "nm", "reference in the camera frame")?)
-        .dataset(axis(&format!("{GROUP}/y"), rows, 0.0, pixel.y_mm, "y in the camera frame")?)
-        .dataset(axis(&format!("{GROUP}/x"), columns, 0.0, pixel.x_mm, "x in the camera frame")?))
+        .dataset(axis(
+            &format!("{GROUP}/y"),
+            rows,
+            camera_row as f64 * pixel.y_mm,
+            pixel.y_mm,
+            "y in the camera frame",
+        )?)
+        .dataset(axis(
+            &format!("{GROUP}/x"),
+            columns,
+            camera_column as f64 * pixel.x_mm,
+            pixel.x_mm,
+            "x in the camera frame",
+        )?))
 }
 
 /// Heights with NaN where invalid: the one place where NaN enters.

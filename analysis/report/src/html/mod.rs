@@ -185,7 +185,8 @@ fn inputs(record: &Record) -> String {
         let or_dash = |value: Option<String>| value.map_or_else(|| "—".to_owned(), |v| escape(&v));
         let _ = writeln!(
             rows,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td><code>{}</code></td></tr>",
+            "<tr><td>{}</td><td class=\"short\">{}</td><td class=\"short\">{}</td><td class=\"short\">{}</td><td>{}</td>\
+             <td><code>{}</code></td></tr>",
             escape(&input.name),
             input.role.as_str(),
             or_dash(input.acquired_at.map(crate::record::UnixTime::readable)),
@@ -202,15 +203,15 @@ fn inputs(record: &Record) -> String {
         format!("<p>Not part of the series and left alone: {}.</p>\n", names.join(", "))
     };
     format!(
-        "<h2>Inputs</h2>\n<div class=\"scroll\"><table>\n<tr><th>file</th><th>role</th><th>measured</th><th>position \
+        "<h2>Inputs</h2>\n<div class=\"scroll\"><table>\n<tr><th>file</th><th>role</th><th>measured</th><th class=\"short\">position \
          from</th><th>version</th><th>SHA-256</th></tr>\n{rows}</table></div>\n{ignored}"
     )
 }
 
 fn recipe(record: &Record) -> String {
-    let origin = match record.recipe.text {
-        Some(_) => "From <code>stitch.toml</code>, with every default written out.",
-        None => "The folder has no <code>stitch.toml</code>: the default recipe, with every value written out.",
+    let origin = match &record.recipe.origin {
+        Some(origin) => format!("From {}, with every default written out.", escape(origin)),
+        None => "No recipe was given: the default recipe, with every value written out.".to_owned(),
     };
     let parameters: String = record
         .parameters

@@ -1,8 +1,9 @@
 //! Reading the configuration: the file, then the environment over it, then what the parts demand of each other.
 
-use super::{BlobKind, Config};
+use super::{BlobKind, Config, Size, Span};
 use serde::{Deserialize, Deserializer};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use toml::{Table, Value};
 use tracing_subscriber::EnvFilter;
 
@@ -13,6 +14,25 @@ const SEPARATOR: &str = "__";
 /// Values that are not texts: in the environment they stand without quotes.
 const NOT_TEXT: [(&str, &str); 3] =
     [("jobs", "workers"), ("jobs", "attempts"), ("auth", "account_passwords_on_webdav")];
+
+/// Lists: in the environment their values stand between commas.
+const LISTS: [(&str, &str); 1] = [("server", "trusted_proxies")];
+
+/// Variables that begin like ours and are no overrides: of the command lines, of the client, of the tests.
+const OTHER_VARIABLES: [&str; 12] = [
+    "CONFIG",
+    "DATA",
+    "BIN",
+    "SERVER",
+    "USER",
+    "PASSWORD_FILE",
+    "NO_SKIP",
+    "SHARED_DATA",
+    "KILLS",
+    "KILL_SEED",
+    "MUTATIONS",
+    "KEEP_REPORT",
+];
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +82,12 @@ impl Config {
                 if let Value::Table(values) = table.entry(section).or_insert_with(|| Value::Table(Table::new())) {
                     values.insert(key, value);
                 }
+            } else if is_mistaken(&variable) {
+                let reason =
+                    "it is none of ours; settings are called STITCHBOX_<SECTION>__<KEY>, with two underscores \
+                              between section and key"
+                        .to_owned();
+                return Err(ConfigError::Override { variable, reason });
             }
         }
         let config: Self = table.try_into().map_err(|error| ConfigError::Together(error.to_string()))?;
@@ -97,10 +123,28 @@ impl Config {
 fn read_file(path: &Path) -> Result<Table, ConfigError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    let wrong = |error: toml::de::Error| ConfigError::Wrong { path: path.to_owned(), reason: error.to_string() };
+    let wrong =
+        |error: toml::de::Error| ConfigError::Wrong { path: path.to_owned(), reason: place_and_reason(&text, &error) };
     // Read as what it is first: only so do errors name their line.
     toml::from_str::<Config>(&text).map_err(wrong)?;
     toml::from_str(&text).map_err(wrong)
+}
+
+/// Line, key and message. Never the line itself: there may be a password in it.
+fn place_and_reason(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().trim().replace('\n', ", ");
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return message };
+    let line = before.matches('\n').count();
+    let key = text.lines().nth(line).and_then(|text| text.split_once('=')).map(|(key, _)| key.trim());
+    let is_key = |key: &&str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let key = key.filter(is_key).map_or_else(String::new, |key| format!(", {key}"));
+    format!("line {}{key}: {message}", line + 1)
+}
+
+/// Whether somebody meant a setting and wrote it wrongly: it would have no effect and nobody would know.
+fn is_mistaken(variable: &str) -> bool {
+    let ours = |name: &str| OTHER_VARIABLES.contains(&name) || name.ends_with("_BIN");
+    variable.strip_prefix(PREFIX).is_some_and(|name| !ours(name))
 }
 
 /// `STITCHBOX_SERIES__QUIET` is `series`, `quiet`.
@@ -114,6 +158,9 @@ fn checked_override(variable: &str, section: &str, key: &str, text: &str) -> Res
         let number = text.parse().map(Value::Integer).ok();
         let flag = text.parse().map(Value::Boolean).ok();
         number.or(flag).unwrap_or_else(|| Value::String(text.to_owned()))
+    } else if LISTS.contains(&(section, key)) {
+        let values = text.split(',').map(str::trim).filter(|value| !value.is_empty());
+        Value::Array(values.map(|value| Value::String(value.to_owned())).collect())
     } else {
         Value::String(text.to_owned())
     };
@@ -153,4 +200,51 @@ pub(super) fn log_filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<S
     EnvFilter::try_new(&filter)
         .map_err(|error| serde::de::Error::custom(format!("the filter cannot be read: {error}")))?;
     Ok(filter)
+}
+
+fn bounded<'de, D: Deserializer<'de>>(deserializer: D, least: Span, most: Span) -> Result<Span, D::Error> {
+    let span = Span::deserialize(deserializer)?;
+    if (least.0..=most.0).contains(&span.0) {
+        return Ok(span);
+    }
+    Err(serde::de::Error::custom(format!("{span} is out of bounds; take something from {least} to {most}")))
+}
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+
+const fn seconds(count: u64) -> Span {
+    Span(Duration::from_secs(count))
+}
+
+/// A series is not complete between two files of one upload, nor a week later.
+pub(super) fn quiet<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    bounded(deserializer, Span(Duration::from_millis(100)), seconds(7 * 24 * HOUR))
+}
+
+/// Long enough for a few signs of life.
+pub(super) fn lease<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    bounded(deserializer, seconds(1), seconds(24 * HOUR))
+}
+
+/// A token cannot be taken back; one that ends at once is none.
+pub(super) fn token_lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    bounded(deserializer, seconds(MINUTE), seconds(24 * HOUR))
+}
+
+/// Whoever asked the program to end waits for it.
+pub(super) fn drain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    bounded(deserializer, Span(Duration::from_millis(1)), seconds(24 * HOUR))
+}
+
+/// Least memory a process is given for its runs, bytes.
+const LEAST_MEMORY: Size = Size(256 << 20);
+
+/// Less than any real series needs is a mistake.
+pub(super) fn memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Size>, D::Error> {
+    let size = Size::deserialize(deserializer)?;
+    if size.0 < LEAST_MEMORY.0 {
+        return Err(serde::de::Error::custom(format!("{size} is too little; give at least {LEAST_MEMORY}")));
+    }
+    Ok(Some(size))
 }

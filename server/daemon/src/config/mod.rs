@@ -8,6 +8,7 @@ pub use load::ConfigError;
 pub(crate) use load::check_database_url;
 pub use units::{Size, Span, UnitError};
 
+use crate::proxies::Network;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -39,11 +40,20 @@ pub struct Config {
 pub struct Server {
     /// Address and port.
     pub listen: SocketAddr,
+    /// Proxies whose word on the client's address counts.
+    pub trusted_proxies: Vec<Network>,
+    /// How long requests and runs under way may take to end when the program ends.
+    #[serde(deserialize_with = "load::drain")]
+    pub drain: Span,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8480)) }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8480)),
+            trusted_proxies: Vec::new(),
+            drain: Span(Duration::from_secs(30)),
+        }
     }
 }
 
@@ -110,6 +120,7 @@ impl Default for Blobs {
 #[serde(default, deny_unknown_fields)]
 pub struct Series {
     /// Quiet time after which a series without expected count or marker is complete.
+    #[serde(deserialize_with = "load::quiet")]
     pub quiet: Span,
 }
 
@@ -126,15 +137,19 @@ pub struct Jobs {
     /// Workers inside `serve`.
     pub workers: u16,
     /// How long a run stays with a worker that gives no sign of life.
+    #[serde(deserialize_with = "load::lease")]
     pub lease: Span,
     /// Attempts before a run ends as failed.
     pub attempts: std::num::NonZeroU32,
+    /// Most memory the runs of one process may take together; none: half of the machine's.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "load::memory")]
+    pub memory: Option<Size>,
 }
 
 impl Default for Jobs {
     fn default() -> Self {
         let attempts = std::num::NonZeroU32::MIN.saturating_add(2);
-        Self { workers: 1, lease: Span(Duration::from_secs(30)), attempts }
+        Self { workers: 1, lease: Span(Duration::from_secs(30)), attempts, memory: None }
     }
 }
 
@@ -145,6 +160,7 @@ pub struct Auth {
     /// Whether account passwords, not only app passwords, open WebDAV.
     pub account_passwords_on_webdav: bool,
     /// How long a bearer token holds.
+    #[serde(deserialize_with = "load::token_lifetime")]
     pub token_lifetime: Span,
     /// A file that holds the key that signs tokens, for several servers of one installation.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -27,9 +27,16 @@ fn the_manual_names_every_key_and_what_it_shows_as_examples_is_accepted() {
     let text = std::fs::read_to_string(manual()).unwrap();
     let example =
         |key: &str| text.lines().filter_map(|line| line.strip_prefix("# ")).find(|line| line.starts_with(key));
-    for key in
-        ["url =", "url_file =", "endpoint =", "bucket =", "access_key_file =", "secret_key_file =", "token_key_file ="]
-    {
+    for key in [
+        "url =",
+        "url_file =",
+        "endpoint =",
+        "bucket =",
+        "access_key_file =",
+        "secret_key_file =",
+        "token_key_file =",
+        "memory =",
+    ] {
         assert!(example(key).is_some(), "the manual gives no example of {key}");
     }
     let s3: Vec<&str> =
@@ -37,11 +44,12 @@ fn the_manual_names_every_key_and_what_it_shows_as_examples_is_accepted() {
     let config = load(&format!("[blobs]\nkind = \"s3\"\n{}\n", s3.join("\n")), &[]).unwrap();
     assert_eq!(config.blobs.kind, BlobKind::S3);
     load(&format!("[database]\n{}\n", example("url =").unwrap()), &[]).unwrap();
+    load(&format!("[jobs]\n{}\n", example("memory =").unwrap()), &[]).unwrap();
 }
 
 #[test]
 fn what_is_printed_is_read_back() {
-    let text = "[server]\nlisten = \"[::1]:80\"\n[jobs]\nworkers = 0\nlease = \"90 s\"\n[log]\nformat = \"json\"\n";
+    let text = "[server]\nlisten = \"[::1]:80\"\ntrusted_proxies = [\"::1\"]\n[jobs]\nworkers = 0\nmemory = \"3.3 GiB\"\nlease = \"90 s\"\n[log]\nformat = \"json\"\n";
     let config = load(text, &[]).unwrap();
     assert_eq!(load(&config.to_toml().unwrap(), &[]).unwrap(), config);
 }
@@ -63,6 +71,12 @@ fn a_wrong_file_is_refused_with_line_and_reason() {
         ("[blobs]\nbucket = \"b\"\n", ["bucket", "kind"]),
         ("[log]\nfilter = \"a=b=c\"\n", ["line 2", "filter"]),
         ("[server]\nlisten = \"8080\"\n", ["line 2", "listen"]),
+        ("[server]\ntrusted_proxies = [\"proxy\"]\n", ["line 2", "10.1.0.0/16"]),
+        ("[series]\nquiet = \"5 ms\"\n", ["line 2", "100 ms"]),
+        ("[jobs]\nlease = \"500 ms\"\n", ["line 2", "1 s"]),
+        ("[jobs]\nmemory = \"4 MiB\"\n", ["line 2", "256 MiB"]),
+        ("[auth]\ntoken_lifetime = \"5 s\"\n", ["line 2", "1 min"]),
+        ("[auth]\ntoken_lifetime = \"2 d\"\n", ["line 2", "1 d"]),
     ] {
         let refused = load(text, &[]).unwrap_err();
         assert!(words.iter().all(|word| refused.contains(word)), "{text}: {refused}");
@@ -72,23 +86,45 @@ fn a_wrong_file_is_refused_with_line_and_reason() {
 }
 
 #[test]
+fn a_refusal_does_not_repeat_what_may_be_a_password() {
+    for text in [
+        "[database]\nurl = \"postgres://a:hunter2@b/c\"\n",
+        "[database]\nurl = \"mysql://a:hunter2@b/c\"\n",
+        "[database]\nurl = \"postgres://a:hunter2@b/c\n",
+        "[database]\nurl = postgres://a:hunter2@b/c\n",
+        "[database]\npassword = \"hunter2\"\n",
+        "[blobs]\nsecret_key = \"hunter2\"\n",
+    ] {
+        let refused = load(text, &[]).unwrap_err();
+        assert!(refused.contains("line ") && !refused.contains("hunter2"), "{text}: {refused}");
+    }
+    let refused = load("", &[("STITCHBOX_DATABASE__URL", "postgres://a:hunter2@b/c")]).unwrap_err();
+    assert!(!refused.contains("hunter2"), "{refused}");
+}
+
+#[test]
 fn the_environment_overrides_the_file_and_is_checked_as_well() {
     let environment = [
         ("STITCHBOX_SERIES__QUIET", "500 ms"),
         ("STITCHBOX_JOBS__WORKERS", "0"),
         ("STITCHBOX_AUTH__ACCOUNT_PASSWORDS_ON_WEBDAV", "false"),
+        ("STITCHBOX_SERVER__TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8"),
         ("STITCHBOX_DATA", "/elsewhere"),
+        ("STITCHBOX_ANALYSIS_BIN", "/elsewhere"),
         ("OTHER_SERIES__QUIET", "ignored"),
     ];
     let config = load("[series]\nquiet = \"3 s\"\n[jobs]\nattempts = 5\n", &environment).unwrap();
     assert_eq!(config.series.quiet.0, Duration::from_millis(500));
     assert_eq!((config.jobs.workers, config.jobs.attempts.get()), (0, 5));
     assert!(!config.auth.account_passwords_on_webdav);
+    assert_eq!(config.server.trusted_proxies.len(), 2);
     for (variable, value, word) in [
         ("STITCHBOX_SERIES__QUIET", "soon", "10 s"),
         ("STITCHBOX_SERIES__QUITE", "1 s", "quite"),
         ("STITCHBOX_SERIOUS__QUIET", "1 s", "serious"),
         ("STITCHBOX_JOBS__WORKERS", "many", "jobs.workers"),
+        ("STITCHBOX_QUIET", "1 s", "<SECTION>__<KEY>"),
+        ("STITCHBOX_SERIES_QUIET", "1 s", "<SECTION>__<KEY>"),
     ] {
         let refused = load("", &[(variable, value)]).unwrap_err();
         assert!(refused.contains(variable) && refused.contains(word), "{refused}");

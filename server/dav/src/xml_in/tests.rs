@@ -77,10 +77,40 @@ fn what_is_not_well_formed_is_refused() {
 #[test]
 fn depth_and_number_of_elements_are_bounded() {
     assert!(read("<a>".repeat(20_000).as_bytes()).is_err());
-    let wide = format!("<a>{}</a>", "<b/>".repeat(10_000));
-    assert!(read(wide.as_bytes()).is_err());
+    assert!(read(format!("<a>{}</a>", "<b/>".repeat(511)).as_bytes()).is_ok());
+    assert!(read(format!("<a>{}</a>", "<b/>".repeat(512)).as_bytes()).is_err());
     let deep = format!("{}{}", "<a>".repeat(60), "</a>".repeat(60));
     assert!(read(deep.as_bytes()).is_ok());
+}
+
+#[test]
+fn what_elements_inherit_is_bounded() {
+    let long = |length| format!("<a xmlns='{}'><b/></a>", "u".repeat(length));
+    assert!(read(long(256).as_bytes()).is_ok());
+    assert!(read(long(257).as_bytes()).is_err());
+    let language = |length| format!("<a xml:lang='{}'><b/></a>", "e".repeat(length));
+    assert!(read(language(256).as_bytes()).is_ok());
+    assert!(read(language(257).as_bytes()).is_err());
+    let attributes = |number: usize| (0..number).map(|n| format!(" a{n}=''")).collect::<String>();
+    assert!(read(format!("<a{}/>", attributes(64)).as_bytes()).is_ok());
+    assert!(read(format!("<a{}/>", attributes(65)).as_bytes()).is_err());
+    let declared = |number: usize| (0..number).map(|n| format!(" xmlns:p{n}='u'")).collect::<String>();
+    let nested = |inner| format!("<a{}><b{}/></a>", declared(40), declared(inner));
+    assert!(read(nested(24).as_bytes()).is_ok());
+    assert!(read(nested(25).as_bytes()).is_err(), "they count together");
+    let siblings = format!("<a>{}</a>", format!("<b{}/>", declared(60)).repeat(3));
+    assert!(read(siblings.as_bytes()).is_ok(), "what ended is not counted");
+}
+
+/// 64 KiB of text must not become hundreds of megabytes of properties.
+#[test]
+fn a_tree_is_not_much_larger_than_its_text() {
+    let namespaces: String = (0..63).map(|n| format!(" xmlns:p{n}='{}'", "u".repeat(250))).collect();
+    let uses: String = (0..63).map(|n| format!("p{n}:")).collect();
+    let body = format!("<a{namespaces}>{}</a>", format!("<b>{uses}</b>").repeat(160));
+    assert!(body.len() < MAX_BODY);
+    let size: usize = root(&body).children.iter().map(|child| child.standalone.len()).sum();
+    assert!(size < 4 * 1024 * 1024, "{size}");
 }
 
 #[test]

@@ -57,6 +57,10 @@ async fn a_create_only_password_makes_files_and_sees_none() {
     assert_eq!(call("GET", "/dav/spaces/KB/old").send("").await.status, 404);
     assert_eq!(call("PROPFIND", "/dav/spaces/KB").header("depth", "1").send("").await.status, 404);
     assert_eq!(call("DELETE", "/dav/spaces/KB/new").send("").await.status, 403);
+    let lock = "<lockinfo xmlns=\"DAV:\"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>";
+    for path in ["/dav/spaces/KB", "/dav/spaces/KB/old", "/dav/spaces/KB/third"] {
+        assert_eq!(call("LOCK", path).send(lock).await.status, 403, "{path}");
+    }
     assert_eq!(call("PUT", &format!("{ANNA}/x")).send("y").await.status, 404);
 }
 
@@ -68,4 +72,10 @@ async fn what_is_no_address_or_method_is_said() {
     let unknown = world.request("FOO", ANNA).send("").await;
     assert_eq!(unknown.status, 501);
     assert!(unknown.text().contains("<s:exception>Sabre\\DAV\\Exception\\NotImplemented</s:exception>"));
+    let post = world.request("POST", ANNA).send("").await;
+    assert_eq!(post.status, 405);
+    assert!(post.header("allow").contains("PROPFIND"));
+    let again = world.mkcol(ANNA).await;
+    assert_eq!(again.status, 405);
+    assert!(again.header("allow").contains("PUT") && !again.header("allow").contains("MKCOL"));
 }

@@ -108,6 +108,37 @@ async fn conditions_guard_reads_and_writes() {
     assert_eq!(put.status, 204);
     let missing = world.request("PUT", &format!("{ANNA}/new")).header("if-match", "*").send("x").await;
     assert_eq!(missing.status, 412);
+    let fresh = world.request("GET", &path).header("if-none-match", "*").send("").await;
+    assert_eq!((fresh.status.as_u16(), fresh.header("cache-control")), (304, "private, no-cache"));
+}
+
+#[tokio::test]
+async fn a_write_may_demand_that_nothing_changed_since_a_time() {
+    let world = World::new().await;
+    let path = format!("{ANNA}/t");
+    world.request("PUT", &path).header("x-oc-mtime", "1600000000.5").send("one").await;
+    let (before, same) = ("Sun, 13 Sep 2020 12:26:39 GMT", "Sun, 13 Sep 2020 12:26:40 GMT");
+    let to = format!("{ANNA}/u");
+    for method in ["PUT", "DELETE", "MOVE", "COPY"] {
+        let body = if method == "PUT" { "x" } else { "" };
+        let call = world.request(method, &path).header("destination", &to).header("if-unmodified-since", before);
+        assert_eq!(call.send(body).await.status, 412, "{method}");
+    }
+    assert_eq!(world.get(&to).await.status, 404);
+    let copy = world.request("COPY", &path).header("destination", &to).header("if-unmodified-since", same);
+    assert_eq!(copy.send("").await.status, 201);
+    let gone = world.request("DELETE", &path).header("if-unmodified-since", same).send("").await;
+    assert_eq!(gone.status, 204);
+}
+
+#[tokio::test]
+async fn new_content_with_an_old_time_is_new() {
+    let world = World::new().await;
+    let path = format!("{ANNA}/t");
+    world.request("PUT", &path).header("x-oc-mtime", "1600000000").send("one").await;
+    let since = "Sun, 13 Sep 2020 12:26:40 GMT";
+    let got = world.request("GET", &path).header("if-modified-since", since).send("").await;
+    assert_eq!(got.status, 200, "its content came later");
 }
 
 #[tokio::test]

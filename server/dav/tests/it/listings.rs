@@ -121,3 +121,44 @@ async fn quota_is_told_for_folders() {
     assert_eq!(told.element("d:quota-used-bytes").as_deref(), Some("5"));
     assert_eq!(told.element("d:quota-available-bytes").as_deref(), Some("95"));
 }
+
+#[tokio::test]
+async fn a_file_has_nothing_below_it_whatever_the_depth() {
+    let world = World::new().await;
+    let path = format!("{ANNA}/f");
+    world.put(&path, "x").await;
+    let absent = world.request("PROPFIND", &path).send("").await;
+    let infinite = world.request("PROPFIND", &path).header("depth", "infinity").send("").await;
+    assert_eq!((absent.status.as_u16(), infinite.status.as_u16()), (207, 207));
+    for folder in [ANNA, "/dav/spaces/KB", &format!("{ANNA}/Spaces")] {
+        assert_eq!(world.request("PROPFIND", folder).send("").await.status, 403, "{folder}");
+    }
+}
+
+/// What is asked of every child is much: pages end early, and no child is lost between them.
+#[tokio::test]
+async fn short_pages_lose_nobody() {
+    let world = World::new().await;
+    for number in 0..40 {
+        world.put(&format!("{ANNA}/f{number:02}"), "x").await;
+    }
+    let namespace = "n".repeat(200);
+    let small = world.properties(ANNA, "1", "").await;
+    let names: String = (0..100).map(|number| format!("<x{number} xmlns=\"{namespace}\"/>")).collect();
+    let large = world.properties(ANNA, "1", &names).await;
+    assert!(large.body.len() > 600_000, "{}", large.body.len());
+    assert_eq!(large.hrefs(), small.hrefs());
+    assert!(large.hrefs().len() > 40);
+}
+
+#[tokio::test]
+async fn a_project_is_nobodys() {
+    let world = World::new().await;
+    let project = world.properties("/dav/spaces/KB", "0", "<oc:owner-id/><oc:owner-display-name/>").await;
+    assert_eq!(
+        (project.element("oc:owner-id"), project.element("oc:owner-display-name").as_deref()),
+        (None, Some("KB"))
+    );
+    let own = world.properties(ANNA, "0", "<oc:owner-id/>").await;
+    assert_eq!(own.element("oc:owner-id").as_deref(), Some("anna"));
+}

@@ -104,3 +104,14 @@ async fn bodies_meant_to_hurt_are_refused() {
     }
     assert_eq!(world.get(&path).await.status, 404);
 }
+
+#[tokio::test]
+async fn an_owner_is_a_name_and_not_a_book() {
+    let world = World::new().await;
+    let path = format!("{ANNA}/f");
+    let owner = format!("<d:owner>{}</d:owner></d:lockinfo>", "o".repeat(5000));
+    let answer = world.request("LOCK", &path).send(INFO.replace("</d:lockinfo>", &owner)).await;
+    assert_eq!(answer.status, 403);
+    assert!(answer.text().contains("owner of the lock"), "{}", answer.text());
+    assert_eq!(world.get(&path).await.status, 404);
+}

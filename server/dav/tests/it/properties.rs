@@ -71,3 +71,23 @@ async fn clients_set_the_time_by_three_names() {
     let unreadable = patch(&world, &path, &set("<d:lastmodified>yesterday</d:lastmodified>")).await;
     assert!(unreadable.text().contains("409 Conflict"), "{}", unreadable.text());
 }
+
+#[tokio::test]
+async fn an_item_does_not_take_properties_without_end() {
+    let world = World::new().await;
+    let path = format!("{ANNA}/f");
+    world.put(&path, "x").await;
+    let some = |from: usize| (from..from + 60).map(|n| format!("<z:p{n}/>")).collect::<String>();
+    assert_eq!(patch(&world, &path, &set(&some(0))).await.status, 207);
+    let refused = patch(&world, &path, &set(&some(60))).await;
+    assert_eq!(refused.status, 507);
+    assert!(refused.text().contains("at most 100 properties"), "{}", refused.text());
+    let none_of_them = world.properties(&path, "0", "<p60 xmlns=\"urn:z\"/>").await;
+    assert!(none_of_them.text().contains("404 Not Found"), "all or nothing");
+    let large = |n: usize| set(&format!("<z:p{n}>{}</z:p{n}>", "v".repeat(60_000)));
+    for n in 0..4 {
+        assert_eq!(patch(&world, &path, &large(n)).await.status, 207, "{n}");
+    }
+    assert_eq!(patch(&world, &path, &large(4)).await.status, 507);
+    assert_eq!(patch(&world, &path, "<d:remove><d:prop><z:p0/></d:prop></d:remove>").await.status, 207);
+}

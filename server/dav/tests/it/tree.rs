@@ -106,4 +106,9 @@ async fn a_move_may_bring_its_time_along() {
     let moved = relocate(&world, "MOVE", "a", &format!("{ANNA}/b"), &[("x-oc-mtime", "1600000000")]).await;
     assert_eq!((moved.status.as_u16(), moved.header("x-oc-mtime")), (201, "accepted"));
     assert_eq!(world.get(&format!("{ANNA}/b")).await.header("last-modified"), "Sun, 13 Sep 2020 12:26:40 GMT");
+    world.mkcol(&format!("{ANNA}/c")).await;
+    let moved = relocate(&world, "MOVE", "c", &format!("{ANNA}/d"), &[("x-oc-mtime", "1600000000")]).await;
+    let shown = world.properties(&format!("{ANNA}/d"), "0", "<d:getetag/><d:getlastmodified/>").await;
+    assert_eq!(shown.element("d:getetag").unwrap(), moved.header("etag"));
+    assert_eq!(shown.element("d:getlastmodified").unwrap(), "Sun, 13 Sep 2020 12:26:40 GMT");
 }

@@ -1,16 +1,18 @@
 //! Login: who is this, and with what limits. Passwords, app passwords and bearer tokens all end in a [`Principal`].
 //!
 //! A wrong name and a wrong password look the same and take the same time. Failures slow one client (address and name)
-//! down; they never lock anybody out. A password that was right is remembered for minutes by a MAC under a key of this
+//! down, and many of one network all of it; they never lock anybody out. A password that was right is remembered for minutes by a MAC under a key of this
 //! process, but the user's row is read again every time: a changed password or a disabled user is noticed at once.
 
 mod credential_cache;
+mod credentials;
 mod password;
 mod secret;
 mod throttle;
 mod token;
 mod turns;
 
+pub use credentials::Credentials;
 pub use token::IssuedToken;
 
 pub(crate) use password::Passwords;
@@ -23,6 +25,7 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Instant;
+use stitchbox_schema::UserName;
 use stitchbox_store::accounts::{self, AppPassword, User};
 use throttle::Throttle;
 use token::TokenKeys;
@@ -30,6 +33,12 @@ use turns::Turns;
 
 /// Longest piece of a login name that is logged, characters.
 const LOGGED_NAME: usize = 64;
+
+/// Attempts of one client with one name before the first delay: a person mistypes, a program has an old password in
+/// three places.
+const FREE_OF_CLIENT: u32 = 5;
+/// Attempts of one network, whatever the names, before the first delay: an institute may be behind one address.
+const FREE_OF_NETWORK: u32 = 50;
 
 /// Where somebody logs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +59,7 @@ pub struct Auth {
     pub(crate) passwords: Passwords,
     remembered: CredentialCache,
     throttle: Throttle,
+    by_network: Throttle,
     turns: Turns,
 }
 
@@ -72,7 +82,8 @@ impl Auth {
             tokens: TokenKeys::new(token_key),
             passwords: Passwords::default(),
             remembered: CredentialCache::default(),
-            throttle: Throttle::default(),
+            throttle: Throttle::new(FREE_OF_CLIENT),
+            by_network: Throttle::new(FREE_OF_NETWORK),
             turns: Turns::default(),
         }
     }
@@ -129,15 +140,22 @@ impl Domain {
     }
 
     /// Checks a bearer token. It ends with its time, its user, the account password it was asked for with, or its app
-    /// password, whichever ends first.
-    pub async fn login_bearer(&self, token: &str) -> Result<Principal, Error> {
+    /// password, whichever ends first. Where account passwords are turned off, so are the tokens they gave.
+    pub async fn login_bearer(&self, token: &str, at: Entrance) -> Result<Principal, Error> {
         let claims = self.auth.tokens.read(token, self.now()).ok_or_else(|| {
             tracing::info!(target: "auth", "a bearer token was refused: it is forged, garbled or too old");
             Error::Unauthenticated
         })?;
+        if claims.app_password.is_none() && self.is_closed_to_account_passwords(at) {
+            tracing::warn!(target: "auth", user = claims.sub.0, "refused: account passwords, and their tokens, are off on WebDAV");
+            return Err(Error::Unauthenticated);
+        }
         let mut db = self.store.read().await?;
         let user = accounts::by_id(&mut db, claims.sub).await?.filter(|user| !user.disabled);
-        let user = user.ok_or(Error::Unauthenticated)?;
+        let user = user.ok_or_else(|| {
+            tracing::info!(target: "auth", user = claims.sub.0, "a bearer token was refused: its user is disabled or gone");
+            Error::Unauthenticated
+        })?;
         let alive = match claims.app_password {
             Some(id) => accounts::app_password_by_id(&mut db, id).await?.is_some_and(|found| found.user == user.id),
             None => claims.password == token::mark(user.password_hash.as_deref()),
@@ -159,7 +177,7 @@ impl Domain {
         if let Some(login) = self.check_app_password(name, password).await? {
             return Ok(login);
         }
-        if at == Entrance::WebDav && !self.settings.account_passwords_on_webdav {
+        if self.is_closed_to_account_passwords(at) {
             tracing::warn!(target: "auth", user = ?shown(name), %client, "refused: account passwords are off on WebDAV");
             return Err(Error::Unauthenticated);
         }
@@ -173,6 +191,10 @@ impl Domain {
             return Ok(login);
         }
         self.check_account_password(name, password, client, &credentials).await
+    }
+
+    fn is_closed_to_account_passwords(&self, at: Entrance) -> bool {
+        at == Entrance::WebDav && !self.settings.account_passwords_on_webdav
     }
 
     /// An app password cannot be guessed (160 bits), so it is looked up by its hash and never slowed down.
@@ -205,8 +227,13 @@ impl Domain {
         client: IpAddr,
         credentials: &Fingerprint,
     ) -> Result<Login, Error> {
-        let slowed = self.auth.fingerprint(&[&throttle::network(client), name.as_bytes()]);
-        match self.auth.throttle.take_turn(slowed, Instant::now()) {
+        let network = throttle::network(client);
+        let slowed = self.auth.fingerprint(&[&network, name.as_bytes()]);
+        let network = self.auth.fingerprint(&[&network]);
+        let now = Instant::now();
+        let turn = self.auth.throttle.take_turn(slowed, now);
+        let turn = turn.and_then(|wait| Ok(wait.max(self.auth.by_network.take_turn(network, now)?)));
+        match turn {
             Ok(wait) => tokio::time::sleep(wait).await,
             Err(wait) => {
                 let seconds = wait.as_secs() + 1;
@@ -214,12 +241,18 @@ impl Domain {
                 return Err(Error::Throttled { seconds });
             }
         }
-        let found = accounts::by_name(&mut *self.store.read().await?, name).await?.filter(|user| !user.disabled);
+        // What nobody can be called is not looked up: a NUL would be an error of one database and not of the other.
+        let found = match UserName::parse(name) {
+            Ok(_) => accounts::by_name(&mut *self.store.read().await?, name).await?.filter(|user| !user.disabled),
+            Err(_) => None,
+        };
         let stored = found.as_ref().and_then(|user| user.password_hash.clone());
         let right = self.auth.passwords.verify(password, stored).await;
         match found {
             Some(user) if right => {
                 self.auth.throttle.succeeded(&slowed);
+                // Not forgiven what it did before: who guesses may know one password.
+                self.auth.by_network.give_back(&network);
                 self.auth.remembered.put(*credentials, Remembered::new(&user), Instant::now());
                 Ok(Login { user, app_password: None })
             }

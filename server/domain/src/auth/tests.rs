@@ -51,7 +51,9 @@ async fn the_right_password_opens_and_everything_else_looks_the_same() {
     let house = house(Settings::default()).await;
     let ada = house.login(PASSWORD).await.unwrap();
     assert_eq!((ada.name.as_str(), ada.scope, ada.is_admin), ("ada", Scope::default(), false));
-    for (name, password) in [("ada", "wrong"), ("ada", ""), ("", ""), ("eve", PASSWORD), ("ADA", PASSWORD)] {
+    for (name, password) in
+        [("ada", "wrong"), ("ada", ""), ("", ""), ("eve", PASSWORD), ("ADA", PASSWORD), ("a\0", PASSWORD)]
+    {
         let refused = house.domain.login_basic(name, password, HERE, Entrance::Api).await;
         assert!(matches!(refused, Err(Error::Unauthenticated)), "{name} {password}");
     }
@@ -109,10 +111,10 @@ async fn an_app_password_opens_what_it_says_until_it_is_revoked() {
     assert_eq!(rig.scope, Scope { space: Some(ring.id), create_only: true });
     assert!(house.domain.login_basic("eve", &secret, HERE, Entrance::WebDav).await.is_err(), "somebody else's");
     let token = house.domain.issue_token("ada", &secret, HERE).await.unwrap().token;
-    assert_eq!(house.domain.login_bearer(&token).await.unwrap(), rig);
+    assert_eq!(house.domain.login_bearer(&token, Entrance::WebDav).await.unwrap(), rig);
     house.domain.revoke_app_password("ada", made.id).await.unwrap();
     assert!(matches!(house.login(&secret).await, Err(Error::Unauthenticated)));
-    assert!(matches!(house.domain.login_bearer(&token).await, Err(Error::Unauthenticated)));
+    assert!(matches!(house.domain.login_bearer(&token, Entrance::WebDav).await, Err(Error::Unauthenticated)));
 }
 
 #[tokio::test]
@@ -120,15 +122,36 @@ async fn a_token_ends_with_its_time_its_password_and_its_user() {
     let house = house(Settings::default()).await;
     let issue = || async { house.domain.issue_token("ada", PASSWORD, HERE).await.unwrap().token };
     let token = issue().await;
-    assert_eq!(house.domain.login_bearer(&token).await.unwrap().name, "ada");
+    assert_eq!(house.domain.login_bearer(&token, Entrance::WebDav).await.unwrap().name, "ada");
     house.clock.0.fetch_add(16 * 60 * 1_000_000_000, Ordering::Relaxed);
-    assert!(house.domain.login_bearer(&token).await.is_err(), "older than 15 minutes");
+    assert!(house.domain.login_bearer(&token, Entrance::WebDav).await.is_err(), "older than 15 minutes");
     let token = issue().await;
     house.domain.set_disabled("ada", true).await.unwrap();
-    assert!(house.domain.login_bearer(&token).await.is_err(), "disabled");
+    assert!(house.domain.login_bearer(&token, Entrance::WebDav).await.is_err(), "disabled");
     house.domain.set_disabled("ada", false).await.unwrap();
-    assert!(house.domain.login_bearer(&token).await.is_ok());
+    assert!(house.domain.login_bearer(&token, Entrance::WebDav).await.is_ok());
     house.domain.set_password("ada", "another horse 1").await.unwrap();
-    assert!(house.domain.login_bearer(&token).await.is_err(), "issued for another password");
+    assert!(house.domain.login_bearer(&token, Entrance::WebDav).await.is_err(), "issued for another password");
     assert!(matches!(house.domain.issue_token("ada", PASSWORD, HERE).await, Err(Error::Unauthenticated)));
+}
+
+#[tokio::test]
+async fn a_token_is_no_way_around_what_is_turned_off() {
+    let house = house(Settings { account_passwords_on_webdav: false, ..Settings::default() }).await;
+    let token = Credentials::Bearer(house.domain.issue_token("ada", PASSWORD, HERE).await.unwrap().token);
+    house.domain.login(&token, HERE, Entrance::Api).await.unwrap();
+    assert!(matches!(house.domain.login(&token, HERE, Entrance::WebDav).await, Err(Error::Unauthenticated)));
+    let (_, secret) = house.domain.add_app_password("ada", "rig", None, false).await.unwrap();
+    let token = Credentials::Bearer(house.domain.issue_token("ada", &secret, HERE).await.unwrap().token);
+    house.domain.login(&token, HERE, Entrance::WebDav).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_network_cannot_go_through_all_names() {
+    let house = house(Settings::default()).await;
+    let names: Vec<String> = (0..80).map(|number| format!("user{number}")).collect();
+    let guesses = names.iter().map(|name| house.domain.login_basic(name, "guess", HERE, Entrance::Api));
+    let outcomes = futures::future::join_all(guesses).await;
+    let throttled = outcomes.iter().filter(|outcome| matches!(outcome, Err(Error::Throttled { .. }))).count();
+    assert!((10..30).contains(&throttled), "{throttled}");
 }

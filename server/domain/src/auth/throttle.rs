@@ -1,4 +1,4 @@
-//! Slowing down a client that keeps failing: address and name together, exponentially, up to seconds, never a lock-out.
+//! Slowing down who keeps failing, by whatever key the caller counts: exponentially, up to seconds, never a lock-out.
 //!
 //! Every attempt takes a turn; turns of one client lie further apart the more attempts came before. Who is right clears
 //! the record. Attempts whose turn is too far away (many at once) are sent away instead of being kept waiting.
@@ -9,15 +9,15 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Attempts before the first delay: a person mistypes, a client has an old password in three places.
-const FREE: u32 = 5;
 /// Delay after the first attempt that is not free; doubles with each.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 /// Longest delay between two turns.
 const LONGEST_DELAY: Duration = Duration::from_secs(2);
 /// Longest time a request is kept waiting for its turn.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// A client that was quiet this long starts afresh.
+/// Attempts counted beyond the free ones; by then the delay is the longest.
+const MOST_COUNTED: u32 = 6;
+/// A client that was quiet this long starts afresh; in as long, as many attempts as are free are forgiven.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(10 * 60);
 /// Most clients remembered.
 const MOST_CLIENTS: usize = 10_000;
@@ -26,25 +26,42 @@ const MOST_CLIENTS: usize = 10_000;
 struct Record {
     attempts: u32,
     next_turn: Instant,
+    forgiven: Instant,
     seen: Instant,
 }
 
 /// The clients that failed lately.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Throttle {
+    /// Attempts before the first delay, at least 1.
+    free: u32,
     clients: Mutex<HashMap<Fingerprint, Record>>,
 }
 
 impl Throttle {
+    pub(crate) fn new(free: u32) -> Self {
+        Self { free: free.max(1), clients: Mutex::default() }
+    }
+
     /// Takes the client's next turn: how long to wait for it, or, as an error, how far away it is if that is too long.
     pub(crate) fn take_turn(&self, client: Fingerprint, now: Instant) -> Result<Duration, Duration> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if clients.len() >= MOST_CLIENTS && !clients.contains_key(&client) {
             make_room(&mut clients, now);
         }
-        let record = clients.entry(client).or_insert(Record { attempts: 0, next_turn: now, seen: now });
+        let new = Record { attempts: 0, next_turn: now, forgiven: now, seen: now };
+        let record = clients.entry(client).or_insert(new);
         if now.saturating_duration_since(record.seen) > FORGOTTEN_AFTER {
             record.attempts = 0;
+        }
+        let step = FORGOTTEN_AFTER / self.free;
+        while now.saturating_duration_since(record.forgiven) >= step {
+            if record.attempts == 0 {
+                record.forgiven = now;
+                break;
+            }
+            record.attempts -= 1;
+            record.forgiven += step;
         }
         record.seen = now;
         let turn = record.next_turn.max(now);
@@ -52,8 +69,8 @@ impl Throttle {
         if wait > PATIENCE {
             return Err(wait);
         }
-        record.attempts = record.attempts.saturating_add(1);
-        record.next_turn = turn + delay_after(record.attempts);
+        record.attempts = record.attempts.saturating_add(1).min(self.free + MOST_COUNTED);
+        record.next_turn = turn + delay_after(record.attempts, self.free);
         Ok(wait)
     }
 
@@ -61,10 +78,17 @@ impl Throttle {
     pub(crate) fn succeeded(&self, client: &Fingerprint) {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner).remove(client);
     }
+
+    /// The last attempt was no failure, which says nothing about those before.
+    pub(crate) fn give_back(&self, client: &Fingerprint) {
+        if let Some(record) = self.clients.lock().unwrap_or_else(PoisonError::into_inner).get_mut(client) {
+            record.attempts = record.attempts.saturating_sub(1);
+        }
+    }
 }
 
-fn delay_after(attempts: u32) -> Duration {
-    match attempts.checked_sub(FREE) {
+fn delay_after(attempts: u32, free: u32) -> Duration {
+    match attempts.checked_sub(free) {
         None => Duration::ZERO,
         Some(doublings) => FIRST_DELAY.saturating_mul(2u32.saturating_pow(doublings)).min(LONGEST_DELAY),
     }
@@ -97,7 +121,7 @@ mod tests {
 
     #[test]
     fn turns_move_apart_up_to_the_longest_delay_and_success_clears() {
-        let throttle = Throttle::default();
+        let throttle = Throttle::new(5);
         let mut now = Instant::now();
         let mut waits = Vec::new();
         for _ in 0..12 {
@@ -113,7 +137,7 @@ mod tests {
 
     #[test]
     fn many_at_once_are_sent_away_and_the_right_one_gets_in_after_seconds() {
-        let throttle = Throttle::default();
+        let throttle = Throttle::new(5);
         let now = Instant::now();
         let refused = (0..100).filter(|_| throttle.take_turn(CLIENT, now).is_err()).count();
         assert!(refused > 80, "{refused}");
@@ -124,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_quiet_client_is_forgotten_and_the_table_is_bounded() {
-        let throttle = Throttle::default();
+        let throttle = Throttle::new(5);
         let now = Instant::now();
         for _ in 0..9 {
             let _ = throttle.take_turn(CLIENT, now);
@@ -147,5 +171,31 @@ mod tests {
         assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
         assert_eq!(network("::ffff:10.0.0.1"), network("10.0.0.1"));
         assert_ne!(network("10.0.0.1"), network("10.0.0.2"));
+    }
+
+    #[test]
+    fn honest_logins_of_a_busy_network_do_not_add_up() {
+        let throttle = Throttle::new(50);
+        let mut now = Instant::now();
+        for _ in 0..1000 {
+            assert_eq!(throttle.take_turn(CLIENT, now), Ok(Duration::ZERO));
+            throttle.give_back(&CLIENT);
+        }
+        // Somebody mistypes every half minute, all day.
+        for _ in 0..2000 {
+            now += Duration::from_secs(30);
+            assert_eq!(throttle.take_turn(CLIENT, now), Ok(Duration::ZERO));
+        }
+    }
+
+    #[test]
+    fn a_network_recovers_soon_after_a_storm() {
+        let throttle = Throttle::new(50);
+        let now = Instant::now();
+        assert!((0..10_000).filter(|_| throttle.take_turn(CLIENT, now).is_err()).count() > 9_900);
+        let later = now + Duration::from_secs(3 * 60);
+        for _ in 0..5 {
+            assert_eq!(throttle.take_turn(CLIENT, later), Ok(Duration::ZERO));
+        }
     }
 }

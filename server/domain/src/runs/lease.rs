@@ -2,6 +2,7 @@
 
 use super::finish::{RunReason, complain};
 use crate::{Domain, Error, Run, Version};
+use stitchbox_recipe::recipe_among;
 use stitchbox_schema::documents::RunState;
 use stitchbox_schema::{JobId, Timestamp};
 use stitchbox_store::jobs::{self, Job};
@@ -24,8 +25,10 @@ pub struct Leased {
     pub run: Run,
     /// Name of the folder, for titles; the space's root has none.
     pub title: String,
-    /// What it reads.
+    /// What it reads, without the recipe.
     pub inputs: Vec<LeasedInput>,
+    /// The folder's own recipe, if it had one; its text stands in the run too.
+    pub recipe: Option<LeasedInput>,
     pub(crate) job: JobId,
     pub(crate) worker: String,
 }
@@ -112,6 +115,8 @@ async fn leased(tx: &mut Tx, run: Run, job: &Job, worker: &str) -> Result<Leased
         let version = versions::by_id(tx, version).await?.ok_or(Error::NotFound)?;
         inputs.push(LeasedInput { name, version });
     }
+    let own = recipe_among(inputs.iter().map(|input| input.name.as_str())).map(str::to_owned);
+    let recipe = inputs.extract_if(.., |input| own.as_ref() == Some(&input.name)).next();
     let title = items::by_id(tx, run.folder).await?.map(|folder| folder.name).unwrap_or_default();
-    Ok(Leased { run, title, inputs, job: job.id, worker: worker.to_owned() })
+    Ok(Leased { run, title, inputs, recipe, job: job.id, worker: worker.to_owned() })
 }

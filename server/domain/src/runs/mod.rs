@@ -1,5 +1,6 @@
 //! Runs: what members see of them, and their way from the queue to the folder.
 
+mod counts;
 mod finish;
 mod lease;
 
@@ -8,19 +9,44 @@ pub(crate) use finish::{complain, supersede};
 pub use lease::{Leased, LeasedInput};
 
 use crate::{Domain, Error, Principal};
-use stitchbox_schema::documents::RunDocument;
+use stitchbox_recipe::RECIPE_NAME;
+use stitchbox_schema::documents::{RunDocument, RunState};
 use stitchbox_schema::{RunId, SpaceId};
-use stitchbox_store::runs::{self, Run};
-use stitchbox_store::{Connection, items, spaces};
+use stitchbox_store::runs::{self, Listed};
+use stitchbox_store::{Connection, items};
 
 /// Most runs in one listing.
 pub const MAX_LISTED: i64 = 1000;
 
+/// Which runs are listed; everything if empty.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Only those in this space.
+    pub space: Option<SpaceId>,
+    /// Only those that stand so.
+    pub state: Option<RunState>,
+}
+
 impl Domain {
     /// The latest runs in the spaces the principal may read, latest first.
     pub async fn runs(&self, principal: &Principal, limit: i64) -> Result<Vec<RunDocument>, Error> {
+        self.runs_matching(principal, RunFilter::default(), limit).await
+    }
+
+    /// As [`Domain::runs`], of those that match.
+    pub async fn runs_matching(
+        &self,
+        principal: &Principal,
+        filter: RunFilter,
+        limit: i64,
+    ) -> Result<Vec<RunDocument>, Error> {
+        let space = match (principal.scope.space, filter.space) {
+            (Some(only), Some(asked)) if only != asked => return Ok(Vec::new()),
+            (only, asked) => only.or(asked),
+        };
         let mut db = self.store.read().await?;
-        let found = runs::of_member(&mut db, principal.user, limit.clamp(1, MAX_LISTED)).await?;
+        let limit = limit.clamp(1, MAX_LISTED);
+        let found = runs::of_member(&mut db, principal.user, space, filter.state, limit).await?;
         documents(&mut db, principal, found).await
     }
 
@@ -28,9 +54,11 @@ impl Domain {
     pub async fn run(&self, principal: &Principal, id: RunId) -> Result<RunDocument, Error> {
         let mut db = self.store.read().await?;
         let run = runs::by_id(&mut db, id).await?.ok_or(Error::NotFound)?;
-        crate::access::enter(&mut db, principal, run.space).await?;
-        let inputs = runs::inputs(&mut db, id).await?.len();
-        documents(&mut db, principal, vec![(run, inputs)]).await?.pop().ok_or(Error::NotFound)
+        let space_name = crate::access::enter(&mut db, principal, run.space).await?.space.name;
+        // counted as in the lists: without the recipe
+        let pinned = runs::inputs(&mut db, id).await?;
+        let inputs = pinned.iter().filter(|input| !input.name.eq_ignore_ascii_case(RECIPE_NAME)).count();
+        documents(&mut db, principal, vec![Listed { run, inputs, space_name }]).await?.pop().ok_or(Error::NotFound)
     }
 
     /// The runs that changed after a revision, in order, and the revision to ask for next time.
@@ -40,8 +68,8 @@ impl Domain {
         revision: i64,
     ) -> Result<(Vec<RunDocument>, i64), Error> {
         let mut db = self.store.read().await?;
-        let found = runs::changed_after(&mut db, principal.user, revision).await?;
-        let next = found.last().map_or(revision, |(run, _)| run.revision);
+        let found = runs::changed_after(&mut db, principal.user, principal.scope.space, revision).await?;
+        let next = found.last().map_or(revision, |listed| listed.run.revision);
         Ok((documents(&mut db, principal, found).await?, next))
     }
 
@@ -51,19 +79,13 @@ impl Domain {
     }
 }
 
-async fn documents(
-    db: &mut Connection,
-    principal: &Principal,
-    found: Vec<(Run, usize)>,
-) -> Result<Vec<RunDocument>, Error> {
+async fn documents(db: &mut Connection, principal: &Principal, found: Vec<Listed>) -> Result<Vec<RunDocument>, Error> {
     if principal.scope.create_only {
         return Err(Error::NotFound);
     }
-    let visible = |space: SpaceId| principal.scope.space.is_none_or(|only| only == space);
     let mut documents = Vec::with_capacity(found.len());
-    for (run, inputs) in found.into_iter().filter(|(run, _)| visible(run.space)) {
+    for Listed { run, inputs, space_name: space } in found {
         let (names, _) = items::path(db, run.folder).await?;
-        let space = spaces::by_id(db, run.space).await?.ok_or(Error::NotFound)?.name;
         documents.push(RunDocument {
             id: run.id,
             space,
