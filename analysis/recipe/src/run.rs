@@ -150,7 +150,15 @@ fn no_result(error: &StitchError) -> RunFailure {
         StitchError::Cancelled => FailureKind::Cancelled,
         StitchError::ReferenceShape { .. } | StitchError::ReferencePixels { .. } => FailureKind::BadRecipe,
         StitchError::AbsurdPosition { .. } => FailureKind::NoPositions,
-        _ => FailureKind::BadSeries,
+        StitchError::TooLarge { .. } => FailureKind::TooLarge,
+        StitchError::Internal { .. } => FailureKind::Internal,
+        StitchError::TooFew { .. }
+        | StitchError::NoValidPixels { .. }
+        | StitchError::NoLateralCalibration { .. }
+        | StitchError::PixelSizesDiffer { .. }
+        | StitchError::AbsurdWindow { .. }
+        | StitchError::AbsurdHeight { .. }
+        | StitchError::NoOverlap { .. } => FailureKind::BadSeries,
     };
     RunFailure::new(kind, sentence(error))
 }
@@ -162,6 +170,8 @@ fn sentence(error: &StitchError) -> String {
     let begins_with_name = match error {
         StitchError::NoValidPixels { file: name }
         | StitchError::NoLateralCalibration { file: name }
+        | StitchError::AbsurdWindow { file: name, .. }
+        | StitchError::AbsurdHeight { file: name, .. }
         | StitchError::PixelSizesDiffer { first: name, .. } => text.starts_with(name.as_str()),
         _ => false,
     };

@@ -1,6 +1,6 @@
 //! What must hold before anything is changed: conditions of the request, locks, quota. Always inside the transaction.
 
-use crate::locks::{covers, lies_below};
+use crate::lock_scope::{covers, lies_below};
 use crate::read::resolve;
 use crate::{Conditions, Error, Item, Location, Membership, Principal, StateCondition, StateTest};
 use stitchbox_schema::{ETag, Timestamp};

@@ -2,6 +2,7 @@
 
 use crate::access::enter;
 use crate::guard::{self, Guarded};
+use crate::lock_scope::{covers, lies_below};
 use crate::read::resolve;
 use crate::tree::{refuse_creators, spot};
 use crate::uploads::empty_file;
@@ -32,17 +33,6 @@ pub struct LockRequest {
     pub timeout: Option<Duration>,
     /// A fresh token, `urn:uuid:…`.
     pub token: String,
-}
-
-/// Whether a lock holds at a path (`/a/b`) of its space.
-#[must_use]
-pub fn covers(lock: &Lock, path: &str) -> bool {
-    lock.path == path || lock.deep && lies_below(path, &lock.path)
-}
-
-/// Whether `path` lies below `top`, both as `/a/b`; the root is `/`.
-pub(crate) fn lies_below(path: &str, top: &str) -> bool {
-    path != "/" && (top == "/" || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/')))
 }
 
 fn granted(now: Timestamp, asked: Option<Duration>) -> (i64, Timestamp) {

@@ -1,5 +1,6 @@
 //! One contract, two databases: every rule that leans on SQL, on SQLite and on a PostgreSQL of the test's own.
 
+mod guards;
 mod model;
 mod runs;
 mod tree;
@@ -43,10 +44,10 @@ contract! {
     tree::between_spaces_an_item_keeps_its_id_and_content
     tree::what_is_deleted_can_be_restored_where_it_lay
     tree::a_full_space_says_so_and_keeps_what_it_has
-    tree::conditions_are_tested_where_they_guard
-    tree::a_lock_stops_everybody_who_does_not_show_it
-    tree::a_lock_ends_by_itself
-    tree::strangers_and_viewers_are_kept_out
+    guards::conditions_are_tested_where_they_guard
+    guards::a_lock_stops_everybody_who_does_not_show_it
+    guards::a_lock_ends_by_itself
+    guards::strangers_and_viewers_are_kept_out
     tree::many_at_once_lose_nothing_and_the_journal_has_no_gaps
     tree::two_processes_on_one_database_are_as_one
     tree::an_upload_that_was_given_up_cannot_commit
