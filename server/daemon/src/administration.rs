@@ -181,8 +181,13 @@ async fn carry_out(domain: &Domain, order: Order) -> Result<Report, Error> {
             Ok(Report::remark(format!("user {user} is {state}")))
         }
         Order::AddSpace { name, manager, quota } => {
+            let has_manager = manager.is_some();
             let space = domain.add_space(NewSpace { name, manager, quota }).await?;
-            Ok(Report::remark(format!("space {} made", space.name)))
+            let hint = match has_manager {
+                true => String::new(),
+                false => format!("; let people in with: space member \"{}\" USER contributor", space.name),
+            };
+            Ok(Report::remark(format!("space {} made{hint}", space.name)))
         }
         Order::ListSpaces => {
             Ok(Report { lines: domain.spaces().await?.iter().map(space_line).collect(), ..Report::default() })

@@ -34,8 +34,11 @@ impl DataFolder {
         rustix::process::umask(Mode::RWXG | Mode::RWXO);
         make_folder(path)?;
         let path = path.canonicalize().map_err(Failure::file("cannot find the data folder", path))?;
-        let found = path.metadata().map_err(Failure::file("cannot look at the data folder", &path))?;
-        same_user(&path, found.uid(), rustix::process::geteuid().as_raw())?;
+        // What an order run by root wrote here, the server could not write to any more. A folder that holds nothing yet
+        // may be anybody's.
+        if let Ok(database) = path.join(DATABASE_FILE).metadata() {
+            same_user(&path, database.uid(), rustix::process::geteuid().as_raw())?;
+        }
         warn_if_readable(&path);
         Ok(Self { path })
     }

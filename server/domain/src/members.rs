@@ -33,7 +33,8 @@ impl std::fmt::Debug for NewUser {
 pub struct NewSpace {
     /// Its name.
     pub name: String,
-    /// Login name of its first manager.
+    /// Login name of its first manager; without one, the administrators' accounts manage it, so that no space is
+    /// closed to everybody.
     pub manager: Option<String>,
     /// Most bytes it may hold.
     pub quota: Option<i64>,
@@ -152,8 +153,11 @@ impl Domain {
         self.transact(move |tx| {
             Box::pin(async move {
                 insert_space(tx, &space).await?;
-                if let Some(manager) = &new.manager {
-                    let manager = user_named(tx, manager).await?;
+                let managers = match &new.manager {
+                    Some(manager) => vec![user_named(tx, manager).await?],
+                    None => accounts::all(tx).await?.into_iter().filter(|user| user.is_admin).collect(),
+                };
+                for manager in managers {
                     spaces::set_member(tx, space.id, manager.id, Role::Manager).await?;
                 }
                 Ok(space)

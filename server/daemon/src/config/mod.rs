@@ -50,7 +50,7 @@ pub struct Server {
 impl Default for Server {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8480)),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8741)),
             trusted_proxies: Vec::new(),
             drain: Span(Duration::from_secs(30)),
         }
