@@ -34,7 +34,7 @@ pub(crate) async fn get(
         Some(id_or_name) => Some(api.domain.find_space(&principal, id_or_name).await?.space.id),
         None => None,
     };
-    let runs = api.domain.runs_matching(&principal, RunFilter { space, state }, MAX_LISTED).await?;
+    let runs = api.domain.runs(&principal, RunFilter { space, state }, MAX_LISTED).await?;
     Ok(Json(RunsDocument { runs }))
 }
 
@@ -73,10 +73,10 @@ mod tests {
         let ada = house.ada().await;
         let space = Some(house.domain.find_space(&ada, "ada").await.unwrap().space.id);
         let filter = RunFilter { space, state: Some(RunState::Queued) };
-        let found = house.domain.runs_matching(&ada, filter, 1).await.unwrap();
+        let found = house.domain.runs(&ada, filter, 1).await.unwrap();
         assert_eq!((found.len(), found[0].folder.as_str(), found[0].space.as_str()), (1, "/m", "ada"));
         let scope = Scope { space, create_only: false };
-        let limited = house.domain.runs(&Principal { scope, ..ada }, 1).await.unwrap();
+        let limited = house.domain.runs(&Principal { scope, ..ada }, RunFilter::default(), 1).await.unwrap();
         assert_eq!((limited.len(), limited[0].folder.as_str()), (1, "/m"));
         house.user("eve").await;
         assert_eq!(house.by("eve", "GET", "/api/v1/runs").await.body["runs"], serde_json::json!([]));

@@ -7,7 +7,7 @@ use crate::request_body;
 use crate::request_headers::{Depth, depth, mtime, overwrite};
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
-use stitchbox_domain::{CopyDepth, Relocated};
+use stitchbox_domain::{Arrival, CopyDepth, Relocated};
 
 pub(crate) async fn relocate(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {
     request_body::none(body).await?;
@@ -17,7 +17,7 @@ pub(crate) async fn relocate(call: &Call, body: &mut Body) -> Result<Response<Bo
     let conditions = call.conditions().await?;
     let domain = &call.domain;
     let (from, to, mtime) = (&from.location, &to.location, mtime(&call.headers));
-    let relocated = domain.relocate_with_time(&call.principal, from, to, overwrite, mtime, &conditions).await?;
+    let relocated = domain.relocate(&call.principal, from, to, Arrival { overwrite, mtime }, &conditions).await?;
     let mut response = answer(call, &relocated);
     if mtime.is_some() {
         mtime_accepted(&mut response);

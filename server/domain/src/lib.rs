@@ -41,7 +41,7 @@ pub use members::{NewSpace, NewUser};
 pub use path::{ItemPath, Location};
 pub use properties::PropertyChange;
 pub use read::{Content, Quota};
-pub use tree::Relocated;
+pub use tree::{Arrival, Relocated};
 pub use view::{FilesView, RESERVED_NAMES, SPACES_FOLDER};
 
 pub use stitchbox_blob::BlobStream;

@@ -10,6 +10,15 @@ use stitchbox_store::changes::{self, ChangeKind, NewChange};
 use stitchbox_store::trash::Trashed;
 use stitchbox_store::{Connection, Tx, items, runs, trash};
 
+/// How a moved item arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Arrival {
+    /// Whether it may take the place of what is there.
+    pub overwrite: bool,
+    /// The modification time it gets in the same transaction; none leaves it as it is.
+    pub mtime: Option<Timestamp>,
+}
+
 /// What a move or copy did.
 #[derive(Debug, Clone)]
 pub struct Relocated {
@@ -153,22 +162,10 @@ impl Domain {
         principal: &Principal,
         from: &Location,
         to: &Location,
-        overwrite: bool,
+        arrival: Arrival,
         conditions: &Conditions,
     ) -> Result<Relocated, Error> {
-        self.relocate_with_time(principal, from, to, overwrite, None, conditions).await
-    }
-
-    /// As [`Domain::relocate`]; `mtime`, if there is one, becomes the item's in the same transaction.
-    pub async fn relocate_with_time(
-        &self,
-        principal: &Principal,
-        from: &Location,
-        to: &Location,
-        overwrite: bool,
-        mtime: Option<Timestamp>,
-        conditions: &Conditions,
-    ) -> Result<Relocated, Error> {
+        let Arrival { overwrite, mtime } = arrival;
         let (principal, from, to, conditions) = (principal.clone(), from.clone(), to.clone(), conditions.clone());
         let now = self.now();
         let work = self.transact(move |tx| {

@@ -1,11 +1,11 @@
 //! The guards: rights, conditions and locks, tested where nothing can change any more.
 
-use crate::world::World;
+use crate::world::{STAY, World};
 use std::time::Duration;
 use stitchbox_domain::uploads::Intent;
 use stitchbox_domain::{
-    Conditions, EntityTags, Error, Excess, Lock, LockRequest, Principal, Refusal, Scope, StateCondition, StateList,
-    StateTest,
+    Arrival, Conditions, EntityTags, Error, Excess, Lock, LockRequest, Principal, Refusal, Scope, StateCondition,
+    StateList, StateTest,
 };
 use stitchbox_schema::Role;
 use stitchbox_store::{StoreError, locks};
@@ -35,7 +35,7 @@ pub async fn conditions_are_tested_where_they_guard(w: World) {
     let old = Conditions { if_unmodified_since: Some(earlier), ..none() };
     assert!(matches!(w.domain.remove(&w.anna, &w.at("/file"), &old).await, Err(Error::PreconditionFailed)));
     let time = Some(stitchbox_schema::Timestamp::from_unix_seconds(1_600_000_000));
-    let moved = w.domain.relocate_with_time(&w.anna, &w.at("/file"), &w.at("/x"), false, time, &old).await;
+    let moved = w.domain.relocate(&w.anna, &w.at("/file"), &w.at("/x"), Arrival { mtime: time, ..STAY }, &old).await;
     assert!(matches!(moved, Err(Error::PreconditionFailed)));
     assert!(matches!(
         w.try_put(&w.anna, &w.at("/file"), b"three", intent(stale.clone())).await,
@@ -43,7 +43,7 @@ pub async fn conditions_are_tested_where_they_guard(w: World) {
     ));
     assert!(matches!(w.domain.remove(&w.anna, &w.at("/file"), &stale).await, Err(Error::PreconditionFailed)));
     assert!(matches!(
-        w.domain.relocate(&w.anna, &w.at("/file"), &w.at("/x"), false, &stale).await,
+        w.domain.relocate(&w.anna, &w.at("/file"), &w.at("/x"), STAY, &stale).await,
         Err(Error::PreconditionFailed)
     ));
     let state = |negated, opaque: &str| Conditions {

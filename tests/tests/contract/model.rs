@@ -1,6 +1,6 @@
 //! Any sequence of changes, held against a model: a map from paths to contents.
 
-use crate::world::World;
+use crate::world::{REPLACE, World};
 use std::collections::BTreeMap;
 use stitchbox_domain::uploads::Intent;
 use stitchbox_domain::{Conditions, CopyDepth, Error};
@@ -121,7 +121,7 @@ fn arrive(model: &mut Model, from: &str, to: &str) {
 }
 
 async fn relocate(w: &World, model: &mut Model, from: &str, to: &str) -> Touched {
-    let outcome = w.domain.relocate(&w.anna, &w.at(from), &w.at(to), true, &Conditions::default()).await;
+    let outcome = w.domain.relocate(&w.anna, &w.at(from), &w.at(to), REPLACE, &Conditions::default()).await;
     if !may_arrive(model, from, to) {
         assert!(outcome.is_err(), "{from} {to}");
         return vec![];

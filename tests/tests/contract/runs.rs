@@ -1,9 +1,9 @@
 //! Series, runs and jobs: exactly one run for a complete series, and it ends once.
 
-use crate::world::{ATTEMPTS, LEASE, QUIET, World, sub_aperture};
+use crate::world::{ATTEMPTS, LEASE, QUIET, REPLACE, STAY, World, sub_aperture};
 use bytes::Bytes;
 use std::time::Duration;
-use stitchbox_domain::runs::{Leased, Results};
+use stitchbox_domain::runs::{Leased, Results, RunFilter};
 use stitchbox_domain::uploads::Intent;
 use stitchbox_domain::{Conditions, EntityTags, Error, ItemPath, Location, Refusal};
 use stitchbox_schema::Role;
@@ -20,7 +20,7 @@ async fn series(w: &World, folder: &str, files: u8) {
 }
 
 async fn runs(w: &World) -> Vec<RunDocument> {
-    w.domain.runs(&w.anna, 100).await.unwrap()
+    w.domain.runs(&w.anna, RunFilter::default(), 100).await.unwrap()
 }
 
 async fn states(w: &World) -> Vec<RunState> {
@@ -246,11 +246,11 @@ pub async fn a_run_follows_its_folder(w: World) {
     assert!(finish(&w, &lease(&w, "w").await, "x").await);
     // Members of the space it left see the run no more.
     w.join("bert", Role::Viewer).await;
-    assert_eq!(w.domain.runs(&w.bert, 10).await.unwrap().len(), 2);
+    assert_eq!(w.domain.runs(&w.bert, RunFilter::default(), 10).await.unwrap().len(), 2);
     let personal = w.domain.find_space(&w.anna, "anna").await.unwrap().space.id;
     let there = Location { space: personal, path: ItemPath::parse("/s").unwrap() };
-    w.domain.relocate(&w.anna, &w.at("/s"), &there, false, &Conditions::default()).await.unwrap();
-    assert!(w.domain.runs(&w.bert, 10).await.unwrap().is_empty());
+    w.domain.relocate(&w.anna, &w.at("/s"), &there, STAY, &Conditions::default()).await.unwrap();
+    assert!(w.domain.runs(&w.bert, RunFilter::default(), 10).await.unwrap().is_empty());
     assert!(runs(&w).await.iter().all(|run| run.space == "anna" && run.folder == "/s"));
     assert_eq!(w.trigger().await, 0);
 }
@@ -295,9 +295,9 @@ pub async fn derived_items_are_read_only_but_may_be_deleted(w: World) {
     let summary = w.at("/s/Stitched/summary.json");
     assert!(derived(w.try_put(&w.anna, &summary, b"y", Intent::default()).await.map(drop)));
     assert!(derived(w.try_put(&w.anna, &w.at("/s/Stitched/new"), b"y", Intent::default()).await.map(drop)));
-    assert!(derived(w.domain.relocate(&w.anna, &summary, &w.at("/mine"), false, &none).await.map(drop)));
-    assert!(derived(w.domain.relocate(&w.anna, &w.at("/s/Stitched"), &w.at("/mine"), false, &none).await.map(drop)));
-    assert!(derived(w.domain.relocate(&w.anna, &w.at("/s/sub_0.dat"), &summary, true, &none).await.map(drop)));
+    assert!(derived(w.domain.relocate(&w.anna, &summary, &w.at("/mine"), STAY, &none).await.map(drop)));
+    assert!(derived(w.domain.relocate(&w.anna, &w.at("/s/Stitched"), &w.at("/mine"), STAY, &none).await.map(drop)));
+    assert!(derived(w.domain.relocate(&w.anna, &w.at("/s/sub_0.dat"), &summary, REPLACE, &none).await.map(drop)));
     w.copy("/s/Stitched", "/mine").await;
     w.put("/mine/summary.json", b"edited").await;
     w.remove("/s/Stitched/summary.json").await;

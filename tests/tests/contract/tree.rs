@@ -1,6 +1,6 @@
 //! The tree: what holds whatever happens to items.
 
-use crate::world::World;
+use crate::world::{REPLACE, STAY, World};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -64,11 +64,11 @@ pub async fn names_are_taken_once_whoever_comes_first(w: World) {
     w.put("/file", b"").await;
     let below_a_file = w.try_put(&w.anna, &w.at("/file/x"), b"", Intent::default()).await;
     assert!(matches!(below_a_file, Err(Error::ParentMissing)));
-    let into_itself = w.domain.relocate(&w.anna, &w.at("/a"), &w.at("/a/b"), true, &none()).await;
+    let into_itself = w.domain.relocate(&w.anna, &w.at("/a"), &w.at("/a/b"), REPLACE, &none()).await;
     assert!(matches!(into_itself, Err(Error::IntoItself)));
-    let taken = w.domain.relocate(&w.anna, &w.at("/a"), &w.at("/file"), false, &none()).await;
+    let taken = w.domain.relocate(&w.anna, &w.at("/a"), &w.at("/file"), STAY, &none()).await;
     assert!(matches!(taken, Err(Error::PreconditionFailed)));
-    let over = w.domain.relocate(&w.anna, &w.at("/a"), &w.at("/file"), true, &none()).await.unwrap();
+    let over = w.domain.relocate(&w.anna, &w.at("/a"), &w.at("/file"), REPLACE, &none()).await.unwrap();
     assert!(over.replaced && w.item("/file").await.is_folder());
     // If-None-Match: * decides between two who both saw nothing.
     let intent =
@@ -133,7 +133,7 @@ pub async fn between_spaces_an_item_keeps_its_id_and_content(w: World) {
         spaces::by_name(&mut db, SpaceKind::Personal, "anna").await.unwrap().unwrap().id
     };
     let there = Location { space: personal, path: ItemPath::parse("/elsewhere").unwrap() };
-    w.domain.relocate(&w.anna, &w.at("/a"), &there, false, &none()).await.unwrap();
+    w.domain.relocate(&w.anna, &w.at("/a"), &there, STAY, &none()).await.unwrap();
     let inside = Location { space: personal, path: ItemPath::parse("/elsewhere/file").unwrap() };
     let content = w.domain.content(&w.anna, &inside).await.unwrap();
     assert_eq!((content.item.id, content.version.id), (file.item.id, file.version.id));

@@ -8,8 +8,8 @@ use std::time::Duration;
 use stitchbox_blob::BlobStore;
 use stitchbox_domain::uploads::{Committed, Intent};
 use stitchbox_domain::{
-    Clock, Conditions, Domain, Error, Item, ItemPath, Location, Membership, NewSpace, NewUser, Principal, Scope,
-    Settings,
+    Arrival, Clock, Conditions, Domain, Error, Item, ItemPath, Location, Membership, NewSpace, NewUser, Principal,
+    Scope, Settings,
 };
 use stitchbox_schema::{Role, SpaceId, Timestamp};
 use stitchbox_store::Store;
@@ -47,6 +47,10 @@ pub fn sub_aperture(number: u8) -> Vec<u8> {
 pub const QUIET: Duration = Duration::from_secs(10);
 pub const LEASE: Duration = Duration::from_secs(30);
 pub const ATTEMPTS: u32 = 3;
+
+/// A move to a free place, and one that may replace.
+pub const STAY: Arrival = Arrival { overwrite: false, mtime: None };
+pub const REPLACE: Arrival = Arrival { overwrite: true, mtime: None };
 
 impl World {
     pub async fn on_sqlite() -> Self {
@@ -138,7 +142,7 @@ impl World {
 
     pub async fn relocate(&self, from: &str, to: &str) -> Item {
         let (from, to) = (self.at(from), self.at(to));
-        self.domain.relocate(&self.anna, &from, &to, false, &Conditions::default()).await.expect("moved").item
+        self.domain.relocate(&self.anna, &from, &to, STAY, &Conditions::default()).await.expect("moved").item
     }
 
     pub async fn copy(&self, from: &str, to: &str) -> Item {

@@ -28,18 +28,8 @@ pub struct RunFilter {
 }
 
 impl Domain {
-    /// The latest runs in the spaces the principal may read, latest first.
-    pub async fn runs(&self, principal: &Principal, limit: i64) -> Result<Vec<RunDocument>, Error> {
-        self.runs_matching(principal, RunFilter::default(), limit).await
-    }
-
-    /// As [`Domain::runs`], of those that match.
-    pub async fn runs_matching(
-        &self,
-        principal: &Principal,
-        filter: RunFilter,
-        limit: i64,
-    ) -> Result<Vec<RunDocument>, Error> {
+    /// The latest runs that match, in the spaces the principal may read, latest first.
+    pub async fn runs(&self, principal: &Principal, filter: RunFilter, limit: i64) -> Result<Vec<RunDocument>, Error> {
         let space = match (principal.scope.space, filter.space) {
             (Some(only), Some(asked)) if only != asked => return Ok(Vec::new()),
             (only, asked) => only.or(asked),
