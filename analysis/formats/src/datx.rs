@@ -46,6 +46,7 @@ pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<SubApert
         map,
         window: window(&of_map),
         position_mm: comment.as_deref().and_then(position::from_comment).or(stage_mm),
+        intensity: None,
         instrument: Instrument {
             format: crate::Format::Datx.to_string(),
             wavelength_nm: factors.wavelength_m().map(|metres| metres * NM_PER_M),

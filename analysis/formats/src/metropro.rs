@@ -93,6 +93,7 @@ impl MetroPro {
             map,
             window: DetectorWindow { column: i64::from(header.phase.column), row: i64::from(header.phase.row) },
             position_mm,
+            intensity: None,
             instrument: Instrument {
                 format: format!("MetroPro .dat (format {})", header.format),
                 wavelength_nm: Some(f64::from(header.wavelength_m) * NM_PER_M),

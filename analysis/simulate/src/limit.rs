@@ -37,6 +37,7 @@ fn placed(simulated: &Simulated) -> Vec<Placed> {
             map: map.clone(),
             window: DetectorWindow { column: 0, row: 0 },
             position_mm: None,
+            intensity: None,
             instrument: Instrument::default(),
         },
         x_mm: x * simulated.pixel_mm,

@@ -211,6 +211,7 @@ mod tests {
                         map: HeightMap::from_heights_nm(heights, Some(PixelSize { x_mm: 0.1, y_mm: 0.1 })),
                         window: DetectorWindow { column: (k % 3) as i64, row: (k % 2) as i64 },
                         position_mm: None,
+                        intensity: None,
                         instrument: Instrument::default(),
                     },
                     x_mm: place(x),

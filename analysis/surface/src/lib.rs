@@ -8,9 +8,13 @@
 //! * Invalid pixels are marked in a mask. Their height is `0.0` and means nothing; NaN does not occur.
 
 mod map;
+mod profile;
+mod slopes;
 mod statistics;
 mod sub_aperture;
 
 pub use map::{HeightMap, PixelSize, ShapeMismatch};
+pub use profile::{NotAProfile, Profile, ProfileKind};
+pub use slopes::SlopeSubAperture;
 pub use statistics::{Statistics, fit_plane, statistics};
 pub use sub_aperture::{DetectorWindow, Instrument, SubAperture};

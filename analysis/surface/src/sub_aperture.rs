@@ -1,5 +1,7 @@
 //! One sub-aperture: a height map, where it lay in the camera, and where the mirror stood.
 
+use ndarray::Array2;
+
 use crate::HeightMap;
 
 /// Where the map lies in the camera frame. A detector-fixed reference is indexed by camera pixel, so two
@@ -45,6 +47,9 @@ pub struct SubAperture {
     /// Position of the sub-aperture in the mirror frame (x, y) in mm: where camera column 0, row 0 looks,
     /// up to a constant common to the series. `None` if the file does not tell.
     pub position_mm: Option<(f64, f64)>,
+    /// Intensity or modulation of each pixel, in the instrument's own unit, never negative; `0.0` where it is not
+    /// known. Same shape as the map. `None` where the file has none.
+    pub intensity: Option<Array2<f32>>,
     /// What the file tells of the instrument.
     pub instrument: Instrument,
 }

@@ -99,6 +99,7 @@ pub fn placed(name: &str, heights: Array2<f64>, x_mm: f64, y_mm: f64) -> Placed 
             map: HeightMap::from_heights_nm(heights, Some(PixelSize { x_mm: PIXEL_MM, y_mm: PIXEL_MM })),
             window: DetectorWindow { column: 0, row: 0 },
             position_mm: None,
+            intensity: None,
             instrument: Instrument::default(),
         },
         x_mm,

@@ -1,0 +1,1 @@
+//! What older stitching programs compute, so that users can compare a result with their history. Never the default.

@@ -1,0 +1,1 @@
+//! Stitching of one-dimensional profiles and of slope maps.

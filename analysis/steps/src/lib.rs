@@ -1,0 +1,1 @@
+//! Steps on one map or profile: masks, fits, filters, spectra, statistics, comparisons.
