@@ -9,6 +9,7 @@
 
 mod map;
 mod profile;
+pub mod quantity;
 mod slopes;
 mod statistics;
 mod sub_aperture;
