@@ -13,7 +13,7 @@ export RUST_TEST_THREADS ?= 4
 SOAK_KILLS ?= 1000
 SOAK_SEED ?= $(shell date +%s)
 
-.PHONY: help setup setup-build build demo test soak bench fmt lint
+.PHONY: help setup setup-build build demo test soak bench fmt lint generated
 
 help:
 	@echo "make demo    build, start a server, stitch a simulated mirror over WebDAV, stay until Ctrl-C (ONCE=1: end)"
@@ -56,6 +56,10 @@ bench: setup-build
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench_result_latency
 	$(TARGET)/release/bench_memory
+
+# Documents that are written by the program and committed; `make test` says when they are out of date.
+generated:
+	STITCHBOX_WRITE_GENERATED=1 $(CARGO) test -p stitchbox-recipe --test generated
 
 fmt:
 	$(CARGO) fmt --all

@@ -21,7 +21,11 @@ pub use failure::{FailureKind, RunFailure};
 pub use identity::{recipe_hash, run_identity};
 pub use memory::estimate_bytes;
 pub use positions::{PositionsError, PositionsFile};
-pub use recipe::{Completeness, PositionRule, Recipe, RecipeError, ReferenceChoice, SeriesRule, StitchRule};
+pub use recipe::{
+    Completeness, CrossCheckChoice, DriftChoice, FileName, PixelMm, Place, PositionRule, PositionSource, ProfileRule,
+    Quiet, Recipe, RecipeError, ReferenceChoice, RefineChoice, SeriesRule, Step, StitchRule, Term, WeightChoice,
+    reference_page, schema, step_names,
+};
 pub use run::{RunOutput, run};
 pub use size::{SizeError, parse_size};
 

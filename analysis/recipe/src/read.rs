@@ -13,7 +13,7 @@ use crate::classify::{Role, positions_among, recipe_among};
 use crate::context::{InputFile, RecipeOrigin, RunContext};
 use crate::failure::{FailureKind, RunFailure, list};
 use crate::memory::{held_bytes, too_large};
-use crate::recipe::Recipe;
+use crate::recipe::{FileName, Recipe};
 
 /// Largest list of positions read, bytes.
 const MOST_TEXT_BYTES: u64 = 16 << 20;
@@ -38,7 +38,7 @@ pub(crate) fn sort<'a>(
     inputs.sort_by(|a, b| a.name.cmp(&b.name));
     let names = || inputs.iter().map(|input| input.name.as_str());
     let own_recipe = recipe_among(names()).filter(|_| *origin == RecipeOrigin::Folder);
-    let list = recipe.positions.file.as_deref().or_else(|| positions_among(names()));
+    let list = recipe.positions.file.as_ref().map(FileName::as_str).or_else(|| positions_among(names()));
     let mut sorted = Sorted {
         sub_apertures: Vec::new(),
         claimed: Vec::new(),

@@ -53,26 +53,23 @@ pub fn run(
     fits(files, least_bytes(sorted.sub_apertures.iter().map(|file| read::size(file))), context)?;
     let maps = read::sub_apertures(&sorted, context)?;
     enough(&sorted, recipe_text.is_some())?;
-    let known = match &recipe.stitch.reference {
-        ReferenceChoice::File(name) => Some(reference(&sorted, name, context)?),
-        _ => None,
-    };
+    let known = recipe.reference_file().map(|name| reference(&sorted, name, context)).transpose()?;
     let placed = place(maps, &recipe.positions, sorted.positions)?;
     let (series, sources): (Vec<Placed>, Vec<Source>) = placed.into_iter().unzip();
     let options = Options {
-        terms: recipe.stitch.terms,
-        reference: match (&recipe.stitch.reference, known) {
+        terms: recipe.stitch.solver_terms(),
+        reference: match (recipe.stitch.reference, known) {
             (ReferenceChoice::None, _) => Reference::None,
             (ReferenceChoice::Smooth, _) => Reference::Smooth,
-            (ReferenceChoice::File(_), Some(known)) => {
+            (ReferenceChoice::File, Some(known)) => {
                 // what the recipe says of the pixels holds for every file
-                let map = match recipe.positions.pixel {
+                let map = match recipe.positions.pixel() {
                     Some(pixel) => known.map.with_pixel(Some(pixel)),
                     None => known.map,
                 };
                 Reference::Known(KnownReference { map, window: known.window })
             }
-            (ReferenceChoice::File(_) | ReferenceChoice::Pixelwise, _) => Reference::Pixelwise,
+            (ReferenceChoice::File | ReferenceChoice::Pixelwise, _) => Reference::Pixelwise,
         },
         robust: recipe.stitch.robust,
     };
@@ -193,7 +190,7 @@ fn notes(sorted: &Sorted<'_>, recipe: &Recipe, series: &[Placed]) -> Vec<Warning
             message: format!("{} was not used: stitch.toml gives the positions itself.", file.name),
         });
     }
-    if let Some(crate::Completeness::Expected(expected)) = recipe.series.completeness
+    if let Some(crate::Completeness::Expected(expected)) = recipe.series.completeness()
         && expected != series.len()
     {
         notes.push(Warning {
@@ -273,14 +270,14 @@ fn camera_origin(series: &[Placed]) -> [i64; 2] {
 
 fn parameters(recipe: &Recipe, series: &[Placed]) -> BTreeMap<String, Value> {
     let mut parameters = BTreeMap::new();
-    let terms = &recipe.stitch.terms;
+    let terms = recipe.stitch.solver_terms();
     let names = [("piston", terms.piston), ("pitch", terms.pitch), ("roll", terms.roll)];
     let names: Vec<&str> = names.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
-    let reference = match &recipe.stitch.reference {
+    let reference = match recipe.stitch.reference {
         ReferenceChoice::None => "none".to_owned(),
         ReferenceChoice::Pixelwise => "pixelwise".to_owned(),
         ReferenceChoice::Smooth => "smooth".to_owned(),
-        ReferenceChoice::File(name) => format!("file {name}"),
+        ReferenceChoice::File => format!("file {}", recipe.reference_file().unwrap_or_default()),
     };
     parameters.insert("terms".to_owned(), json!(names.join(", ")));
     parameters.insert("reference".to_owned(), json!(reference));
@@ -289,7 +286,7 @@ fn parameters(recipe: &Recipe, series: &[Placed]) -> BTreeMap<String, Value> {
     if let Some(pixel) = series.first().and_then(|p| p.sub_aperture.map.pixel()) {
         parameters.insert("pixel_x_mm".to_owned(), json!(pixel.x_mm));
         parameters.insert("pixel_y_mm".to_owned(), json!(pixel.y_mm));
-        let origin = if recipe.positions.pixel.is_some() { "recipe" } else { "files" };
+        let origin = if recipe.positions.pixel().is_some() { "recipe" } else { "files" };
         parameters.insert("pixel_from".to_owned(), json!(origin));
     }
     if let Some(wavelength) = series.iter().find_map(|p| p.sub_aperture.instrument.wavelength_nm) {

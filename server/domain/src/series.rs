@@ -240,7 +240,7 @@ impl FolderState {
         if self.sub_apertures == 0 {
             return Ok(Verdict::Nothing);
         }
-        let completeness = self.recipe.as_ref().ok().and_then(|recipe| recipe.series.completeness.clone());
+        let completeness = self.recipe.as_ref().ok().and_then(|recipe| recipe.series.completeness());
         let complete_if = |complete| if complete { Verdict::Complete } else { Verdict::Nothing };
         let quiet = match completeness {
             Some(Completeness::Expected(count)) => return Ok(complete_if(self.sub_apertures >= count)),

@@ -27,7 +27,7 @@ pub struct PositionsFile {
 }
 
 /// The place of a file in a list, however the list writes its name; `[positions.at]` and `positions.csv` share it.
-fn place_of(places: &BTreeMap<String, (f64, f64)>, name: &str) -> Option<(f64, f64)> {
+fn place_of<T: Copy>(places: &BTreeMap<String, T>, name: &str) -> Option<T> {
     if let Some(place) = places.get(name) {
         return Some(*place);
     }
