@@ -1,8 +1,10 @@
-//! Stitches one folder and says how long that took and how much memory: what `tests/bench/stitch_table.py` measures.
+//! Stitches one series and says how long that took and how much memory: what `tests/bench/stitch_table.py` measures, and whose
+//! digests `tests/determinism` compares.
 //!
 //! `stitch_once FOLDER OUT [--threads N] [--robust] [--refine] [--reference none] [--tolerance T] [--read-only]`: the map
 //! goes to OUT as raw little-endian f64 (NaN where invalid); one line of JSON tells seconds (of the stitch alone, the
-//! series being in memory), peak memory of the process, shape, digest.
+//! series being in memory), peak memory of the process, shape, digest. FOLDER may be `case:S:7`, a simulated series; `--flip`
+//! changes the last bit of one of its heights. OUT may be `-`: nothing is written.
 
 use std::error::Error;
 use std::fs;
@@ -11,7 +13,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use stitchbox_formats::{Limits, position_in_comment, read_sub_aperture};
+use stitchbox_simulate::{Parameters, placed, simulate};
 use stitchbox_stitch::{Options, Placed, Reference, stitch};
+use stitchbox_surface::HeightMap;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,7 +31,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     if value("--reference").is_some_and(|r| r == "none") {
         options.reference = Reference::None;
     }
-    let series = read(Path::new(folder))?;
+    let mut series = match folder.strip_prefix("case:") {
+        Some(case) => simulated(case)?,
+        None => read(Path::new(folder))?,
+    };
+    if has("--flip") {
+        flip(&mut series)?;
+    }
     let memory_read = peak_mib()?;
     if has("--read-only") {
         println!("{}", serde_json::json!({ "sub_apertures": series.len(), "peak_mib": memory_read }));
@@ -38,11 +48,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let seconds = begun.elapsed().as_secs_f64();
     let peak = peak_mib()?;
     let digest = stitched.digest();
-    let mut file = BufWriter::new(fs::File::create(out)?);
-    for (height, valid) in stitched.height.heights_nm().iter().zip(stitched.height.valid()) {
-        file.write_all(&if *valid { *height } else { f64::NAN }.to_le_bytes())?;
+    if out != "-" {
+        let mut file = BufWriter::new(fs::File::create(out)?);
+        for (height, valid) in stitched.height.heights_nm().iter().zip(stitched.height.valid()) {
+            file.write_all(&if *valid { *height } else { f64::NAN }.to_le_bytes())?;
+        }
+        file.flush()?;
     }
-    file.flush()?;
     let (rows, columns) = stitched.height.shape();
     let object = serde_json::json!({
         "seconds": seconds, "peak_mib": peak, "read_mib": memory_read, "rows": rows, "columns": columns, "digest": digest,
@@ -67,6 +79,23 @@ fn read(folder: &Path) -> Result<Vec<Placed>, Box<dyn Error>> {
         series.push(Placed { sub_aperture, x_mm, y_mm });
     }
     Ok(series)
+}
+
+/// `S:7`: the case and the seed.
+fn simulated(text: &str) -> Result<Vec<Placed>, Box<dyn Error>> {
+    let (case, seed) = text.split_once(':').ok_or("a simulated series is written case:S:7")?;
+    let parameters = Parameters { case: case.parse()?, seed: seed.parse()?, ..Parameters::default() };
+    Ok(placed(&simulate(&parameters)))
+}
+
+/// Changes the last bit of one height.
+fn flip(series: &mut [Placed]) -> Result<(), Box<dyn Error>> {
+    let map = &mut series.first_mut().ok_or("an empty series")?.sub_aperture.map;
+    let (mut heights, valid, pixel) = map.clone().into_parts();
+    let height = heights.iter_mut().zip(&valid).find(|(_, valid)| **valid).ok_or("no valid pixel")?.0;
+    *height = f64::from_bits(height.to_bits() ^ 1);
+    *map = HeightMap::new(heights, valid, pixel)?;
+    Ok(())
 }
 
 /// Peak resident memory of this process, MiB.
