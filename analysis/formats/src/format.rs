@@ -1,7 +1,7 @@
 //! The formats that can be read: which there are, what each gives, and how its content is recognised.
 
 use crate::sniff::{HDF5_SIGNATURE, METROPRO_SIGNATURES};
-use crate::{datx, metropro};
+use crate::{datx, metropro, opd};
 
 /// File formats that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,12 +78,14 @@ type Recognises = fn(&[u8]) -> bool;
 const RECOGNISED: &[(Format, Recognises)] = &[
     (Format::MetroPro, |bytes| METROPRO_SIGNATURES.iter().any(|s| bytes.starts_with(s))),
     (Format::Datx, |bytes| bytes.starts_with(&HDF5_SIGNATURE)),
+    (Format::Opd, opd::recognises),
 ];
 
 /// All formats, the most usual first.
 const READERS: &[ReaderInfo] = &[
     metropro::INFO, //
     datx::INFO,
+    opd::INFO,
 ];
 
 /// All formats that can be read, for the reference page and the API.
@@ -139,6 +141,7 @@ impl Format {
         match self {
             Self::MetroPro => &METROPRO_SIGNATURES[0],
             Self::Datx => &HDF5_SIGNATURE,
+            Self::Opd => opd::HEAD,
             _ => b"text",
         }
     }

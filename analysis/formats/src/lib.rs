@@ -14,9 +14,11 @@ mod content;
 mod datx;
 mod error;
 mod format;
+mod intensity;
 mod limits;
 mod measurement;
 mod metropro;
+mod opd;
 mod position;
 mod sniff;
 mod text;
@@ -28,6 +30,7 @@ pub use limits::Limits;
 pub use measurement::{Measurement, read_measurement, read_sub_aperture};
 pub use metropro::{
     IntensityBlock, MetroPro, MetroProHeader, PhaseWindow, Stage, WriteError, read_metropro, write_metropro,
+    write_metropro_with_intensity,
 };
 pub use position::from_comment as position_in_comment;
 pub use sniff::{SNIFF_BYTES, Sniff, sniff};

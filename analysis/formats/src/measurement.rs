@@ -2,7 +2,7 @@
 
 use stitchbox_surface::{Profile, SlopeSubAperture, SubAperture};
 
-use crate::{Format, FormatError, Limits, datx, metropro};
+use crate::{Format, FormatError, Limits, datx, metropro, opd};
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +39,7 @@ pub fn read_measurement(name: &str, bytes: &[u8], limits: &Limits) -> Result<Mea
     match Format::of(bytes) {
         Some(Format::MetroPro) => Ok(Measurement::Map(metropro::read(name, bytes, limits)?)),
         Some(Format::Datx) => Ok(Measurement::Map(datx::read(name, bytes, limits)?)),
+        Some(Format::Opd) => Ok(Measurement::Map(opd::read(name, bytes, limits)?)),
         Some(_) => Err(FormatError::unknown_signature(bytes)),
         None if bytes.is_empty() => Err(FormatError::Empty),
         None => Err(FormatError::unknown_signature(bytes)),
