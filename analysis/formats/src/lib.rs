@@ -15,7 +15,10 @@ mod error;
 mod limits;
 mod metropro;
 mod position;
+mod raster;
 mod sniff;
+mod sur;
+mod tables;
 
 pub use content::Content;
 pub use error::FormatError;
@@ -24,6 +27,7 @@ pub use metropro::{
     IntensityBlock, MetroPro, MetroProHeader, PhaseWindow, Stage, WriteError, read_metropro, write_metropro,
 };
 pub use position::from_comment as position_in_comment;
+pub use tables::TableError;
 pub use sniff::{Format, SNIFF_BYTES, Sniff, sniff};
 
 use stitchbox_surface::SubAperture;
@@ -45,4 +49,15 @@ pub fn read_sub_aperture(name: &str, bytes: &[u8], limits: &Limits) -> Result<Su
         None if bytes.is_empty() => Err(FormatError::Empty),
         None => Err(FormatError::unknown_signature(bytes)),
     }
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Measurement {
+    /// A height map.
+    Map(SubAperture),
+    /// Slopes along x and y, or along x alone.
+    Slopes(stitchbox_surface::SlopeSubAperture),
+    /// Heights or slopes along a line.
+    Profile(stitchbox_surface::Profile),
 }
