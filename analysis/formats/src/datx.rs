@@ -11,12 +11,23 @@ pub(crate) mod unit;
 use hdf5_reader::{Hdf5File, OpenOptions, error::Error as Hdf5Error};
 use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, PixelSize, SubAperture};
 
-use crate::{FormatError, Limits, position};
+use crate::{FormatError, Gives, Limits, ReaderInfo, position};
 use attributes::{Attributes, Settings};
 
 const NM_PER_M: f64 = 1e9;
 const MM_PER_M: f64 = 1e3;
 const MAX_OBJECT_HEADER_BYTES: usize = 4 << 20;
+
+/// For the reference page.
+pub(crate) const INFO: ReaderInfo = ReaderInfo {
+    id: "datx",
+    name: "Zygo .datx",
+    extensions: &["datx"],
+    mime: "application/x-hdf5",
+    versions: "Mx, plain or compressed (deflate, szip)",
+    gives: Gives::Map,
+    writes: false,
+};
 
 /// Reads the height map of a `.datx` file: the surface of the first measurement that has one.
 pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<SubAperture, FormatError> {

@@ -9,12 +9,20 @@ pub enum FormatError {
     Empty,
     /// The first bytes are of no known format.
     #[error(
-        "the file begins with {found}, which is neither a MetroPro nor an HDF5 signature: it is damaged or of another \
-         kind; copy it again from the instrument or move it out of the series"
+        "the file begins with {found}, which is the beginning of no format that can be read here: it is damaged or of \
+         another kind; copy it again from the instrument or move it out of the series"
     )]
     UnknownSignature {
         /// The first bytes in hexadecimal.
         found: String,
+    },
+    /// The file is sound but holds something else than a height map.
+    #[error("the file is {format} and holds {holds}, but a height map is needed here; use it in a step for {holds}")]
+    NotAMap {
+        /// Name of the format.
+        format: String,
+        /// What it holds.
+        holds: &'static str,
     },
     /// A text or a table of the file is not as the format wants it.
     #[error("the file is {format}, but {place} {problem}; copy it again from the instrument or export it again")]

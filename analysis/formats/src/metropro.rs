@@ -13,13 +13,29 @@ pub use writer::{WriteError, write_metropro};
 use ndarray::Array2;
 use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, PixelSize, SubAperture};
 
-use crate::{FormatError, Limits, position};
+use crate::{FormatError, Gives, Limits, ReaderInfo, position};
 
 /// Stored values from here up are pixels without a height.
 pub(crate) const INVALID_FROM: i32 = 2_147_483_640;
 const BYTES_PER_HEIGHT: u64 = 4;
 const BYTES_PER_INTENSITY: u64 = 2;
 const NM_PER_M: f64 = 1e9;
+
+/// For the reference page.
+pub(crate) const INFO: ReaderInfo = ReaderInfo {
+    id: "metropro",
+    name: "MetroPro .dat",
+    extensions: &["dat"],
+    mime: "application/x-zygo-metropro",
+    versions: "header formats 1, 2 and 3",
+    gives: Gives::Map,
+    writes: true,
+};
+
+/// Reads a MetroPro file as a sub-aperture.
+pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<SubAperture, FormatError> {
+    Ok(read_metropro(bytes, limits)?.into_sub_aperture(name))
+}
 
 /// A MetroPro file as data: what its header says, and its heights.
 #[derive(Debug, Clone, PartialEq)]

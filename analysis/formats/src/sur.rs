@@ -9,7 +9,7 @@ use std::io::Read;
 
 use stitchbox_surface::{DetectorWindow, Instrument, Profile, ProfileKind, SubAperture};
 
-use crate::{FormatError, Limits, Measurement, datx::unit, raster};
+use crate::{FormatError, Gives, Limits, Measurement, ReaderInfo, datx::unit, raster};
 
 const FORMAT: &str = "Digital Surf .sur";
 const HEADER: usize = 512;
@@ -22,6 +22,20 @@ const SURFACE: i16 = 2;
 const MOST_UNFOLDING: u64 = 1032;
 const NM_PER_M: f64 = 1e9;
 const MM_PER_M: f64 = 1e3;
+
+/// For the reference page.
+pub(crate) const INFO: ReaderInfo = ReaderInfo {
+    id: "sur",
+    name: FORMAT,
+    extensions: &["sur", "pro"],
+    mime: "application/x-digitalsurf",
+    versions: "surfaces and profiles of 16 or 32 bits, plain and compressed",
+    gives: Gives::Map,
+    writes: false,
+};
+
+/// The beginning of a plain file.
+pub(crate) const SIGNATURE: &[u8] = PLAIN;
 
 /// Whether the bytes begin like such a file.
 pub(crate) fn recognises(bytes: &[u8]) -> bool {

@@ -15,8 +15,41 @@ pub use writer::{write_csv_map, write_csv_profile, write_xyz};
 use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, SubAperture};
 
 use crate::tables::{Table, columns, decode, length_mm, length_nm};
-use crate::{Format, FormatError, Limits, Measurement, TableError, raster};
+use crate::{Format, FormatError, Gives, Limits, Measurement, ReaderInfo, TableError, raster};
 use labels::Labels;
+
+/// For the reference page.
+pub(crate) const CSV: ReaderInfo = ReaderInfo {
+    id: "csv",
+    name: "columns of numbers (csv)",
+    extensions: &["csv", "txt"],
+    mime: "text/csv",
+    versions: "profiles x, height or slope, uncertainty; matrices separated by comma or semicolon",
+    gives: Gives::Profile,
+    writes: true,
+};
+
+/// For the reference page.
+pub(crate) const MATRIX: ReaderInfo = ReaderInfo {
+    id: "matrix",
+    name: "matrix of heights as text",
+    extensions: &["txt", "asc", "dat"],
+    mime: "text/plain",
+    versions: "Gwyddion (several languages, decimal comma), SPIP, plain",
+    gives: Gives::Map,
+    writes: false,
+};
+
+/// For the reference page.
+pub(crate) const XYZ: ReaderInfo = ReaderInfo {
+    id: "xyz",
+    name: "points x y z as text",
+    extensions: &["xyz", "txt"],
+    mime: "text/plain",
+    versions: "any order, on a regular grid, nodes may be missing",
+    gives: Gives::Map,
+    writes: true,
+};
 
 /// Bytes at the beginning of a text that decide what it is.
 const LOOKED_AT: usize = 64 << 10;

@@ -11,14 +11,11 @@ pub(crate) use units::{length_mm, length_nm, slope_urad, split_quantity};
 
 use std::borrow::Cow;
 
-/// The characters of a text file: UTF-8 (with or without a byte order mark), or else Latin-1, which many instruments
-/// still write (`0xB5` is then the micro sign).
+use crate::text;
+
+/// The characters of a text file, without a byte order mark: UTF-8, or else Latin-1.
 pub(crate) fn decode(bytes: &[u8]) -> Cow<'_, str> {
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => Cow::Owned(bytes.iter().map(|byte| char::from(*byte)).collect()),
-    }
+    text::decode(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes))
 }
 
 /// What keeps a text from being a table of numbers.

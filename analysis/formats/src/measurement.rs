@@ -1,0 +1,64 @@
+//! From the bytes of a file to what it holds.
+
+use stitchbox_surface::{Profile, SlopeSubAperture, SubAperture};
+
+use crate::{Format, FormatError, Limits, datx, metropro};
+use crate::{plain, sdf, sur};
+
+/// What a file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Measurement {
+    /// A height map.
+    Map(SubAperture),
+    /// Slopes along x and y, or along x alone.
+    Slopes(SlopeSubAperture),
+    /// Heights or slopes along a line.
+    Profile(Profile),
+}
+
+impl Measurement {
+    /// What it is, for a sentence.
+    fn holds(&self) -> &'static str {
+        match self {
+            Self::Map(_) => "a height map",
+            Self::Slopes(_) => "slopes",
+            Self::Profile(_) => "a profile",
+        }
+    }
+}
+
+/// Reads the whole content of a file of any known format, which is recognised by the content alone; `name` is carried
+/// into the result and serves nothing else.
+///
+/// # Errors
+/// [`FormatError`] says what is wrong with the content and what to do; it does not repeat the name.
+pub fn read_measurement(name: &str, bytes: &[u8], limits: &Limits) -> Result<Measurement, FormatError> {
+    let file_bytes = bytes.len() as u64;
+    if file_bytes > limits.max_file_bytes {
+        return Err(FormatError::FileTooLarge { bytes: file_bytes, limit: limits.max_file_bytes });
+    }
+    match Format::of(bytes) {
+        Some(Format::MetroPro) => Ok(Measurement::Map(metropro::read(name, bytes, limits)?)),
+        Some(Format::Datx) => Ok(Measurement::Map(datx::read(name, bytes, limits)?)),
+        Some(Format::Sur) => sur::read(name, bytes, limits),
+        Some(Format::Sdf) => sdf::read(name, bytes, limits),
+        Some(Format::Csv | Format::Matrix | Format::XyzPoints) => plain::read(name, bytes, limits),
+        Some(_) => Err(FormatError::unknown_signature(bytes)),
+        None if bytes.is_empty() => Err(FormatError::Empty),
+        None => Err(FormatError::unknown_signature(bytes)),
+    }
+}
+
+/// Reads one height map, like [`read_measurement`].
+///
+/// # Errors
+/// [`FormatError`]; [`FormatError::NotAMap`] if the file is sound but holds slopes or a profile.
+pub fn read_sub_aperture(name: &str, bytes: &[u8], limits: &Limits) -> Result<SubAperture, FormatError> {
+    match read_measurement(name, bytes, limits)? {
+        Measurement::Map(map) => Ok(map),
+        other => {
+            let format = Format::of(bytes).map_or_else(String::new, |format| format.to_string());
+            Err(FormatError::NotAMap { format, holds: other.holds() })
+        }
+    }
+}
