@@ -1,7 +1,7 @@
 //! The formats that can be read: which there are, what each gives, and how its content is recognised.
 
 use crate::sniff::{HDF5_SIGNATURE, METROPRO_SIGNATURES};
-use crate::{dabam, plain, sdf, sur};
+use crate::{dabam, plain, sdf, sur, x3p};
 use crate::{datx, metropro};
 
 /// File formats that can be read.
@@ -80,6 +80,7 @@ const RECOGNISED: &[(Format, Recognises)] = &[
     (Format::MetroPro, |bytes| METROPRO_SIGNATURES.iter().any(|s| bytes.starts_with(s))),
     (Format::Datx, |bytes| bytes.starts_with(&HDF5_SIGNATURE)),
     (Format::Sur, sur::recognises),
+    (Format::X3p, x3p::recognises),
     (Format::Sdf, sdf::recognises),
     (Format::Csv, |bytes| plain::kind(bytes) == Some(Format::Csv)),
     (Format::XyzPoints, |bytes| plain::kind(bytes) == Some(Format::XyzPoints)),
@@ -91,6 +92,7 @@ const READERS: &[ReaderInfo] = &[
     metropro::INFO, //
     datx::INFO,
     sur::INFO,
+    x3p::INFO,
     sdf::INFO,
     dabam::INFO,
     plain::CSV,
@@ -152,6 +154,7 @@ impl Format {
             Self::MetroPro => &METROPRO_SIGNATURES[0],
             Self::Datx => &HDF5_SIGNATURE,
             Self::Sur => sur::SIGNATURE,
+            Self::X3p => x3p::SIGNATURE,
             _ => b"text",
         }
     }

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use stitchbox_surface::{HeightMap, Profile, ProfileKind};
 
+use crate::ExportError;
+
 /// A map as comma-separated text: comment lines with shape, pixel size and unit, then one line for each row, heights
 /// in nm, `nan` where not measured. Read back by [`crate::read_measurement`] bit by bit.
 #[must_use]
@@ -56,11 +58,13 @@ pub fn write_csv_profile(profile: &Profile) -> Vec<u8> {
 }
 
 /// A map as points: a line `x_mm y_mm z_nm`, then one line for each measured pixel, x and y from the centre of pixel
-/// (0, 0). `None` without a pixel size. Rows and columns at the edge in which nothing was measured are not in the text
+/// (0, 0). Rows and columns at the edge in which nothing was measured are not in the text
 /// and do not come back; pixel size and coordinates come back to rounding, heights bit by bit.
-#[must_use]
-pub fn write_xyz(map: &HeightMap) -> Option<Vec<u8>> {
-    let pixel = map.pixel()?;
+///
+/// # Errors
+/// [`ExportError`] without a pixel size.
+pub fn write_xyz(map: &HeightMap) -> Result<Vec<u8>, ExportError> {
+    let pixel = map.pixel().ok_or(ExportError::NoPixelSize { format: "xyz" })?;
     let mut text = String::from("x_mm y_mm z_nm\n");
     for (((row, column), height), valid) in map.heights_nm().indexed_iter().zip(map.valid()) {
         if *valid {
@@ -68,7 +72,7 @@ pub fn write_xyz(map: &HeightMap) -> Option<Vec<u8>> {
             push(&mut text, format_args!("{x} {y} {height}\n"));
         }
     }
-    Some(text.into_bytes())
+    Ok(text.into_bytes())
 }
 
 /// Writing to a string cannot fail.
