@@ -29,7 +29,8 @@ pub(crate) const INFO: ReaderInfo = ReaderInfo {
     writes: false,
 };
 
-/// Reads the height map of a `.datx` file: the surface of the first measurement that has one.
+/// Reads the height map of a `.datx` file and, where it has one that can be read, the intensity. Other data (text
+/// buffers, data behind Zygo's private filter 44440) is not looked at.
 pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<SubAperture, FormatError> {
     let height_bytes = limits.max_pixels.saturating_mul(size_of::<f64>());
     let options = OpenOptions {
@@ -50,14 +51,18 @@ pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<SubApert
     let dimensions = FormatError::NotAMatrix { dimensions: 2 };
     let map = HeightMap::new(heights, valid, pixel_size(&of_map, &settings)).map_err(|_| dimensions)?;
 
+    let window = window(&of_map);
+    let counts = |dataset| heights::intensity(dataset, window, map.shape(), bytes.len(), limits);
+    let intensity = surface.intensity.as_ref().and_then(counts);
+
     let comment = settings.text("Data Attributes.Comment").filter(|c| !c.is_empty());
     let stage_mm = stage_position(&settings);
     Ok(SubAperture {
         name: name.to_owned(),
         map,
-        window: window(&of_map),
+        window,
         position_mm: comment.as_deref().and_then(position::from_comment).or(stage_mm),
-        intensity: None,
+        intensity,
         instrument: Instrument {
             format: crate::Format::Datx.to_string(),
             wavelength_nm: factors.wavelength_m().map(|metres| metres * NM_PER_M),

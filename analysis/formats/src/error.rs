@@ -204,7 +204,10 @@ pub enum FormatError {
     )]
     NoSurface,
     /// There are several height maps and nothing says which one is meant.
-    #[error("the HDF5 file holds {count} height maps and no MetaData that says which is meant; save them one by one")]
+    #[error(
+        "the HDF5 file holds {count} height maps and does not say which is meant; open it in the instrument's software and \
+         save each measurement in a file of its own"
+    )]
     SeveralSurfaces {
         /// How many there are.
         count: usize,

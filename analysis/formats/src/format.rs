@@ -2,7 +2,7 @@
 
 use crate::sniff::{HDF5_SIGNATURE, METROPRO_SIGNATURES};
 use crate::{dabam, plain, sdf, sur, x3p};
-use crate::{datx, metropro};
+use crate::{datx, metropro, opd};
 
 /// File formats that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,6 +79,7 @@ type Recognises = fn(&[u8]) -> bool;
 const RECOGNISED: &[(Format, Recognises)] = &[
     (Format::MetroPro, |bytes| METROPRO_SIGNATURES.iter().any(|s| bytes.starts_with(s))),
     (Format::Datx, |bytes| bytes.starts_with(&HDF5_SIGNATURE)),
+    (Format::Opd, opd::recognises),
     (Format::Sur, sur::recognises),
     (Format::X3p, x3p::recognises),
     (Format::Sdf, sdf::recognises),
@@ -91,6 +92,7 @@ const RECOGNISED: &[(Format, Recognises)] = &[
 const READERS: &[ReaderInfo] = &[
     metropro::INFO, //
     datx::INFO,
+    opd::INFO,
     sur::INFO,
     x3p::INFO,
     sdf::INFO,
@@ -153,6 +155,7 @@ impl Format {
         match self {
             Self::MetroPro => &METROPRO_SIGNATURES[0],
             Self::Datx => &HDF5_SIGNATURE,
+            Self::Opd => opd::HEAD,
             Self::Sur => sur::SIGNATURE,
             Self::X3p => x3p::SIGNATURE,
             _ => b"text",

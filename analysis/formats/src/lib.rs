@@ -16,9 +16,11 @@ mod datx;
 mod error;
 mod export_error;
 mod format;
+mod intensity;
 mod limits;
 mod measurement;
 mod metropro;
+mod opd;
 mod plain;
 mod position;
 mod raster;
@@ -38,6 +40,7 @@ pub use limits::Limits;
 pub use measurement::{Measurement, read_measurement, read_sub_aperture};
 pub use metropro::{
     IntensityBlock, MetroPro, MetroProHeader, PhaseWindow, Stage, WriteError, read_metropro, write_metropro,
+    write_metropro_with_intensity,
 };
 pub use plain::{write_csv_map, write_csv_profile, write_xyz};
 pub use position::from_comment as position_in_comment;

@@ -2,7 +2,7 @@
 
 use stitchbox_surface::{Profile, SlopeSubAperture, SubAperture};
 
-use crate::{Format, FormatError, Limits, datx, metropro};
+use crate::{Format, FormatError, Limits, datx, metropro, opd};
 use crate::{plain, sdf, sur, x3p};
 
 /// What a file holds.
@@ -40,6 +40,7 @@ pub fn read_measurement(name: &str, bytes: &[u8], limits: &Limits) -> Result<Mea
     match Format::of(bytes) {
         Some(Format::MetroPro) => Ok(Measurement::Map(metropro::read(name, bytes, limits)?)),
         Some(Format::Datx) => Ok(Measurement::Map(datx::read(name, bytes, limits)?)),
+        Some(Format::Opd) => Ok(Measurement::Map(opd::read(name, bytes, limits)?)),
         Some(Format::Sur) => sur::read(name, bytes, limits),
         Some(Format::X3p) => x3p::read(name, bytes, limits),
         Some(Format::Sdf) => sdf::read(name, bytes, limits),

@@ -25,7 +25,7 @@ pub(crate) const METROPRO_SIGNATURES: [[u8; 4]; 3] =
     [[0x88, 0x1B, 0x03, 0x6F], [0x88, 0x1B, 0x03, 0x70], [0x88, 0x1B, 0x03, 0x71]];
 
 /// Endings under which only measurements are kept: what is binary and unknown under such a name is a damaged one.
-const CLAIMING_EXTENSIONS: [&str; 2] = ["dat", "datx"];
+const CLAIMING_EXTENSIONS: [&str; 3] = ["dat", "datx", "opd"];
 
 /// Documents, pictures and archives that people drop among measurements, sometimes under a wrong name.
 const FOREIGN_SIGNATURES: [&[u8]; 9] = [
