@@ -6,7 +6,7 @@
 mod attributes;
 mod heights;
 mod links;
-mod unit;
+pub(crate) mod unit;
 
 use hdf5_reader::{Hdf5File, OpenOptions, error::Error as Hdf5Error};
 use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, PixelSize, SubAperture};

@@ -235,6 +235,19 @@ pub enum FormatError {
         /// The unit found; empty where the file has none.
         unit: String,
     },
+    /// A text is no table of numbers, or one whose meaning is not told.
+    #[error(transparent)]
+    Table(#[from] crate::TableError),
+    /// The file is sound but uses something of its format that is not read here.
+    #[error("the file is {format} with {what}, which is not read here; {cure}")]
+    Unsupported {
+        /// Name of the format.
+        format: &'static str,
+        /// What it has.
+        what: String,
+        /// What to do instead.
+        cure: &'static str,
+    },
     /// The space for the heights could not be had.
     #[error("there is not enough memory for a map of {columns} x {rows} heights; free some or bin the map")]
     OutOfMemory {
@@ -249,6 +262,11 @@ impl FormatError {
     /// The error for a place in a file, said in words.
     pub(crate) fn malformed(format: &'static str, place: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Malformed { format, place: place.into(), problem: problem.into() }
+    }
+
+    /// The error for a part of a format that is not read here, with what to do instead.
+    pub(crate) fn unsupported(format: &'static str, what: impl Into<String>, cure: &'static str) -> Self {
+        Self::Unsupported { format, what: what.into(), cure }
     }
 
     /// The error for bytes that begin with no known signature.

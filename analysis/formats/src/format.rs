@@ -1,6 +1,7 @@
 //! The formats that can be read: which there are, what each gives, and how its content is recognised.
 
 use crate::sniff::{HDF5_SIGNATURE, METROPRO_SIGNATURES};
+use crate::{dabam, plain, sdf, sur, x3p};
 use crate::{datx, metropro, opd};
 
 /// File formats that can be read.
@@ -79,6 +80,12 @@ const RECOGNISED: &[(Format, Recognises)] = &[
     (Format::MetroPro, |bytes| METROPRO_SIGNATURES.iter().any(|s| bytes.starts_with(s))),
     (Format::Datx, |bytes| bytes.starts_with(&HDF5_SIGNATURE)),
     (Format::Opd, opd::recognises),
+    (Format::Sur, sur::recognises),
+    (Format::X3p, x3p::recognises),
+    (Format::Sdf, sdf::recognises),
+    (Format::Csv, |bytes| plain::kind(bytes) == Some(Format::Csv)),
+    (Format::XyzPoints, |bytes| plain::kind(bytes) == Some(Format::XyzPoints)),
+    (Format::Matrix, |bytes| plain::kind(bytes) == Some(Format::Matrix)),
 ];
 
 /// All formats, the most usual first.
@@ -86,6 +93,13 @@ const READERS: &[ReaderInfo] = &[
     metropro::INFO, //
     datx::INFO,
     opd::INFO,
+    sur::INFO,
+    x3p::INFO,
+    sdf::INFO,
+    dabam::INFO,
+    plain::CSV,
+    plain::MATRIX,
+    plain::XYZ,
 ];
 
 /// All formats that can be read, for the reference page and the API.
@@ -142,6 +156,8 @@ impl Format {
             Self::MetroPro => &METROPRO_SIGNATURES[0],
             Self::Datx => &HDF5_SIGNATURE,
             Self::Opd => opd::HEAD,
+            Self::Sur => sur::SIGNATURE,
+            Self::X3p => x3p::SIGNATURE,
             _ => b"text",
         }
     }

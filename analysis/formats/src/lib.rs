@@ -11,20 +11,30 @@
 //! * Positions are given in the frame of the mirror: where the camera looks, `(-X-coord, -Y-coord)` of the stage.
 
 mod content;
+mod dabam;
 mod datx;
 mod error;
+mod export_error;
 mod format;
 mod intensity;
 mod limits;
 mod measurement;
 mod metropro;
 mod opd;
+mod plain;
 mod position;
+mod raster;
+mod sdf;
 mod sniff;
+mod sur;
+mod tables;
 mod text;
+mod x3p;
 
 pub use content::Content;
+pub use dabam::{DabamFiles, read_dabam, write_dabam};
 pub use error::FormatError;
+pub use export_error::ExportError;
 pub use format::{Format, Gives, ReaderInfo, readers};
 pub use limits::Limits;
 pub use measurement::{Measurement, read_measurement, read_sub_aperture};
@@ -32,5 +42,8 @@ pub use metropro::{
     IntensityBlock, MetroPro, MetroProHeader, PhaseWindow, Stage, WriteError, read_metropro, write_metropro,
     write_metropro_with_intensity,
 };
+pub use plain::{write_csv_map, write_csv_profile, write_xyz};
 pub use position::from_comment as position_in_comment;
 pub use sniff::{SNIFF_BYTES, Sniff, sniff};
+pub use tables::TableError;
+pub use x3p::{X3pRecord, write_x3p};
