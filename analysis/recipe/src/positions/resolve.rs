@@ -6,9 +6,10 @@ use stitchbox_formats::position_in_comment;
 use stitchbox_stitch::Placed;
 use stitchbox_surface::SubAperture;
 
-use super::{PositionsFile, place_of};
+use super::PositionsFile;
 use crate::context::InputFile;
 use crate::failure::{FailureKind, RunFailure, list};
+use crate::list::entry_of;
 use crate::read;
 use crate::recipe::{FileName, Place, PositionRule};
 
@@ -141,7 +142,7 @@ impl<'a> Origin<'a> {
 
     fn position(&self, map: &SubAperture) -> Option<(f64, f64)> {
         match self {
-            Self::Recipe(at) => place_of(at, &map.name).map(|place| (place.0, place.1)),
+            Self::Recipe(at) => entry_of(at, &map.name).map(|place| (place.0, place.1)),
             Self::List(positions) => positions.get(&map.name),
             Self::Comments => by_comment(map),
             Self::Stage => map.instrument.stage_mm,
