@@ -23,7 +23,8 @@ pub(crate) struct Sorted<'a> {
     pub sub_apertures: Vec<&'a InputFile>,
     pub claimed: Vec<&'a InputFile>,
     pub positions: Option<&'a InputFile>,
-    pub reference: Option<&'a InputFile>,
+    /// Files that the recipe names.
+    pub named: Vec<&'a InputFile>,
     pub recipe: Option<&'a InputFile>,
     pub ignored: Vec<String>,
 }
@@ -43,7 +44,7 @@ pub(crate) fn sort<'a>(
         sub_apertures: Vec::new(),
         claimed: Vec::new(),
         positions: None,
-        reference: None,
+        named: Vec::new(),
         recipe: None,
         ignored: Vec::new(),
     };
@@ -52,7 +53,7 @@ pub(crate) fn sort<'a>(
             Role::SubAperture => sorted.sub_apertures.push(input),
             Role::Claimed => sorted.claimed.push(input),
             Role::Positions if list == Some(input.name.as_str()) => sorted.positions = Some(input),
-            Role::Reference => sorted.reference = Some(input),
+            Role::Named => sorted.named.push(input),
             Role::Recipe if own_recipe == Some(input.name.as_str()) => sorted.recipe = Some(input),
             Role::Positions | Role::Recipe | Role::Foreign => sorted.ignored.push(input.name.clone()),
         }

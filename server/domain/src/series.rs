@@ -222,7 +222,7 @@ impl FolderState {
                 Role::SubAperture | Role::Claimed => sub_apertures += 1,
                 // Of several spellings of positions.csv the run reads one.
                 Role::Positions if rule.positions.file.is_none() && list.as_ref() != Some(&name) => continue,
-                Role::Positions | Role::Reference => {}
+                Role::Positions | Role::Named => {}
                 Role::Recipe | Role::Foreign => continue,
             }
             inputs.push((name, version));

@@ -19,8 +19,8 @@ use serde::Serialize;
 pub use parse::RecipeError;
 pub use reference::reference_page;
 pub use rules::{
-    Completeness, CrossCheckChoice, DriftChoice, PositionRule, PositionSource, ProfileRule, ReferenceChoice,
-    RefineChoice, SeriesRule, StitchRule, Term, WeightChoice,
+    Completeness, DriftChoice, OutputFormat, OutputRule, PositionRule, PositionSource, ProfileRule, ReferenceChoice,
+    RefineChoice, SeriesKind, SeriesRule, StitchRule, Term, WeightChoice,
 };
 pub use schema::{schema, step_names};
 pub use step::Step;
@@ -39,6 +39,8 @@ pub struct Recipe {
     pub stitch: StitchRule,
     /// Where the positions and the pixel size come from, if not from the files.
     pub positions: PositionRule,
+    /// What is written besides the files that every run writes.
+    pub output: OutputRule,
     /// Steps done on every sub-aperture before stitching, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<Step>,
@@ -62,11 +64,14 @@ impl Recipe {
         if self.positions.file.as_ref().is_some_and(|file| file.as_str() == name) {
             return Role::Positions;
         }
-        if self.reference_file() == Some(name) {
-            return Role::Reference;
+        if self.named_files().any(|named| named == name) {
+            return Role::Named;
         }
         if self.series.marker.as_ref().is_some_and(|marker| marker.as_str() == name) {
             return Role::Foreign;
+        }
+        if self.series.kind != SeriesKind::Maps {
+            return self.classify_by_name(name);
         }
         let role = classify(name, head);
         if matches!(role, Role::SubAperture | Role::Claimed) && !self.admits(name) {
@@ -90,6 +95,26 @@ impl Recipe {
     pub fn resolved_toml(&self) -> String {
         // The types hold nothing that TOML cannot write.
         toml::to_string(self).unwrap_or_default()
+    }
+
+    /// Files that the recipe names for what they hold: the reference, angles, profiles, maps that steps compare with.
+    pub fn named_files(&self) -> impl Iterator<Item = &str> {
+        let stitch = &self.stitch;
+        let of_steps = self.before.iter().chain(&self.after).filter_map(Step::file);
+        (self.reference_file().into_iter())
+            .chain(stitch.angles_file.as_ref().map(FileName::as_str))
+            .chain(stitch.profiles.iter().map(|profile| profile.file.as_str()))
+            .chain(of_steps)
+    }
+
+    /// Slopes and profiles come as texts that look like many others: the names decide, and `include` must tell them.
+    fn classify_by_name(&self, name: &str) -> Role {
+        match classify(name, b"text") {
+            Role::Recipe => Role::Recipe,
+            Role::Positions if self.positions.file.is_none() => Role::Positions,
+            _ if !self.series.include.is_empty() && self.admits(name) => Role::SubAperture,
+            _ => Role::Foreign,
+        }
     }
 
     fn admits(&self, name: &str) -> bool {

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::check::Check;
-use super::{Recipe, ReferenceChoice, Step, schema};
+use super::{Recipe, ReferenceChoice, SeriesKind, Step, schema};
 
 /// A recipe that cannot be used: the line and the sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +36,7 @@ pub(super) fn parse(text: &str) -> Result<Recipe, RecipeError> {
                 let table = reader.table("series", value)?;
                 recipe.series = reader.section("series", value)?;
                 reader.one_completeness(table)?;
+                reader.names_its_files(table, &recipe)?;
             }
             "stitch" => {
                 let table = reader.table("stitch", value)?;
@@ -47,10 +48,11 @@ pub(super) fn parse(text: &str) -> Result<Recipe, RecipeError> {
                 recipe.positions = reader.section("positions", value)?;
                 reader.one_source(table, &recipe)?;
             }
+            "output" => recipe.output = reader.section("output", value)?,
             "before" => recipe.before = reader.steps("before", value)?,
             "after" => recipe.after = reader.steps("after", value)?,
             other => {
-                let known = ["series", "stitch", "positions", "before", "after"];
+                let known = ["series", "stitch", "positions", "output", "before", "after"];
                 return Err(reader.check.unknown(key.span().start, "section", other, &known));
             }
         }
@@ -128,6 +130,16 @@ impl Reader<'_> {
             let message =
                 format!("\"{first}\" and \"{second}\" both say when the series is complete; keep one of them");
             return Err(self.check.error(start, message));
+        }
+        Ok(())
+    }
+
+    fn names_its_files(&self, table: &DeTable<'_>, recipe: &Recipe) -> Result<(), RecipeError> {
+        if recipe.series.kind != SeriesKind::Maps && recipe.series.include.is_empty() {
+            let start = table.get("kind").map_or(0, |value| value.span().start);
+            let message = "slopes and profiles look like any other text, so this kind of series must say which files it is made of: \
+                           include = [\"*.slp\"]";
+            return Err(self.check.error(start, message.to_owned()));
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use stitchbox_crosscheck::Method;
 use stitchbox_stitch::Terms;
 use stitchbox_surface::PixelSize;
 use stitchbox_surface::quantity::{Angle, Length};
@@ -22,10 +23,25 @@ pub enum Completeness {
     Quiet(Duration),
 }
 
+/// What the files of a series hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SeriesKind {
+    /// Height maps of an interferometer.
+    #[default]
+    Maps,
+    /// Slope maps of a wavefront sensor; they are stitched axis by axis and integrated to heights. `include` must name the files.
+    Slopes,
+    /// Profiles of a long trace profiler or nanometre optical measuring machine. `include` must name the files.
+    Profiles,
+}
+
 /// Which files form the series, and when it is complete. Of `expected`, `marker` and `quiet` one may be given.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SeriesRule {
+    /// What the files hold.
+    pub kind: SeriesKind,
     /// The series is complete with so many sub-apertures.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2, max = 1_000_000))]
@@ -125,22 +141,6 @@ pub enum DriftChoice {
     Correct,
 }
 
-/// An older way of stitching, computed beside the result for comparison with a history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum CrossCheckChoice {
-    /// Plain mean of the sub-apertures.
-    Simple,
-    /// Each sub-aperture is fitted to the mean of those before.
-    Progressive,
-    /// Planes fitted to pairs of sub-apertures; the three terms solved one by one.
-    Matrix,
-    /// Planes fitted to pairs of sub-apertures; the three terms solved together.
-    Global,
-    /// The same, with a reference found afterwards from what the planes leave.
-    GlobalReference,
-}
-
 /// A profile measured with a long trace profiler or a nanometre optical measuring machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -193,9 +193,10 @@ pub struct StitchRule {
     /// Profiles from another instrument that fix the power of the mirror, and its twist where two lie at different y.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub profiles: Vec<ProfileRule>,
-    /// Older ways of stitching, computed beside the result (`cross_check.json`) and never instead of it.
+    /// Older ways of stitching, computed beside the result (`cross_check.json`) for comparison with a history, and never
+    /// instead of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub cross_check: Vec<CrossCheckChoice>,
+    pub cross_check: Vec<Method>,
 }
 
 impl Default for StitchRule {
@@ -261,4 +262,29 @@ impl PositionRule {
     pub fn pixel(&self) -> Option<PixelSize> {
         self.pixel_mm.map(|pixel| pixel.0)
     }
+}
+
+/// A format in which the map is written besides `height.h5`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutputFormat {
+    /// `height.x3p`, ISO 25178-72.
+    X3p,
+    /// `height.dat`, Zygo MetroPro.
+    Metropro,
+    /// `height.csv`, a matrix of heights in nm with its pixel size in the first lines.
+    Csv,
+    /// `height.xyz`, a line of x, y (mm) and height (nm) for every valid pixel.
+    Xyz,
+    /// `profile.dat` and `profile.txt`, the mean profile along x as DABAM writes it.
+    Dabam,
+}
+
+/// What is written besides the files that every run writes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputRule {
+    /// Other formats of the map, after the steps of `[[after]]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub formats: Vec<OutputFormat>,
 }

@@ -24,6 +24,12 @@ macro_rules! steps {
                 match self { $(Self::$variant(_) => $word,)* }
             }
 
+            /// The file that the step reads besides the map, if it does.
+            #[must_use]
+            pub fn file(&self) -> Option<&str> {
+                None
+            }
+
             /// Reads the parameters of the step of this name; `None` where there is no such step.
             pub(super) fn read(
                 name: &str,

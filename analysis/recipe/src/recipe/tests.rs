@@ -95,7 +95,7 @@ fn the_recipe_decides_the_roles() {
     let metropro = [0x88, 0x1b, 0x03, 0x6f, 0, 1];
     assert_eq!(recipe.classify("a.dat", &metropro), Role::SubAperture);
     assert_eq!(recipe.classify("dark1.dat", &metropro), Role::Foreign);
-    assert_eq!(recipe.classify("flat.dat", &metropro), Role::Reference);
+    assert_eq!(recipe.classify("flat.dat", &metropro), Role::Named);
     assert_eq!(recipe.classify("done.dat", b""), Role::Foreign);
     assert_eq!(recipe.classify("stage.txt", b"file,x_mm"), Role::Positions);
     assert_eq!(recipe.classify("positions.csv", b"file,x_mm"), Role::Foreign);
