@@ -36,7 +36,9 @@ pub enum CrossCheckError {
         second: String,
     },
     /// A position or a detector window that no mirror and no camera has.
-    #[error("{file} lies at x = {x_mm} mm, y = {y_mm} mm, or in a detector window, that cannot be; correct the position")]
+    #[error(
+        "{file} lies at x = {x_mm} mm, y = {y_mm} mm, or in a detector window, that cannot be; correct the position"
+    )]
     AbsurdPosition {
         /// File name.
         file: String,
@@ -97,7 +99,9 @@ pub enum CrossCheckError {
     #[error("sweeps is 0, but the progressive method needs at least one")]
     NoSweeps,
     /// A reference was asked for with a method that has none.
-    #[error("a reference is extracted only with the algorithm pair-planes; set reference = \"none\" or change the algorithm")]
+    #[error(
+        "a reference is extracted only with the algorithm pair-planes; set reference = \"none\" or change the algorithm"
+    )]
     NoReferenceInMethod,
     /// Something that cannot happen did: a fault of this program.
     #[error("internal fault: the sizes of two arrays disagree; please report it with the files of the series")]

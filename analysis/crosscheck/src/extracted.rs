@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use crate::layout::Layout;
+use crate::layout::{Layout, Plate};
 use crate::pair::{Common, Pair};
 
 /// Conjugate-gradient steps at most.
@@ -16,12 +16,33 @@ struct Ready<'a> {
     pair: &'a Pair,
     common: Common,
     limit: f64,
+    /// The common pixels within the limit, row by row, if there is one.
+    used: Option<Vec<bool>>,
 }
 
 impl<'a> Ready<'a> {
     fn of(layout: &Layout, pair: &'a Pair, cut: Option<f64>) -> Option<Self> {
         let common = Common::of(&layout.plates[pair.first], &layout.plates[pair.second])?;
-        Some(Self { pair, common, limit: cut.map_or(f64::INFINITY, |cut| cut * pair.plane.rms) })
+        let mut ready = Self { pair, common, limit: f64::INFINITY, used: None };
+        if let Some(cut) = cut {
+            ready.limit = cut * pair.plane.rms;
+            ready.used = Some(ready.within(layout));
+        }
+        Some(ready)
+    }
+
+    fn within(&self, layout: &Layout) -> Vec<bool> {
+        let Self { pair, common, limit, .. } = self;
+        let ((top, bottom), (first, end)) = (common.rows(), common.columns());
+        let mut used = vec![false; (bottom - top) * (end - first)];
+        for (row, used) in (top..bottom).zip(used.chunks_mut(end - first)) {
+            let start = pair.plane.piston + pair.plane.roll * layout.y(row as f64);
+            common.on_row(&layout.plates[pair.first], &layout.plates[pair.second], row, |column, d| {
+                let left = d - start - pair.plane.pitch * layout.x(column as f64);
+                used[column - first] = left.abs() <= *limit;
+            });
+        }
+        used
     }
 }
 
@@ -31,9 +52,9 @@ pub(crate) fn reference(layout: &Layout, pairs: &[Pair], cut: Option<f64>) -> (V
     let pixels = layout.camera.0 * layout.camera.1;
     let ready: Vec<Ready> = pairs.iter().filter_map(|pair| Ready::of(layout, pair, cut)).collect();
     let mut seen = vec![0.0; pixels];
-    sum(layout, &ready, &mut seen, |_, _, _| 1.0);
+    gather(layout, &ready, &mut seen, |_, _| 1.0);
     let mut gradient = vec![0.0; pixels];
-    sum(layout, &ready, &mut gradient, |left, _, sign| sign * left);
+    gather(layout, &ready, &mut gradient, |left, sign| sign * left);
     let mut reference = vec![0.0; pixels];
     let mut direction = gradient.clone();
     let mut normal = vec![0.0; pixels];
@@ -43,7 +64,7 @@ pub(crate) fn reference(layout: &Layout, pairs: &[Pair], cut: Option<f64>) -> (V
         if square <= goal || square == 0.0 {
             break;
         }
-        sum(layout, &ready, &mut normal, |_, (own, other), _| direction[own] - direction[other]);
+        differences(layout, &ready, &direction, &mut normal);
         let curvature = dot(&direction, &normal);
         if curvature <= 0.0 {
             break;
@@ -63,36 +84,72 @@ pub(crate) fn reference(layout: &Layout, pairs: &[Pair], cut: Option<f64>) -> (V
     (reference, seen.iter().map(|n| *n > 0.0).collect())
 }
 
-/// Sums `of(difference without plane, (own camera pixel, the other's), sign)` over all differences in which a camera
-/// pixel takes part: sign -1 in the first of a pair, +1 in the second. Every camera row is summed by one thread in the
-/// order of the pairs.
-fn sum(
-    layout: &Layout,
-    ready: &[Ready],
-    out: &mut [f64],
-    of: impl Fn(f64, (usize, usize), f64) -> f64 + Sync,
-) {
+/// For every camera pixel, the sum of `of(difference without plane, sign)` over all differences in which it takes part:
+/// sign -1 in the first of a pair, +1 in the second.
+fn gather(layout: &Layout, ready: &[Ready], out: &mut [f64], of: impl Fn(f64, f64) -> f64 + Sync) {
+    by_rows(layout, ready, out, |role, out| {
+        let Role { ready: Ready { pair, common, limit, .. }, own, sign, map_row, .. } = role;
+        let (a, b) = (&layout.plates[pair.first], &layout.plates[pair.second]);
+        let start = pair.plane.piston + pair.plane.roll * layout.y(*map_row as f64);
+        common.on_row(a, b, *map_row, |column, d| {
+            let left = d - start - pair.plane.pitch * layout.x(column as f64);
+            if left.abs() <= *limit {
+                out[own.camera.1 + column - own.map.1] += of(left, *sign);
+            }
+        });
+    });
+}
+
+/// For every camera pixel, the sum of (its value - the other's) over all differences in which it takes part.
+fn differences(layout: &Layout, ready: &[Ready], values: &[f64], out: &mut [f64]) {
     let columns = layout.camera.1;
-    out.par_chunks_mut(columns).enumerate().for_each(|(camera_row, out)| {
+    by_rows(layout, ready, out, |role, out| {
+        let Role { ready: Ready { pair, common, used, .. }, own, other, map_row, .. } = role;
+        let (first, end) = common.columns();
+        let of = |plate: &Plate| {
+            let row = plate.camera.0 + map_row - plate.map.0;
+            let start = row * columns + plate.camera.1 + first - plate.map.1;
+            start..start + end - first
+        };
+        let out_start = own.camera.1 + first - own.map.1;
+        let out = &mut out[out_start..out_start + end - first];
+        let pixels = out.iter_mut().zip(values[of(own)].iter().zip(&values[of(other)]));
+        if let Some(used) = used {
+            let used = &used[(map_row - common.rows().0) * (end - first)..];
+            for ((out, (own, other)), used) in pixels.zip(used) {
+                *out += if *used { own - other } else { 0.0 };
+            }
+            return;
+        }
+        let (a, b) = (&layout.plates[pair.first], &layout.plates[pair.second]);
+        let (Some((_, a)), Some((_, b))) = (common.part(a, *map_row), common.part(b, *map_row)) else { return };
+        for ((out, (own, other)), (a, b)) in pixels.zip(a.iter().zip(b)) {
+            *out += if *a & *b { own - other } else { 0.0 };
+        }
+    });
+}
+
+/// One sub-aperture's part in a pair, on one row.
+struct Role<'a> {
+    ready: &'a Ready<'a>,
+    own: &'a Plate<'a>,
+    other: &'a Plate<'a>,
+    sign: f64,
+    map_row: usize,
+}
+
+/// Fills `out` (camera frame) row by row: each by one thread, in the order of the pairs.
+fn by_rows(layout: &Layout, ready: &[Ready], out: &mut [f64], add: impl Fn(&Role, &mut [f64]) + Sync) {
+    out.par_chunks_mut(layout.camera.1).enumerate().for_each(|(camera_row, out)| {
         out.fill(0.0);
-        for Ready { pair, common, limit } in ready {
-            let (a, b) = (&layout.plates[pair.first], &layout.plates[pair.second]);
+        for ready in ready {
+            let (a, b) = (&layout.plates[ready.pair.first], &layout.plates[ready.pair.second]);
             for (own, other, sign) in [(a, b, -1.0), (b, a, 1.0)] {
                 let Some(row) = camera_row.checked_sub(own.camera.0).filter(|r| *r < own.shape.0) else { continue };
                 let map_row = own.map.0 + row;
-                let Some(other_row) = other.row_at_map(map_row) else { continue };
-                let other_start = (other.camera.0 + other_row) * columns + other.camera.1;
-                let own_start = camera_row * columns;
-                let y = layout.y(map_row as f64);
-                let (start, step) = (pair.plane.piston + pair.plane.roll * y, pair.plane.pitch);
-                common.on_row(a, b, map_row, |column, d| {
-                    let left = d - start - step * layout.x(column as f64);
-                    if left.abs() <= *limit {
-                        let own_column = own.camera.1 + column - own.map.1;
-                        let at = (own_start + own_column, other_start + column - other.map.1);
-                        out[own_column] += of(left, at, sign);
-                    }
-                });
+                if (ready.common.rows().0..ready.common.rows().1).contains(&map_row) {
+                    add(&Role { ready, own, other, sign, map_row }, out);
+                }
             }
         }
     });

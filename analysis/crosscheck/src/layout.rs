@@ -111,8 +111,7 @@ impl<'a> Layout<'a> {
                 count: measured.valid_count(),
             });
         }
-        let origin_mm =
-            (series[0].x_mm + map_at.1 as f64 * pixel.x_mm, series[0].y_mm + map_at.0 as f64 * pixel.y_mm);
+        let origin_mm = (series[0].x_mm + map_at.1 as f64 * pixel.x_mm, series[0].y_mm + map_at.0 as f64 * pixel.y_mm);
         Ok(Self { plates, map, camera, pixel, origin_mm, rounded })
     }
 

@@ -25,7 +25,10 @@ pub(crate) fn correctors(series: &[Placed], pairs: &[Pair], min_overlap: f64) ->
         }
     }
     solve_in_place(&mut matrix, &mut right);
-    Ok(right.iter().map(|[piston, pitch, roll]| Plane { piston: *piston, pitch: *pitch, roll: *roll, rms: 0.0 }).collect())
+    Ok(right
+        .iter()
+        .map(|[piston, pitch, roll]| Plane { piston: *piston, pitch: *pitch, roll: *roll, rms: 0.0 })
+        .collect())
 }
 
 /// Cholesky without pivots: the matrix is positive definite when the pairs tie everything together.
@@ -42,15 +45,25 @@ fn solve_in_place(matrix: &mut [f64], right: &mut [[f64; 3]]) {
         let known: f64 = row[..k].iter().map(|v| v * v).sum();
         row[k] = (row[k] - known).max(f64::MIN_POSITIVE).sqrt();
     }
-    for term in 0..3 {
-        for k in 0..n {
-            let known: f64 = (0..k).map(|j| matrix[k * n + j] * right[j][term]).sum();
-            right[k][term] = (right[k][term] - known) / matrix[k * n + k];
+    // All three terms at once.
+    let less = |value: &mut [f64; 3], known: &[f64; 3], factor: f64| {
+        for (value, known) in value.iter_mut().zip(known) {
+            *value -= factor * known;
         }
-        for k in (0..n).rev() {
-            let known: f64 = (k + 1..n).map(|j| matrix[j * n + k] * right[j][term]).sum();
-            right[k][term] = (right[k][term] - known) / matrix[k * n + k];
+    };
+    for k in 0..n {
+        let (known, rest) = right.split_at_mut(k);
+        for (j, known) in known.iter().enumerate() {
+            less(&mut rest[0], known, matrix[k * n + j]);
         }
+        rest[0] = rest[0].map(|v| v / matrix[k * n + k]);
+    }
+    for k in (0..n).rev() {
+        let (rest, known) = right.split_at_mut(k + 1);
+        for (j, known) in known.iter().enumerate() {
+            less(&mut rest[k], known, matrix[(k + 1 + j) * n + k]);
+        }
+        rest[k] = rest[k].map(|v| v / matrix[k * n + k]);
     }
 }
 

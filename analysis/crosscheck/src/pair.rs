@@ -33,20 +33,32 @@ impl Common {
         (self.rows.1 - self.rows.0) * (self.columns.1 - self.columns.0)
     }
 
+    /// First and end of the shared map rows.
+    pub fn rows(&self) -> (usize, usize) {
+        self.rows
+    }
+
+    /// First and end of the shared map columns.
+    pub fn columns(&self) -> (usize, usize) {
+        self.columns
+    }
+
     /// Calls `on` with map column and (a minus b) for each pixel of a map row that is valid in both.
     pub fn on_row(&self, a: &Plate, b: &Plate, row: usize, mut on: impl FnMut(usize, f64)) {
-        if !(self.rows.0..self.rows.1).contains(&row) {
-            return;
-        }
-        let (first, end) = self.columns;
-        let ((ha, va), (hb, vb)) = (a.row(row - a.map.0), b.row(row - b.map.0));
-        let (in_a, in_b) = (first - a.map.1..end - a.map.1, first - b.map.1..end - b.map.1);
-        let valid = va[in_a.clone()].iter().zip(&vb[in_b.clone()]);
-        for (i, ((ha, hb), (va, vb))) in ha[in_a].iter().zip(&hb[in_b]).zip(valid).enumerate() {
+        let (Some((ha, va)), Some((hb, vb))) = (self.part(a, row), self.part(b, row)) else { return };
+        for (i, ((ha, hb), (va, vb))) in ha.iter().zip(hb).zip(va.iter().zip(vb)).enumerate() {
             if *va && *vb {
-                on(first + i, ha - hb);
+                on(self.columns.0 + i, ha - hb);
             }
         }
+    }
+
+    /// Heights and validity of the shared columns of one map row in one of the two.
+    pub fn part<'p>(&self, plate: &'p Plate, row: usize) -> Option<(&'p [f64], &'p [bool])> {
+        let own = plate.row_at_map(row).filter(|_| (self.rows.0..self.rows.1).contains(&row))?;
+        let (heights, valid) = plate.row(own);
+        let range = self.columns.0 - plate.map.1..self.columns.1 - plate.map.1;
+        Some((&heights[range.clone()], &valid[range]))
     }
 
     /// Sums over the common valid pixels, x and y counted in pixels from the corner of the common rectangle.
