@@ -44,7 +44,7 @@ impl Axes {
 
 /// The pixel size of a map, where it is known and positive.
 pub(crate) fn pixel_size(map: &HeightMap, step: &'static str) -> Result<PixelSize, StepError> {
-    positive(map.pixel().ok_or(StepError::PixelSizeUnknown { step })?, step)
+    positive(map.pixel().ok_or(StepError::NoPixelSize { step })?, step)
 }
 
 /// The same pixel size, where it is positive.
@@ -58,31 +58,24 @@ pub(crate) fn positive(pixel: PixelSize, step: &'static str) -> Result<PixelSize
 
 /// A parameter that must lie in a closed range.
 pub(crate) fn within(
+    step: &'static str,
     parameter: &'static str,
     value: f64,
     range: std::ops::RangeInclusive<f64>,
-    allowed: &'static str,
+    why: &'static str,
 ) -> Result<f64, StepError> {
-    if range.contains(&value) { Ok(value) } else { Err(StepError::ParameterOutOfRange { parameter, value, allowed }) }
+    if range.contains(&value) { Ok(value) } else { Err(parameter_error(step, parameter, value, why)) }
+}
+
+/// The error for a number that has no meaning.
+pub(crate) fn parameter_error(step: &'static str, parameter: &'static str, value: f64, why: &'static str) -> StepError {
+    StepError::Parameter { step, parameter, value: value.to_string(), why }
 }
 
 /// Two shapes that must be one.
-pub(crate) fn same_shape(what: &'static str, found: (usize, usize), expected: (usize, usize)) -> Result<(), StepError> {
-    if found == expected {
+pub(crate) fn same_shape(step: &'static str, first: (usize, usize), second: (usize, usize)) -> Result<(), StepError> {
+    if first == second {
         return Ok(());
     }
-    Err(StepError::OtherShape { what, found: [found.0, found.1], expected: [expected.0, expected.1] })
-}
-
-/// A map of heights and mask that have one shape by construction.
-pub(crate) fn joined(
-    heights: ndarray::Array2<f64>,
-    valid: ndarray::Array2<bool>,
-    pixel: Option<PixelSize>,
-) -> Result<HeightMap, StepError> {
-    HeightMap::new(heights, valid, pixel).map_err(|e| StepError::OtherShape {
-        what: "the mask",
-        found: e.valid,
-        expected: e.heights,
-    })
+    Err(StepError::Shapes { step, first: [first.0, first.1], second: [second.0, second.1] })
 }

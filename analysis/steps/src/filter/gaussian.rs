@@ -10,7 +10,7 @@ use stitchbox_surface::{HeightMap, Profile};
 
 use super::smooth::{smooth_map, smooth_profile};
 use crate::StepError;
-use crate::frame::{Axes, joined, pixel_size};
+use crate::frame::{Axes, parameter_error, pixel_size};
 
 /// What happens at the borders of the map and beside invalid pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -48,10 +48,10 @@ impl Gaussian {
     /// The filtered map; the mask stays as it is.
     ///
     /// # Errors
-    /// [`StepError::PixelSizeUnknown`]; [`StepError::ParameterOutOfRange`] where no cut-off is given, one is below two
+    /// [`StepError::NoPixelSize`]; [`StepError::Parameter`] where no cut-off is given, one is below two
     /// pixels, or the band is empty; [`StepError::TooFew`] where nothing is valid.
     pub fn apply(&self, map: &HeightMap) -> Result<HeightMap, StepError> {
-        let pixel = pixel_size(map, "a Gaussian filter")?;
+        let pixel = pixel_size(map, "gaussian")?;
         let coarsest = match self.axes {
             Axes::X => pixel.x_mm,
             Axes::Y => pixel.y_mm,
@@ -59,7 +59,7 @@ impl Gaussian {
         };
         let cut_offs = self.cut_offs(coarsest)?;
         if map.valid_count() == 0 {
-            return Err(StepError::TooFew { step: "a Gaussian filter", what: "valid pixels", found: 0, needed: 1 });
+            return Err(StepError::TooFew { step: "gaussian", what: "valid pixels", found: 0, needed: 1 });
         }
         let valid = map.valid();
         let mut heights = map.heights_nm().clone();
@@ -69,13 +69,13 @@ impl Gaussian {
         if let Some(length) = cut_offs.1 {
             heights -= &smooth_map(&heights, valid, pixel, length, self.axes, self.end_effect);
         }
-        joined(heights, valid.clone(), Some(pixel))
+        Ok(HeightMap::new(heights, valid.clone(), Some(pixel))?)
     }
 
     /// The filtered profile. Each point weighs by the length it stands for, so that points need not be equidistant.
     ///
     /// # Errors
-    /// [`StepError::ParameterOutOfRange`] as for maps, with the mean distance of the points as pixel.
+    /// [`StepError::Parameter`] as for maps, with the mean distance of the points as pixel.
     pub fn apply_to_profile(&self, profile: &Profile) -> Result<Profile, StepError> {
         let (first, last) = (profile.x_mm.first().copied(), profile.x_mm.last().copied());
         let length = last.unwrap_or(0.0) - first.unwrap_or(0.0);
@@ -99,8 +99,8 @@ impl Gaussian {
     fn cut_offs(&self, pixel_mm: f64) -> Result<(Option<f64>, Option<f64>), StepError> {
         let check = |parameter, length: Option<Length>| match length.map(Length::mm) {
             Some(value) if !(value >= 2.0 * pixel_mm && value.is_finite()) => {
-                let allowed = "at least twice the distance of the pixels, mm";
-                Err(StepError::ParameterOutOfRange { parameter, value, allowed })
+                let allowed = "it must be at least twice the distance of the pixels (mm)";
+                Err(parameter_error("gaussian", parameter, value, allowed))
             }
             length => Ok(length),
         };
@@ -108,12 +108,12 @@ impl Gaussian {
         let longest = check("keep_shorter_than", self.keep_shorter_than)?;
         match (shortest, longest) {
             (None, None) => {
-                let (parameter, allowed) = ("keep_longer_than", "given, or keep_shorter_than instead, or both");
-                Err(StepError::ParameterOutOfRange { parameter, value: 0.0, allowed })
+                let (parameter, allowed) = ("keep_longer_than", "it must be given, or keep_shorter_than, or both");
+                Err(parameter_error("gaussian", parameter, 0.0, allowed))
             }
             (Some(shortest), Some(value)) if shortest >= value => {
-                let (parameter, allowed) = ("keep_shorter_than", "larger than keep_longer_than, mm");
-                Err(StepError::ParameterOutOfRange { parameter, value, allowed })
+                let (parameter, allowed) = ("keep_shorter_than", "it must be larger than keep_longer_than (mm)");
+                Err(parameter_error("gaussian", parameter, value, allowed))
             }
             limits => Ok(limits),
         }

@@ -7,7 +7,7 @@ use stitchbox_surface::HeightMap;
 use stitchbox_surface::quantity::Height;
 
 use crate::StepError;
-use crate::frame::{joined, within};
+use crate::frame::{parameter_error, within};
 
 /// Median absolute deviation times this is the standard deviation of normal noise.
 const NORMAL: f64 = 1.482_602_218_505_602;
@@ -33,12 +33,12 @@ impl Median {
     /// The filtered map; the mask stays as it is.
     ///
     /// # Errors
-    /// [`StepError::ParameterOutOfRange`].
+    /// [`StepError::Parameter`].
     pub fn apply(&self, map: &HeightMap) -> Result<HeightMap, StepError> {
         let window = Window::new(self.x, self.y)?;
         let mut heights = map.heights_nm().clone();
         window.at_each_valid(map, &mut heights, |height, near| *height = median(near).unwrap_or(*height));
-        joined(heights, map.valid().clone(), map.pixel())
+        Ok(HeightMap::new(heights, map.valid().clone(), map.pixel())?)
     }
 }
 
@@ -82,11 +82,11 @@ impl Hampel {
     /// The map without its outliers. All windows see the map as it came.
     ///
     /// # Errors
-    /// [`StepError::ParameterOutOfRange`].
+    /// [`StepError::Parameter`].
     pub fn apply(&self, map: &HeightMap) -> Result<HeightMap, StepError> {
         let window = Window::new(self.x, self.y)?;
-        within("threshold", self.threshold, f64::MIN_POSITIVE..=f64::MAX, "above 0")?;
-        within("tolerated", self.tolerated.nm(), 0.0..=f64::MAX, "at least 0 nm")?;
+        within("median", "threshold", self.threshold, f64::MIN_POSITIVE..=f64::MAX, "it must be above 0")?;
+        within("median", "tolerated", self.tolerated.nm(), 0.0..=f64::MAX, "it must be at least 0 nm")?;
         let mut heights = map.heights_nm().clone();
         window.at_each_valid(map, &mut heights, |height, near| {
             let Some(middle) = median(near) else { return };
@@ -102,7 +102,7 @@ impl Hampel {
                 };
             }
         });
-        joined(heights, map.valid().clone(), map.pixel())
+        Ok(HeightMap::new(heights, map.valid().clone(), map.pixel())?)
     }
 }
 
@@ -116,8 +116,8 @@ impl Window {
     fn new(x: usize, y: usize) -> Result<Self, StepError> {
         for (parameter, size) in [("x", x), ("y", y)] {
             if size % 2 == 0 || size > 201 {
-                let allowed = "an odd number of pixels from 1 to 201";
-                return Err(StepError::ParameterOutOfRange { parameter, value: size as f64, allowed });
+                let allowed = "a window has an odd number of pixels from 1 to 201";
+                return Err(parameter_error("median", parameter, size as f64, allowed));
             }
         }
         Ok(Self { x: x / 2, y: y / 2 })

@@ -7,7 +7,7 @@ use stitchbox_surface::HeightMap;
 use stitchbox_surface::quantity::Height;
 
 use crate::StepError;
-use crate::frame::joined;
+use crate::frame::parameter_error;
 
 /// Marks heights below `min` or above `max` as invalid.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,17 +23,17 @@ impl Threshold {
     /// The map with a smaller mask.
     ///
     /// # Errors
-    /// [`StepError::ParameterOutOfRange`] where `min` is above `max`.
+    /// [`StepError::Parameter`] where `min` is above `max`.
     pub fn apply(&self, map: &HeightMap) -> Result<HeightMap, StepError> {
         let min = self.min.map_or(f64::NEG_INFINITY, Height::nm);
         let max = self.max.map_or(f64::INFINITY, Height::nm);
         if !(min <= max) {
-            let (parameter, allowed) = ("min", "not above max, nm");
-            return Err(StepError::ParameterOutOfRange { parameter, value: min, allowed });
+            let (parameter, allowed) = ("min", "it must not be above max (nm)");
+            return Err(parameter_error("threshold", parameter, min, allowed));
         }
         let mut valid = map.valid().clone();
         Zip::from(&mut valid).and(map.heights_nm()).for_each(|ok, h| *ok &= (min..=max).contains(h));
-        joined(map.heights_nm().clone(), valid, map.pixel())
+        Ok(HeightMap::new(map.heights_nm().clone(), valid, map.pixel())?)
     }
 }
 

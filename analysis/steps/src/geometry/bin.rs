@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use stitchbox_surface::{HeightMap, PixelSize};
 
 use crate::StepError;
-use crate::frame::{joined, within};
+use crate::frame::within;
 
 /// How a block becomes one height.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -48,16 +48,16 @@ impl Bin {
     /// The coarser map.
     ///
     /// # Errors
-    /// [`StepError::ParameterOutOfRange`]; [`StepError::TooFew`] where the map is smaller than one block.
+    /// [`StepError::Parameter`]; [`StepError::TooFew`] where the map is smaller than one block.
     pub fn apply(&self, map: &HeightMap) -> Result<HeightMap, StepError> {
         for (parameter, value) in [("x", self.x), ("y", self.y)] {
-            within(parameter, value as f64, 1.0..=1e9, "a number of pixels from 1 on")?;
+            within("bin", parameter, value as f64, 1.0..=1e9, "a block has at least 1 pixel")?;
         }
-        within("min_valid", self.min_valid, 0.0..=1.0, "between 0 and 1")?;
+        within("bin", "min_valid", self.min_valid, 0.0..=1.0, "it must be between 0 and 1")?;
         let (rows, columns) = map.shape();
         for (what, found, needed) in [("columns", columns, self.x), ("rows", rows, self.y)] {
             if found < needed {
-                return Err(StepError::TooFew { step: "binning", what, found, needed });
+                return Err(StepError::TooFew { step: "bin", what, found, needed });
             }
         }
         let needed = (self.min_valid * (self.x * self.y) as f64).ceil().max(1.0) as usize;
@@ -78,7 +78,7 @@ impl Bin {
             }
         });
         let pixel = map.pixel().map(|p| PixelSize { x_mm: p.x_mm * self.x as f64, y_mm: p.y_mm * self.y as f64 });
-        joined(heights, valid, pixel)
+        Ok(HeightMap::new(heights, valid, pixel)?)
     }
 }
 

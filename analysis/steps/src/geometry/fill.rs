@@ -7,7 +7,7 @@ use stitchbox_surface::HeightMap;
 
 use crate::StepError;
 use crate::elimination::NormalEquations;
-use crate::frame::{joined, within};
+use crate::frame::within;
 
 /// What a hole is filled with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -42,9 +42,9 @@ impl Fill {
     /// The map with its small holes filled.
     ///
     /// # Errors
-    /// [`StepError::ParameterOutOfRange`] for `across`.
+    /// [`StepError::Parameter`] for `across`.
     pub fn apply(&self, map: &HeightMap) -> Result<HeightMap, StepError> {
-        within("across", self.across as f64, 1.0..=1000.0, "from 1 to 1000 pixels")?;
+        within("fill", "across", self.across as f64, 1.0..=1000.0, "a hole is from 1 to 1000 pixels across")?;
         let (mut heights, mut valid) = (map.heights_nm().clone(), map.valid().clone());
         for hole in holes(map.valid(), self.across) {
             let values = match self.by {
@@ -56,7 +56,7 @@ impl Fill {
                 valid[*at] = true;
             }
         }
-        joined(heights, valid, map.pixel())
+        Ok(HeightMap::new(heights, valid, map.pixel())?)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use stitchbox_surface::HeightMap;
 
 use crate::StepError;
-use crate::frame::{Axis, joined};
+use crate::frame::Axis;
 
 /// Reverses the order of the columns (x) or of the rows (y).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,7 +29,7 @@ impl Flip {
         let (mut heights, mut valid) = (map.heights_nm().view(), map.valid().view());
         heights.invert_axis(axis);
         valid.invert_axis(axis);
-        joined(heights.to_owned(), valid.to_owned(), map.pixel())
+        Ok(HeightMap::new(heights.to_owned(), valid.to_owned(), map.pixel())?)
     }
 }
 

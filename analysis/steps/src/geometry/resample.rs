@@ -8,7 +8,7 @@ use stitchbox_surface::{HeightMap, PixelSize, fit_plane};
 
 use super::cubic::on_line;
 use crate::StepError;
-use crate::frame::{joined, pixel_size, within};
+use crate::frame::{pixel_size, within};
 
 /// Puts a map onto a grid of another pixel size; the centre of the map stays where it is.
 ///
@@ -39,23 +39,23 @@ impl Resample {
     /// The map on its new grid.
     ///
     /// # Errors
-    /// [`StepError::PixelSizeUnknown`], [`StepError::PixelSizeNotPositive`], [`StepError::ParameterOutOfRange`],
+    /// [`StepError::NoPixelSize`], [`StepError::PixelSizeNotPositive`], [`StepError::Parameter`],
     /// [`StepError::TooManyPixels`], [`StepError::TooFew`] where the new pixel is larger than the map.
     pub fn apply(&self, map: &HeightMap) -> Result<HeightMap, StepError> {
-        let pixel = pixel_size(map, "a change of the pixel size")?;
-        within("min_valid", self.min_valid, 0.1..=1.0, "from 0.1 to 1")?;
+        let pixel = pixel_size(map, "resample")?;
+        within("resample", "min_valid", self.min_valid, 0.1..=1.0, "it must be from 0.1 to 1")?;
         let (new_x, new_y) = (self.x.mm(), self.y.unwrap_or(self.x).mm());
         for (parameter, value) in [("x", new_x), ("y", new_y)] {
-            within(parameter, value, f64::MIN_POSITIVE..=f64::MAX, "a positive length")?;
+            within("resample", parameter, value, f64::MIN_POSITIVE..=f64::MAX, "it must be a positive length")?;
         }
         let (rows, columns) = map.shape();
         let (to_x, to_y) = (Grid::new(columns, new_x / pixel.x_mm), Grid::new(rows, new_y / pixel.y_mm));
         let pixels = to_x.count * to_y.count;
         if pixels > MOST_PIXELS {
-            return Err(StepError::TooManyPixels { pixels, most: MOST_PIXELS });
+            return Err(StepError::TooManyPixels { step: "resample", pixels, most: MOST_PIXELS });
         }
         if pixels < 1.0 {
-            return Err(StepError::TooFew { step: "resampling", what: "pixels in the new grid", found: 0, needed: 1 });
+            return Err(StepError::TooFew { step: "resample", what: "pixels in the new grid", found: 0, needed: 1 });
         }
         // Without its plane a map loses nothing where part of a widened kernel is missing.
         let plane = fit_plane(map).unwrap_or([0.0; 3]);
@@ -68,7 +68,7 @@ impl Resample {
         let (mut heights, valid) = to_y.along(&heights, &valid, Axis(0), self.min_valid);
         Zip::indexed(&mut heights)
             .par_for_each(|(row, column), h| *h += plane_at(to_x.position(column), to_y.position(row)));
-        joined(heights, valid, Some(PixelSize { x_mm: new_x, y_mm: new_y }))
+        Ok(HeightMap::new(heights, valid, Some(PixelSize { x_mm: new_x, y_mm: new_y }))?)
     }
 }
 

@@ -8,7 +8,7 @@ use stitchbox_surface::{HeightMap, PixelSize};
 
 use super::at_point;
 use crate::StepError;
-use crate::frame::{joined, pixel_size};
+use crate::frame::{parameter_error, pixel_size};
 
 /// Turns a map about its centre, from +x towards +y (clockwise as stored, with row 0 on top).
 ///
@@ -30,13 +30,13 @@ impl Rotate {
     /// The turned map.
     ///
     /// # Errors
-    /// [`StepError::PixelSizeUnknown`] for an angle that is not a multiple of 90 degrees, where the pixel size is not
-    /// known; [`StepError::ParameterOutOfRange`] for an angle that is not finite.
+    /// [`StepError::NoPixelSize`] for an angle that is not a multiple of 90 degrees, where the pixel size is not
+    /// known; [`StepError::Parameter`] for an angle that is not finite.
     pub fn apply(&self, map: &HeightMap) -> Result<HeightMap, StepError> {
         let radian = self.angle.urad() * 1e-6;
         if !radian.is_finite() {
-            let (parameter, allowed) = ("angle", "a finite angle");
-            return Err(StepError::ParameterOutOfRange { parameter, value: radian, allowed });
+            let (parameter, allowed) = ("angle", "it must be a finite angle");
+            return Err(parameter_error("rotate", parameter, radian, allowed));
         }
         let quarters = (radian / std::f64::consts::FRAC_PI_2).round();
         if (radian - quarters * std::f64::consts::FRAC_PI_2).abs() < EXACT {
@@ -66,11 +66,11 @@ fn by_quarters(map: &HeightMap, quarters: u8) -> Result<HeightMap, StepError> {
     }
     let heights = Array2::from_shape_fn(heights.dim(), |at| heights[at]);
     let valid = Array2::from_shape_fn(valid.dim(), |at| valid[at]);
-    joined(heights, valid, pixel)
+    Ok(HeightMap::new(heights, valid, pixel)?)
 }
 
 fn by_angle(map: &HeightMap, radian: f64) -> Result<HeightMap, StepError> {
-    let pixel = pixel_size(map, "a rotation")?;
+    let pixel = pixel_size(map, "rotate")?;
     let (rows, columns) = map.shape();
     let (u0, v0) = ((columns as f64 - 1.0) / 2.0, (rows as f64 - 1.0) / 2.0);
     let (sin, cos) = libm::sincos(radian);
@@ -84,7 +84,7 @@ fn by_angle(map: &HeightMap, radian: f64) -> Result<HeightMap, StepError> {
             (*height, *ok) = (value, true);
         }
     });
-    joined(heights, valid, Some(pixel))
+    Ok(HeightMap::new(heights, valid, Some(pixel))?)
 }
 
 #[cfg(test)]
@@ -137,6 +137,6 @@ mod tests {
         }
         assert!(turned.valid_count() > 400);
         let unknown = HeightMap::from_heights_nm(Array2::zeros((3, 3)), None);
-        assert!(matches!(degrees(1.0).apply(&unknown), Err(StepError::PixelSizeUnknown { .. })));
+        assert!(matches!(degrees(1.0).apply(&unknown), Err(StepError::NoPixelSize { .. })));
     }
 }

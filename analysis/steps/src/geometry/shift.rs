@@ -8,7 +8,7 @@ use stitchbox_surface::quantity::Length;
 
 use super::cubic::on_line;
 use crate::StepError;
-use crate::frame::{joined, pixel_size};
+use crate::frame::pixel_size;
 
 /// Moves the surface by (x, y): what lay at a point lies `x` further right and `y` further down afterwards. Shape and
 /// pixel size stay; what comes from outside of the map is invalid. Cubic convolution between pixels.
@@ -31,16 +31,16 @@ impl Shift {
     /// The moved map.
     ///
     /// # Errors
-    /// [`StepError::PixelSizeUnknown`], [`StepError::PixelSizeNotPositive`].
+    /// [`StepError::NoPixelSize`], [`StepError::PixelSizeNotPositive`].
     pub fn apply(&self, map: &HeightMap) -> Result<HeightMap, StepError> {
-        let pixel = pixel_size(map, "a shift")?;
+        let pixel = pixel_size(map, "shift")?;
         let (mut heights, mut valid) = (map.heights_nm().clone(), map.valid().clone());
         for (axis, pixels) in [(Axis(1), self.x.mm() / pixel.x_mm), (Axis(0), self.y.mm() / pixel.y_mm)] {
             if pixels != 0.0 {
                 (heights, valid) = along(&heights, &valid, axis, pixels);
             }
         }
-        joined(heights, valid, Some(pixel))
+        Ok(HeightMap::new(heights, valid, Some(pixel))?)
     }
 }
 
