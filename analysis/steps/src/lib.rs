@@ -1,7 +1,12 @@
 //! Steps on one map or profile: masks, fits, filters, spectra, statistics, comparisons.
 
+mod conic;
 mod error;
+mod fit;
 mod least_squares;
+mod quadric;
 
+pub use conic::TwoFoci;
 pub use error::StepError;
+pub use fit::{Fit, Term};
 pub use least_squares::{Dependent, Solution, Triangle, solve_normal};
