@@ -32,7 +32,7 @@ pub struct Dependent(pub usize);
 const DEPENDENT: f64 = 1e-13;
 
 /// Four running sums, added in a fixed order: as exact as needed and the same whatever the processor.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0f64; 4];
     let (chunks_a, chunks_b) = (a.chunks_exact(4), b.chunks_exact(4));
     let rest: f64 = chunks_a.remainder().iter().zip(chunks_b.remainder()).map(|(x, y)| x * y).sum();
