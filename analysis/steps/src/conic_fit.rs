@@ -23,7 +23,7 @@ pub struct Conic {
     pub q: Length,
     /// Grazing angle of the beam at the pole.
     pub theta: Angle,
-    /// Position of the pole along x from the centre of the map (a profile: where x is zero). Default: 0 mm.
+    /// Position of the pole along x from the centre of the map or profile. Default: 0 mm.
     #[serde(default = "no_length")]
     pub x0: Length,
     /// Position of the pole along y from the centre of the map; only for surfaces of revolution. Default: 0 mm.

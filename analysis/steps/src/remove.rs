@@ -82,6 +82,14 @@ pub struct Legendre {
     pub total: Option<u32>,
 }
 
+/// Degree of Legendre polynomials along a profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Legendre1d {
+    /// The highest degree, at most 50.
+    pub degree: u32,
+}
+
 /// A map without its shape, and the shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Removed {
@@ -210,10 +218,20 @@ pub(crate) fn least(fits: impl Iterator<Item = Result<Found, StepError>>) -> Res
     best
 }
 
+impl Legendre1d {
+    pub(crate) fn check(&self) -> Result<(), StepError> {
+        check_degree("degree", self.degree, 50, "the highest degree is 50")
+    }
+}
+
 impl Polynomial {
-    fn terms(&self, extent: Extent) -> Result<(Basis, Vec<LinearTerm>), StepError> {
+    pub(crate) fn check(&self) -> Result<(), StepError> {
         check_degree("to", self.to, 12, "a polynomial has a degree of at most 12: take Legendre for more")?;
-        check_degree("from", self.from, self.to, "the lowest degree is not above the highest")?;
+        check_degree("from", self.from, self.to, "the lowest degree is not above the highest")
+    }
+
+    fn terms(&self, extent: Extent) -> Result<(Basis, Vec<LinearTerm>), StepError> {
+        self.check()?;
         let basis = Basis::total(extent, extent.half(), self.to as usize);
         let (hx, hy) = extent.half();
         let mut terms = Vec::new();
