@@ -2,6 +2,8 @@
 //! are. Neither can be read without the other. Keywords: `FILE_FORMAT` 1 slopes or 2 heights in columns X1 Y1 Y2 ...,
 //! 3 slopes or 4 heights in columns X1 Y1 X2 Y2 ...; `FILE_HEADER_LINES`; `X1_FACTOR`, `Y1_FACTOR` ... turn the columns
 //! into metres and radian; `COLUMN_INDEX_ABSCISSAS` and `COLUMN_INDEX_ORDINATES` (from 0) choose one pair of columns.
+//! Further columns may be of another kind (a file of heights with slopes in its third column); they are read where
+//! `PLOT_TITLE_Yk` says "height" or "slope", and passed over where nothing does.
 //! Described in M. Sanchez del Rio et al., J. Synchrotron Rad. 23 (2016) 665.
 
 use serde_json::{Map, Value, json};
@@ -49,23 +51,27 @@ pub fn read_dabam(
     let description = Description::read(description)?;
     let text = decode(data);
     let table = Table::read_below(&text, description.header_lines(), limits)?;
-    let (kind, unit) = match description.integer("FILE_FORMAT") {
-        Some(1 | 3) => (ProfileKind::SlopeUrad, URAD_PER_RAD),
-        Some(2 | 4) => (ProfileKind::HeightNm, NM_PER_M),
+    let kind = match description.integer("FILE_FORMAT") {
+        Some(1 | 3) => ProfileKind::SlopeUrad,
+        Some(2 | 4) => ProfileKind::HeightNm,
         other => {
             let problem = other.map_or_else(|| "is missing".to_owned(), |n| format!("is {n} instead of 1 to 4"));
             return Err(FormatError::malformed(FORMAT, "FILE_FORMAT in the description", problem));
         }
     };
-    let pairs = description.pairs(table.columns)?;
+    let pairs = description.pairs(kind, table.columns)?;
     let several = pairs.len() > 1;
     let profile = |(number, pair): (usize, Pair)| {
+        let unit = match pair.kind {
+            ProfileKind::SlopeUrad => URAD_PER_RAD,
+            ProfileKind::HeightNm => NM_PER_M,
+        };
         let (x, y) = (pair.x_factor * MM_PER_M, pair.y_factor * unit);
         let mut points: Vec<(f64, f64)> = table.column(pair.x).map(|v| v * x).zip(table.column(pair.y).map(|v| v * y)).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         points.dedup_by(|later, first| later.0 == first.0);
         let (x, values): (Vec<f64>, Vec<f64>) = points.into_iter().unzip();
-        let profile = Profile::new(&x, &values, kind).map_err(TableError::from)?;
+        let profile = Profile::new(&x, &values, pair.kind).map_err(TableError::from)?;
         let name = if several { format!("{name} (profile {})", number + 1) } else { name.to_owned() };
         Ok(Profile { name, instrument: description.instrument(), ..profile })
     };
@@ -78,6 +84,7 @@ struct Pair {
     y: usize,
     x_factor: f64,
     y_factor: f64,
+    kind: ProfileKind,
 }
 
 struct Description(Map<String, Value>);
@@ -125,25 +132,31 @@ impl Description {
         Ok(Some(factor))
     }
 
-    fn pairs(&self, columns: usize) -> Result<Vec<Pair>, FormatError> {
+    fn pairs(&self, kind: ProfileKind, columns: usize) -> Result<Vec<Pair>, FormatError> {
         let x1 = self.factor("X1_FACTOR")?.unwrap_or(1.0);
         let y1 = self.factor("Y1_FACTOR")?.unwrap_or(1.0);
         let index = |key| self.integer(key).and_then(|n| usize::try_from(n).ok());
         let mut pairs = Vec::new();
         if let Some(y) = index("COLUMN_INDEX_ORDINATES") {
             let x = index("COLUMN_INDEX_ABSCISSAS").unwrap_or(0);
-            pairs.push(Pair { x, y, x_factor: x1, y_factor: y1 });
+            pairs.push(Pair { x, y, x_factor: x1, y_factor: y1, kind });
         } else {
             let in_pairs = matches!(self.integer("FILE_FORMAT"), Some(3 | 4));
             for k in 1..=MOST_PROFILES {
                 let (x, y) = if in_pairs { (2 * (k - 1), 2 * k - 1) } else { (0, k) };
-                let own_y = self.factor(&format!("Y{k}_FACTOR"))?;
-                let own_x = if in_pairs { self.factor(&format!("X{k}_FACTOR"))? } else { None };
-                // The first profile is there in any case; columns without a factor are something else.
-                if y >= columns || k > 1 && own_y.is_none() {
+                if y >= columns {
                     break;
                 }
-                pairs.push(Pair { x, y, x_factor: own_x.unwrap_or(x1), y_factor: own_y.unwrap_or(y1) });
+                let own_y = self.factor(&format!("Y{k}_FACTOR"))?;
+                let own_x = if in_pairs { self.factor(&format!("X{k}_FACTOR"))? } else { None };
+                // The first profile is there in any case; a column without factor or kind is something else.
+                let (kind, own_y) = match (k, self.kind_by_title(k), own_y) {
+                    (1, _, own_y) => (kind, own_y),
+                    (_, Some(kind), Some(own_y)) => (kind, Some(own_y)),
+                    _ => continue,
+                };
+                let (x_factor, y_factor) = (own_x.unwrap_or(x1), own_y.unwrap_or(y1));
+                pairs.push(Pair { x, y, x_factor, y_factor, kind });
             }
         }
         let missing = pairs.iter().map(|pair| pair.x.max(pair.y)).max().is_none_or(|last| last >= columns);
@@ -152,6 +165,15 @@ impl Description {
             return Err(FormatError::malformed(FORMAT, "the numbers", problem));
         }
         Ok(pairs)
+    }
+
+    fn kind_by_title(&self, k: usize) -> Option<ProfileKind> {
+        let title = self.text(&format!("PLOT_TITLE_Y{k}"))?.to_lowercase();
+        match (title.contains("slope"), title.contains("height")) {
+            (true, false) => Some(ProfileKind::SlopeUrad),
+            (false, true) => Some(ProfileKind::HeightNm),
+            _ => None,
+        }
     }
 
     fn instrument(&self) -> Instrument {

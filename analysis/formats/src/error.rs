@@ -199,8 +199,8 @@ pub enum FormatError {
     },
     /// There is no height map in the HDF5 file.
     #[error(
-        "the HDF5 file holds no Zygo height map (no Surface in its MetaData and none in /Data/Surface); save the map with \
-         its surface data"
+        "the HDF5 file holds no Zygo height map (no Surface in its MetaData and none in /Data/Surface), no NXdata with a \
+         signal and nothing of PyLOSt, MINT or SHADOW; save the map with its surface data"
     )]
     NoSurface,
     /// There are several height maps and nothing says which one is meant.
@@ -247,6 +247,12 @@ pub enum FormatError {
         what: String,
         /// What to do instead.
         cure: &'static str,
+    },
+    /// The file is a whole series.
+    #[error("the HDF5 file holds {count} measurements where one is wanted; read it as a series or save them one by one")]
+    Several {
+        /// How many there are.
+        count: usize,
     },
     /// The space for the heights could not be had.
     #[error("there is not enough memory for a map of {columns} x {rows} heights; free some or bin the map")]

@@ -1,7 +1,7 @@
 //! The formats that can be read: which there are, what each gives, and how its content is recognised.
 
 use crate::sniff::{HDF5_SIGNATURE, METROPRO_SIGNATURES};
-use crate::{dabam, plain, sdf, sur, x3p};
+use crate::{dabam, nexus, plain, sdf, sur, x3p};
 use crate::{datx, metropro, opd};
 
 /// File formats that can be read.
@@ -96,6 +96,7 @@ const READERS: &[ReaderInfo] = &[
     sur::INFO,
     x3p::INFO,
     sdf::INFO,
+    nexus::INFO,
     dabam::INFO,
     plain::CSV,
     plain::MATRIX,

@@ -20,6 +20,7 @@ mod intensity;
 mod limits;
 mod measurement;
 mod metropro;
+mod nexus;
 mod opd;
 mod plain;
 mod position;
@@ -37,11 +38,12 @@ pub use error::FormatError;
 pub use export_error::ExportError;
 pub use format::{Format, Gives, ReaderInfo, readers};
 pub use limits::Limits;
-pub use measurement::{Measurement, read_measurement, read_sub_aperture};
+pub use measurement::{Measurement, read_measurement, read_measurements, read_sub_aperture};
 pub use metropro::{
     IntensityBlock, MetroPro, MetroProHeader, PhaseWindow, Stage, WriteError, read_metropro, write_metropro,
     write_metropro_with_intensity,
 };
+pub use nexus::{NexusRecord, make_scalar_strings, write_nexus_map, write_nexus_profile};
 pub use plain::{write_csv_map, write_csv_profile, write_xyz};
 pub use position::from_comment as position_in_comment;
 pub use sniff::{SNIFF_BYTES, Sniff, sniff};
