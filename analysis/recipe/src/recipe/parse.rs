@@ -109,6 +109,13 @@ impl Reader<'_> {
             parameters.insert(key.clone(), value.clone());
         }
         match Step::read(&name, Spanned::new(value.span(), parameters)) {
+            Some(Ok(step)) if list == "before" && !step.keeps_the_grid() => {
+                let message = format!(
+                    "\"{name}\" cannot be done before stitching, because a sub-aperture must keep its place in the camera; \
+                     move it to [[after]]"
+                );
+                Err(self.check.error(word.span().start, message))
+            }
             Some(step) => step.map_err(|error| self.refused(&error, start..start)),
             None => Err(self.check.unknown(word.span().start, "step", &name, Step::NAMES)),
         }
