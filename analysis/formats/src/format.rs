@@ -1,7 +1,7 @@
 //! The formats that can be read: which there are, what each gives, and how its content is recognised.
 
 use crate::sniff::{HDF5_SIGNATURE, METROPRO_SIGNATURES};
-use crate::{datx, metropro, opd};
+use crate::{datx, has, metropro, opd, slp, slp2, zygo_text};
 
 /// File formats that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,6 +79,11 @@ const RECOGNISED: &[(Format, Recognises)] = &[
     (Format::MetroPro, |bytes| METROPRO_SIGNATURES.iter().any(|s| bytes.starts_with(s))),
     (Format::Datx, |bytes| bytes.starts_with(&HDF5_SIGNATURE)),
     (Format::Opd, opd::recognises),
+    (Format::ZygoXyz, zygo_text::recognises_xyz),
+    (Format::ZygoAscii, zygo_text::recognises_ascii),
+    (Format::Has, has::recognises),
+    (Format::Slp2, slp2::recognises),
+    (Format::Slp, slp::recognises),
 ];
 
 /// All formats, the most usual first.
@@ -86,6 +91,11 @@ const READERS: &[ReaderInfo] = &[
     metropro::INFO, //
     datx::INFO,
     opd::INFO,
+    zygo_text::XYZ_INFO,
+    zygo_text::ASCII_INFO,
+    slp::INFO,
+    slp2::INFO,
+    has::INFO,
 ];
 
 /// All formats that can be read, for the reference page and the API.
@@ -142,6 +152,8 @@ impl Format {
             Self::MetroPro => &METROPRO_SIGNATURES[0],
             Self::Datx => &HDF5_SIGNATURE,
             Self::Opd => opd::HEAD,
+            Self::ZygoXyz => zygo_text::XYZ_HEAD,
+            Self::ZygoAscii => zygo_text::ASCII_HEAD,
             _ => b"text",
         }
     }

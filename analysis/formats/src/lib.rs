@@ -12,18 +12,24 @@
 
 mod content;
 mod datx;
+mod diamond;
 mod error;
 mod format;
+mod has;
 mod intensity;
 mod limits;
 mod measurement;
 mod metropro;
 mod opd;
 mod position;
+mod slp;
+mod slp2;
 mod sniff;
 mod text;
+mod zygo_text;
 
 pub use content::Content;
+pub use diamond::{DiamondStep, diamond_table_of, read_diamond_steps};
 pub use error::FormatError;
 pub use format::{Format, Gives, ReaderInfo, readers};
 pub use limits::Limits;
@@ -33,4 +39,5 @@ pub use metropro::{
     write_metropro_with_intensity,
 };
 pub use position::from_comment as position_in_comment;
+pub use slp::{SlpHeader, SlpWriteError, write_slp};
 pub use sniff::{SNIFF_BYTES, Sniff, sniff};
