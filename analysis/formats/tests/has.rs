@@ -1,18 +1,10 @@
 //! HASO and SHARPeR files, made here as text: several roots, the sign and half, masks, motors, and what is refused.
 
+mod fixtures;
+
+use fixtures::texts::HAS;
 use stitchbox_formats::{Format, FormatError, Limits, Measurement, Sniff, read_measurement, read_sub_aperture, sniff};
 use stitchbox_surface::{PixelSize, SlopeSubAperture};
-
-const HAS: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<file_info><version>3</version></file_info>\n\
-    <haso_slopes_process_manager>\n<raw_slopes>\n<metadata>\n<haso_serial_number><crc>1</crc></haso_serial_number>\n\
-    <comments>X (tool) = 2; Y (Scan) = [[-12.5]]; RX = 0.1</comments>\n</metadata>\n<slopes>\n\
-    <size><x>3</x><y>2</y></size>\n<step><x>120</x><y>100.5</y></step>\n\
-    <x_slopes><buffer>1.0\t-2.0\t0.5\n4e-3\t5.0\t6.0\n</buffer><crc>99</crc></x_slopes>\n\
-    <y_slopes><buffer>\n10\t20\t30\nNaN\t50\t60\n</buffer><crc>99</crc></y_slopes>\n\
-    <intensity><buffer>1\t2\t3\n4\t5\t6</buffer><crc>9</crc></intensity>\n\
-    <pupil><buffer>1\t1\t1\n1\t1\t0</buffer><crc>9</crc></pupil>\n</slopes>\n</raw_slopes>\n\
-    <processed><raw_slopes><slopes><x_slopes><buffer>7</buffer></x_slopes></slopes></raw_slopes></processed>\n\
-    </haso_slopes_process_manager>\n<phase_reconstruction_mode>modal</phase_reconstruction_mode>\n";
 
 fn read(text: &str) -> Result<SlopeSubAperture, FormatError> {
     match read_measurement("a.has", text.as_bytes(), &Limits::default())? {

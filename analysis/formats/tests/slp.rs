@@ -1,19 +1,13 @@
 //! Long trace profiler files, made line by line: headers in all their variants, and what is refused.
 
+mod fixtures;
+
+use fixtures::texts::{SLP, SLP2};
 use stitchbox_formats::{
     Format, FormatError, Limits, Measurement, SlpHeader, SlpWriteError, Sniff, read_measurement, read_sub_aperture,
     sniff, write_slp,
 };
 use stitchbox_surface::{Profile, ProfileKind};
-
-const SLP: &str = "average Forward/rotated\n24/01/2013 at 14:38\nNo ref/gravity correction\n817.099976\n-1.000000\n4\n\
-                   -1.5\t2.5\n-0.5\t-0.25\n0.5\t1e-3\n1.5\t0\n";
-
-const SLP2: &str = "[legacy_header]\ncomment = \"M1 up\"\ndate_time = \"01/02/2020 @ 10:11:12\"\n\
-                    reference = \"ref substracted\"\ngravity = \"No gravity\"\nfocal_length = \"812.31\"\nstep = \"-1.0\"\n\
-                    nb_acquisitions = \"3\"\n\n[scan_header]\nprescan = \"10\"\naverage = \"4\"\n\n[data]\n\
-                    data_header = \"mirror_coord mean_slopes SUT_Xmin REF_Xmin\"\nSlopes_Xmin = \"\n\
-                    1.0\t5.5\t900.0\t2000.0\n0.0\t4.5\t901.0\t2000.0\n-1.0\t3.5\t902.0\t2000.0\n\"\n";
 
 fn read(bytes: &[u8]) -> Result<Profile, FormatError> {
     match read_measurement("trace", bytes, &Limits::default())? {

@@ -1,24 +1,10 @@
 //! Zygo's two text formats, made line by line: camera coordinates, scales, gaps, intensity, and what is refused.
 
+mod fixtures;
+
+use fixtures::texts::{ascii, xyz};
 use stitchbox_formats::{Format, FormatError, Limits, Sniff, read_sub_aperture, sniff};
 use stitchbox_surface::{DetectorWindow, PixelSize, SubAperture};
-
-/// The header lines of both formats; the window of the heights is 3 x 2 at camera column 10, row 20.
-fn header(title: &str, intensity: &str, code: &str) -> String {
-    format!(
-        "{title}\n1 9 0 10 \"Tue Oct 01 2019\"\n{intensity}\n10 20 3 2\n\"Position= 1 X-coord= -7.5\"\n\"SN 1\"\n\
-         \"M1\"\n0 0.5 6.4e-07 0 1 0 0.0001 1600000000\n640 480 8 0 0 0 \"4 inch TF\"\n0 0 1 36 0 1 0 40.5 0 0\n\
-         {code} 1 7 0 60 0 0 0 0\n0 \"\"\n1 0\n"
-    )
-}
-
-fn xyz(rows: &str) -> String {
-    header("Zygo XYZ Data File - Format 1", "0 0 0 0 0 0", "1") + "#\n" + rows
-}
-
-fn ascii(intensity: &str, code: &str, body: &str) -> String {
-    header("Zygo ASCII Data File - Format 2", intensity, code) + "\"1X\"\n#\n" + body
-}
 
 fn read(text: &str) -> Result<SubAperture, FormatError> {
     read_sub_aperture("x.txt", text.as_bytes(), &Limits::default())
