@@ -67,8 +67,8 @@ pub(crate) fn kind(bytes: &[u8]) -> Option<Format> {
     let table = Table::read(&text, &Limits::default()).ok()?;
     let labels = Labels::of(&table.header);
     Some(match table.columns {
-        0 | 1 => return None,
-        2 => Format::Csv,
+        0 | 1 if labels.columns.is_none() => return None,
+        2 if !labels.name_a_matrix() => Format::Csv,
         3 if profile::names(&table).is_some() => Format::Csv,
         3 if !labels.name_a_matrix() => Format::XyzPoints,
         _ if table.separated => Format::Csv,
@@ -82,7 +82,7 @@ pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Measurem
     let table = Table::read(&text, limits)?;
     let labels = Labels::of(&table.header);
     match table.columns {
-        2 => profile::read(name, &table).map(Measurement::Profile),
+        2 if !labels.name_a_matrix() => profile::read(name, &table).map(Measurement::Profile),
         3 if profile::names(&table).is_some() => profile::read(name, &table).map(Measurement::Profile),
         3 if !labels.name_a_matrix() => points(name, &table, limits).map(Measurement::Map),
         _ => matrix(name, &table, &labels, limits).map(Measurement::Map),
