@@ -3,10 +3,10 @@
 //! The HDF5 structure is read by `hdf5-reader` under limits; attributes are decoded here, each only when it is
 //! wanted, because a hostile file can let thousands of them point at the same large string.
 
-mod attributes;
-mod heights;
+pub(crate) mod attributes;
+pub(crate) mod heights;
 mod links;
-mod unit;
+pub(crate) mod unit;
 
 use hdf5_reader::{Hdf5File, OpenOptions, error::Error as Hdf5Error};
 use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, PixelSize, SubAperture};
@@ -32,15 +32,7 @@ pub(crate) const INFO: ReaderInfo = ReaderInfo {
 /// Reads the height map of a `.datx` file and, where it has one that can be read, the intensity. Other data (text
 /// buffers, data behind Zygo's private filter 44440) is not looked at.
 pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<SubAperture, FormatError> {
-    let height_bytes = limits.max_pixels.saturating_mul(size_of::<f64>());
-    let options = OpenOptions {
-        chunk_cache_bytes: 0,
-        max_chunk_bytes: height_bytes.min(hdf5_reader::DEFAULT_MAX_CHUNK_BYTES),
-        max_read_bytes: height_bytes,
-        max_object_header_bytes: MAX_OBJECT_HEADER_BYTES,
-        ..OpenOptions::default()
-    };
-    let file = Hdf5File::from_bytes_with_options(bytes, options).map_err(|e| refusal("opening it", e))?;
+    let file = open(bytes, limits)?;
     let surface = links::locate(&file)?;
     let of_map = Attributes::of_dataset(&surface.dataset)?;
     let settings = surface.attributes.map(Settings::of_group).unwrap_or_default();
@@ -74,6 +66,19 @@ pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<SubApert
             stage_mm,
         },
     })
+}
+
+/// Opens an HDF5 file under the limits.
+pub(crate) fn open(bytes: &[u8], limits: &Limits) -> Result<Hdf5File, FormatError> {
+    let height_bytes = limits.max_pixels.saturating_mul(size_of::<f64>());
+    let options = OpenOptions {
+        chunk_cache_bytes: 0,
+        max_chunk_bytes: height_bytes.min(hdf5_reader::DEFAULT_MAX_CHUNK_BYTES),
+        max_read_bytes: height_bytes,
+        max_object_header_bytes: MAX_OBJECT_HEADER_BYTES,
+        ..OpenOptions::default()
+    };
+    Hdf5File::from_bytes_with_options(bytes, options).map_err(|e| refusal("opening it", e))
 }
 
 /// What turns fringes into metres: attributes of the map first, then the settings of the measurement.
@@ -161,7 +166,7 @@ fn stage_position(settings: &Settings<'_>) -> Option<(f64, f64)> {
 }
 
 /// What the HDF5 reader said, as a sentence for the person; an unsupported filter has its own cure.
-fn refusal(doing: &'static str, error: Hdf5Error) -> FormatError {
+pub(crate) fn refusal(doing: &'static str, error: Hdf5Error) -> FormatError {
     let mut innermost = &error;
     while let Hdf5Error::Context { source, .. } = innermost {
         innermost = source;

@@ -199,8 +199,8 @@ pub enum FormatError {
     },
     /// There is no height map in the HDF5 file.
     #[error(
-        "the HDF5 file holds no Zygo height map (no Surface in its MetaData and none in /Data/Surface); save the map with \
-         its surface data"
+        "the HDF5 file holds no Zygo height map (no Surface in its MetaData and none in /Data/Surface), no NXdata with a \
+         signal and nothing of PyLOSt, MINT or SHADOW; save the map with its surface data"
     )]
     NoSurface,
     /// There are several height maps and nothing says which one is meant.
@@ -235,6 +235,27 @@ pub enum FormatError {
         /// The unit found; empty where the file has none.
         unit: String,
     },
+    /// A text is no table of numbers, or one whose meaning is not told.
+    #[error(transparent)]
+    Table(#[from] crate::TableError),
+    /// The file is sound but uses something of its format that is not read here.
+    #[error("the file is {format} with {what}, which is not read here; {cure}")]
+    Unsupported {
+        /// Name of the format.
+        format: &'static str,
+        /// What it has.
+        what: String,
+        /// What to do instead.
+        cure: &'static str,
+    },
+    /// The file is a whole series.
+    #[error(
+        "the HDF5 file holds {count} measurements where one is wanted; read it as a series or save them one by one"
+    )]
+    Several {
+        /// How many there are.
+        count: usize,
+    },
     /// The space for the heights could not be had.
     #[error("there is not enough memory for a map of {columns} x {rows} heights; free some or bin the map")]
     OutOfMemory {
@@ -249,6 +270,11 @@ impl FormatError {
     /// The error for a place in a file, said in words.
     pub(crate) fn malformed(format: &'static str, place: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Malformed { format, place: place.into(), problem: problem.into() }
+    }
+
+    /// The error for a part of a format that is not read here, with what to do instead.
+    pub(crate) fn unsupported(format: &'static str, what: impl Into<String>, cure: &'static str) -> Self {
+        Self::Unsupported { format, what: what.into(), cure }
     }
 
     /// The error for bytes that begin with no known signature.

@@ -1,6 +1,7 @@
 //! The formats that can be read: which there are, what each gives, and how its content is recognised.
 
 use crate::sniff::{HDF5_SIGNATURE, METROPRO_SIGNATURES};
+use crate::{dabam, nexus, plain, sdf, sur, x3p};
 use crate::{datx, has, metropro, opd, slp, slp2, zygo_text};
 
 /// File formats that can be read.
@@ -79,11 +80,17 @@ const RECOGNISED: &[(Format, Recognises)] = &[
     (Format::MetroPro, |bytes| METROPRO_SIGNATURES.iter().any(|s| bytes.starts_with(s))),
     (Format::Datx, |bytes| bytes.starts_with(&HDF5_SIGNATURE)),
     (Format::Opd, opd::recognises),
+    (Format::Sur, sur::recognises),
+    (Format::X3p, x3p::recognises),
+    (Format::Sdf, sdf::recognises),
     (Format::ZygoXyz, zygo_text::recognises_xyz),
     (Format::ZygoAscii, zygo_text::recognises_ascii),
     (Format::Has, has::recognises),
     (Format::Slp2, slp2::recognises),
     (Format::Slp, slp::recognises),
+    (Format::Csv, |bytes| plain::kind(bytes) == Some(Format::Csv)),
+    (Format::XyzPoints, |bytes| plain::kind(bytes) == Some(Format::XyzPoints)),
+    (Format::Matrix, |bytes| plain::kind(bytes) == Some(Format::Matrix)),
 ];
 
 /// All formats, the most usual first.
@@ -96,6 +103,14 @@ const READERS: &[ReaderInfo] = &[
     slp::INFO,
     slp2::INFO,
     has::INFO,
+    sur::INFO,
+    x3p::INFO,
+    sdf::INFO,
+    nexus::INFO,
+    dabam::INFO,
+    plain::CSV,
+    plain::MATRIX,
+    plain::XYZ,
 ];
 
 /// All formats that can be read, for the reference page and the API.
@@ -154,6 +169,8 @@ impl Format {
             Self::Opd => opd::HEAD,
             Self::ZygoXyz => zygo_text::XYZ_HEAD,
             Self::ZygoAscii => zygo_text::ASCII_HEAD,
+            Self::Sur => sur::SIGNATURE,
+            Self::X3p => x3p::SIGNATURE,
             _ => b"text",
         }
     }

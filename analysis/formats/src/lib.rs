@@ -11,33 +11,49 @@
 //! * Positions are given in the frame of the mirror: where the camera looks, `(-X-coord, -Y-coord)` of the stage.
 
 mod content;
+mod dabam;
 mod datx;
 mod diamond;
 mod error;
+mod export_error;
 mod format;
 mod has;
 mod intensity;
 mod limits;
 mod measurement;
 mod metropro;
+mod nexus;
 mod opd;
+mod plain;
 mod position;
+mod raster;
+mod sdf;
 mod slp;
 mod slp2;
 mod sniff;
+mod sur;
+mod tables;
 mod text;
 mod zygo_text;
 
 pub use content::Content;
 pub use diamond::{DiamondStep, diamond_table_of, read_diamond_steps};
+mod x3p;
+
+pub use dabam::{DabamFiles, read_dabam, write_dabam};
 pub use error::FormatError;
+pub use export_error::ExportError;
 pub use format::{Format, Gives, ReaderInfo, readers};
 pub use limits::Limits;
-pub use measurement::{Measurement, read_measurement, read_sub_aperture};
+pub use measurement::{Measurement, read_measurement, read_measurements, read_sub_aperture};
 pub use metropro::{
     IntensityBlock, MetroPro, MetroProHeader, PhaseWindow, Stage, WriteError, read_metropro, write_metropro,
     write_metropro_with_intensity,
 };
+pub use nexus::{NexusRecord, make_scalar_strings, write_nexus_map, write_nexus_profile};
+pub use plain::{write_csv_map, write_csv_profile, write_xyz};
 pub use position::from_comment as position_in_comment;
 pub use slp::{SlpHeader, SlpWriteError, write_slp};
 pub use sniff::{SNIFF_BYTES, Sniff, sniff};
+pub use tables::TableError;
+pub use x3p::{X3pRecord, write_x3p};

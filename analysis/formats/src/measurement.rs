@@ -3,6 +3,7 @@
 use stitchbox_surface::{Profile, SlopeSubAperture, SubAperture};
 
 use crate::{Format, FormatError, Limits, datx, has, metropro, opd, slp, slp2, zygo_text};
+use crate::{nexus, plain, sdf, sur, x3p};
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,16 +39,40 @@ pub fn read_measurement(name: &str, bytes: &[u8], limits: &Limits) -> Result<Mea
     }
     match Format::of(bytes) {
         Some(Format::MetroPro) => Ok(Measurement::Map(metropro::read(name, bytes, limits)?)),
-        Some(Format::Datx) => Ok(Measurement::Map(datx::read(name, bytes, limits)?)),
+        Some(Format::Datx) => read_hdf5(name, bytes, limits),
         Some(Format::Opd) => Ok(Measurement::Map(opd::read(name, bytes, limits)?)),
         Some(Format::ZygoXyz) => Ok(Measurement::Map(zygo_text::read_xyz(name, bytes, limits)?)),
         Some(Format::ZygoAscii) => Ok(Measurement::Map(zygo_text::read_ascii(name, bytes, limits)?)),
         Some(Format::Slp) => Ok(Measurement::Profile(slp::read(name, bytes, limits)?)),
         Some(Format::Slp2) => Ok(Measurement::Profile(slp2::read(name, bytes, limits)?)),
         Some(Format::Has) => Ok(Measurement::Slopes(has::read(name, bytes, limits)?)),
+        Some(Format::Sur) => sur::read(name, bytes, limits),
+        Some(Format::X3p) => x3p::read(name, bytes, limits),
+        Some(Format::Sdf) => sdf::read(name, bytes, limits),
+        Some(Format::Csv | Format::Matrix | Format::XyzPoints) => plain::read(name, bytes, limits),
         Some(_) => Err(FormatError::unknown_signature(bytes)),
         None if bytes.is_empty() => Err(FormatError::Empty),
         None => Err(FormatError::unknown_signature(bytes)),
+    }
+}
+
+/// An HDF5 file is Zygo's or else one of the others.
+fn read_hdf5(name: &str, bytes: &[u8], limits: &Limits) -> Result<Measurement, FormatError> {
+    match datx::read(name, bytes, limits) {
+        Err(FormatError::NoSurface) => nexus::read(name, bytes, limits),
+        zygo => Ok(Measurement::Map(zygo?)),
+    }
+}
+
+/// Reads everything a file holds, at least one measurement: an HDF5 file of PyLOSt or MINT may be a whole series. Other
+/// formats hold one, as [`read_measurement`] gives it.
+///
+/// # Errors
+/// [`FormatError`], like [`read_measurement`].
+pub fn read_measurements(name: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<Measurement>, FormatError> {
+    match read_measurement(name, bytes, limits) {
+        Err(FormatError::Several { .. }) => nexus::read_all(name, bytes, limits),
+        one => Ok(vec![one?]),
     }
 }
 

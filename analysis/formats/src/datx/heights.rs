@@ -10,7 +10,7 @@ use crate::{FormatError, Limits, metropro::INVALID_FROM};
 
 /// A compressed dataset may announce at most this many times the bytes of the file: no filter that Zygo uses packs
 /// tighter, and what announces more is not there.
-const MOST_UNFOLDING: usize = 4096;
+pub(crate) const MOST_UNFOLDING: usize = 4096;
 
 /// Heights in nm and their mask.
 pub(super) fn read(
@@ -82,7 +82,7 @@ fn check_shape(dataset: &Dataset, file_bytes: usize, limits: &Limits) -> Result<
 }
 
 /// All values of the dataset as stored, row by row. Integers have no scale in fringes and are refused there.
-fn numbers(dataset: &Dataset, rows: u64, columns: u64, fringes: bool) -> Result<Vec<f64>, FormatError> {
+pub(crate) fn numbers(dataset: &Dataset, rows: u64, columns: u64, fringes: bool) -> Result<Vec<f64>, FormatError> {
     match dataset.dtype() {
         Datatype::FloatingPoint { size: 8, .. } => values::<f64>(dataset, rows, columns, |v| v),
         Datatype::FloatingPoint { size: 4, .. } => values::<f32>(dataset, rows, columns, f64::from),
