@@ -67,8 +67,8 @@ pub(crate) fn kind(bytes: &[u8]) -> Option<Format> {
     let table = Table::read(&text, &Limits::default()).ok()?;
     let labels = Labels::of(&table.header);
     Some(match table.columns {
-        0 | 1 => return None,
-        2 => Format::Csv,
+        0 | 1 if labels.columns.is_none() => return None,
+        2 if !labels.name_a_matrix() => Format::Csv,
         3 if profile::names(&table).is_some() => Format::Csv,
         3 if !labels.name_a_matrix() => Format::XyzPoints,
         _ if table.separated => Format::Csv,
@@ -82,7 +82,7 @@ pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Measurem
     let table = Table::read(&text, limits)?;
     let labels = Labels::of(&table.header);
     match table.columns {
-        2 => profile::read(name, &table).map(Measurement::Profile),
+        2 if !labels.name_a_matrix() => profile::read(name, &table).map(Measurement::Profile),
         3 if profile::names(&table).is_some() => profile::read(name, &table).map(Measurement::Profile),
         3 if !labels.name_a_matrix() => points(name, &table, limits).map(Measurement::Map),
         _ => matrix(name, &table, &labels, limits).map(Measurement::Map),
@@ -100,10 +100,13 @@ fn points(name: &str, table: &Table<'_>, limits: &Limits) -> Result<SubAperture,
     };
     let (x, y) = (factor(0, "x column", length_mm)?, factor(1, "y column", length_mm)?);
     let z = factor(2, "height column", length_nm)?;
-    let map = grid::map(table.values.chunks_exact(3).filter_map(|row| {
-        let &[px, py, pz] = row else { return None };
-        Some([px * x, py * y, pz * z])
-    }), limits)?;
+    let map = grid::map(
+        table.values.chunks_exact(3).filter_map(|row| {
+            let &[px, py, pz] = row else { return None };
+            Some([px * x, py * y, pz * z])
+        }),
+        limits,
+    )?;
     let format = if told { "xyz points" } else { "xyz points (no units given: mm and nm assumed)" };
     Ok(sub_aperture(name, map, format))
 }
@@ -112,7 +115,8 @@ fn points(name: &str, table: &Table<'_>, limits: &Limits) -> Result<SubAperture,
 fn matrix(name: &str, table: &Table<'_>, labels: &Labels, limits: &Limits) -> Result<SubAperture, FormatError> {
     let (rows, columns) = (table.rows(), table.columns);
     raster::admit(rows as u64, columns as u64, 1, u64::MAX, limits)?;
-    let (announced_rows, announced_columns) = (labels.rows.unwrap_or(rows as u64), labels.columns.unwrap_or(columns as u64));
+    let (announced_rows, announced_columns) =
+        (labels.rows.unwrap_or(rows as u64), labels.columns.unwrap_or(columns as u64));
     if (announced_rows, announced_columns) != (rows as u64, columns as u64) {
         return Err(TableError::Shape { announced_columns, announced_rows, columns, rows }.into());
     }

@@ -81,22 +81,26 @@ impl Dialect {
 
 /// Words for a point that was not measured.
 fn is_missing(field: &str) -> bool {
-    ["", "nan", "bad", "-", "--", "n/a", "null", "none", "---", "***"].iter().any(|word| field.eq_ignore_ascii_case(word))
+    ["", "nan", "bad", "-", "--", "n/a", "null", "none", "---", "***"]
+        .iter()
+        .any(|word| field.eq_ignore_ascii_case(word))
 }
 
 /// Whether a line can be a row of numbers in some dialect: every piece between any separators is a number or missing,
-/// and at least one is a number.
+/// and at least one is a number, or all say `nan`, or there is nothing but commas or semicolons (a row of a map in which
+/// nothing was measured).
 pub(super) fn is_numeric(line: &str) -> bool {
     let any = Dialect { separator: Separator::WhiteSpace, decimal_comma: true };
-    let mut numbers = 0usize;
+    let (mut numbers, mut nans, mut pieces) = (0usize, 0usize, 0usize);
     for piece in line.split([' ', '\t', ',', ';', '\r', '\u{c}']).filter(|piece| !piece.is_empty()) {
+        pieces += 1;
         match any.number(piece) {
             Some(value) if value.is_finite() => numbers += 1,
-            Some(_) => {}
+            Some(_) => nans += usize::from(piece.eq_ignore_ascii_case("nan")),
             None => return false,
         }
     }
-    numbers > 0
+    numbers > 0 || pieces > 0 && nans == pieces || pieces == 0 && line.contains([',', ';'])
 }
 
 #[cfg(test)]
@@ -130,8 +134,9 @@ mod tests {
 
     #[test]
     fn words_are_no_numbers() {
-        assert!(is_numeric("1 2 nan") && is_numeric("1;2,5") && is_numeric("1,,3"));
-        for line in ["x y z", "12 mm", "nan nan", "1360mmx160mm", "2012-01-03", ""] {
+        assert!(is_numeric("1 2 nan") && is_numeric("1;2,5") && is_numeric("1,,3") && is_numeric("nan nan"));
+        assert!(is_numeric(",,,"));
+        for line in ["x y z", "12 mm", "-----", "nan mm", "1360mmx160mm", "2012-01-03", ""] {
             assert!(!is_numeric(line), "{line}");
         }
     }
