@@ -18,6 +18,7 @@ mod export_error;
 mod format;
 mod intensity;
 mod limits;
+mod matlab;
 mod measurement;
 mod metropro;
 mod nexus;
@@ -38,6 +39,7 @@ pub use error::FormatError;
 pub use export_error::ExportError;
 pub use format::{Format, Gives, ReaderInfo, readers};
 pub use limits::Limits;
+pub use matlab::{MatlabArray, read_matlab};
 pub use measurement::{Measurement, read_measurement, read_measurements, read_sub_aperture};
 pub use metropro::{
     IntensityBlock, MetroPro, MetroProHeader, PhaseWindow, Stage, WriteError, read_metropro, write_metropro,
