@@ -38,12 +38,7 @@ pub(crate) const INFO: ReaderInfo = ReaderInfo {
 ///
 /// # Errors
 /// [`FormatError`] if the description is no JSON object with the keywords needed, or the columns are no such profile.
-pub fn read_dabam(
-    name: &str,
-    data: &[u8],
-    description: &[u8],
-    limits: &Limits,
-) -> Result<Vec<Profile>, FormatError> {
+pub fn read_dabam(name: &str, data: &[u8], description: &[u8], limits: &Limits) -> Result<Vec<Profile>, FormatError> {
     let found = (data.len() as u64).saturating_add(description.len() as u64);
     if found > limits.max_file_bytes {
         return Err(FormatError::FileTooLarge { bytes: found, limit: limits.max_file_bytes });
@@ -67,7 +62,8 @@ pub fn read_dabam(
             ProfileKind::HeightNm => NM_PER_M,
         };
         let (x, y) = (pair.x_factor * MM_PER_M, pair.y_factor * unit);
-        let mut points: Vec<(f64, f64)> = table.column(pair.x).map(|v| v * x).zip(table.column(pair.y).map(|v| v * y)).collect();
+        let mut points: Vec<(f64, f64)> =
+            table.column(pair.x).map(|v| v * x).zip(table.column(pair.y).map(|v| v * y)).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         points.dedup_by(|later, first| later.0 == first.0);
         let (x, values): (Vec<f64>, Vec<f64>) = points.into_iter().unzip();
@@ -177,7 +173,8 @@ impl Description {
     }
 
     fn instrument(&self) -> Instrument {
-        let comment = [self.text("FACILITY"), self.text("INSTRUMENT")].into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let comment =
+            [self.text("FACILITY"), self.text("INSTRUMENT")].into_iter().flatten().collect::<Vec<_>>().join(", ");
         Instrument {
             format: Format::Dabam.to_string(),
             comment: (!comment.is_empty()).then_some(comment),

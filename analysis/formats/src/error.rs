@@ -249,7 +249,9 @@ pub enum FormatError {
         cure: &'static str,
     },
     /// The file is a whole series.
-    #[error("the HDF5 file holds {count} measurements where one is wanted; read it as a series or save them one by one")]
+    #[error(
+        "the HDF5 file holds {count} measurements where one is wanted; read it as a series or save them one by one"
+    )]
     Several {
         /// How many there are.
         count: usize,

@@ -2,7 +2,7 @@
 
 use crate::sniff::{HDF5_SIGNATURE, METROPRO_SIGNATURES};
 use crate::{dabam, matlab, nexus, plain, sdf, sur, x3p};
-use crate::{datx, metropro, opd};
+use crate::{datx, has, metropro, opd, slp, slp2, zygo_text};
 
 /// File formats that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -86,6 +86,11 @@ const RECOGNISED: &[(Format, Recognises)] = &[
     (Format::X3p, x3p::recognises),
     (Format::Sdf, sdf::recognises),
     (Format::Matlab, matlab::recognises),
+    (Format::ZygoXyz, zygo_text::recognises_xyz),
+    (Format::ZygoAscii, zygo_text::recognises_ascii),
+    (Format::Has, has::recognises),
+    (Format::Slp2, slp2::recognises),
+    (Format::Slp, slp::recognises),
     (Format::Csv, |bytes| plain::kind(bytes) == Some(Format::Csv)),
     (Format::XyzPoints, |bytes| plain::kind(bytes) == Some(Format::XyzPoints)),
     (Format::Matrix, |bytes| plain::kind(bytes) == Some(Format::Matrix)),
@@ -96,6 +101,11 @@ const READERS: &[ReaderInfo] = &[
     metropro::INFO, //
     datx::INFO,
     opd::INFO,
+    zygo_text::XYZ_INFO,
+    zygo_text::ASCII_INFO,
+    slp::INFO,
+    slp2::INFO,
+    has::INFO,
     sur::INFO,
     x3p::INFO,
     sdf::INFO,
@@ -162,6 +172,8 @@ impl Format {
             Self::MetroPro => &METROPRO_SIGNATURES[0],
             Self::Datx => &HDF5_SIGNATURE,
             Self::Opd => opd::HEAD,
+            Self::ZygoXyz => zygo_text::XYZ_HEAD,
+            Self::ZygoAscii => zygo_text::ASCII_HEAD,
             Self::Sur => sur::SIGNATURE,
             Self::X3p => x3p::SIGNATURE,
             _ => b"text",

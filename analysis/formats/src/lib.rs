@@ -13,9 +13,11 @@
 mod content;
 mod dabam;
 mod datx;
+mod diamond;
 mod error;
 mod export_error;
 mod format;
+mod has;
 mod intensity;
 mod limits;
 mod matlab;
@@ -27,13 +29,18 @@ mod plain;
 mod position;
 mod raster;
 mod sdf;
+mod slp;
+mod slp2;
 mod sniff;
 mod sur;
 mod tables;
 mod text;
-mod x3p;
+mod zygo_text;
 
 pub use content::Content;
+pub use diamond::{DiamondStep, diamond_table_of, read_diamond_steps};
+mod x3p;
+
 pub use dabam::{DabamFiles, read_dabam, write_dabam};
 pub use error::FormatError;
 pub use export_error::ExportError;
@@ -48,6 +55,7 @@ pub use metropro::{
 pub use nexus::{NexusRecord, make_scalar_strings, write_nexus_map, write_nexus_profile};
 pub use plain::{write_csv_map, write_csv_profile, write_xyz};
 pub use position::from_comment as position_in_comment;
+pub use slp::{SlpHeader, SlpWriteError, write_slp};
 pub use sniff::{SNIFF_BYTES, Sniff, sniff};
 pub use tables::TableError;
 pub use x3p::{X3pRecord, write_x3p};

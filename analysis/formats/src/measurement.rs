@@ -2,7 +2,7 @@
 
 use stitchbox_surface::{Profile, SlopeSubAperture, SubAperture};
 
-use crate::{Format, FormatError, Limits, datx, metropro, opd};
+use crate::{Format, FormatError, Limits, datx, has, metropro, opd, slp, slp2, zygo_text};
 use crate::{matlab, nexus, plain, sdf, sur, x3p};
 
 /// What a file holds.
@@ -41,6 +41,11 @@ pub fn read_measurement(name: &str, bytes: &[u8], limits: &Limits) -> Result<Mea
         Some(Format::MetroPro) => Ok(Measurement::Map(metropro::read(name, bytes, limits)?)),
         Some(Format::Datx) => read_hdf5(name, bytes, limits),
         Some(Format::Opd) => Ok(Measurement::Map(opd::read(name, bytes, limits)?)),
+        Some(Format::ZygoXyz) => Ok(Measurement::Map(zygo_text::read_xyz(name, bytes, limits)?)),
+        Some(Format::ZygoAscii) => Ok(Measurement::Map(zygo_text::read_ascii(name, bytes, limits)?)),
+        Some(Format::Slp) => Ok(Measurement::Profile(slp::read(name, bytes, limits)?)),
+        Some(Format::Slp2) => Ok(Measurement::Profile(slp2::read(name, bytes, limits)?)),
+        Some(Format::Has) => Ok(Measurement::Slopes(has::read(name, bytes, limits)?)),
         Some(Format::Sur) => sur::read(name, bytes, limits),
         Some(Format::X3p) => x3p::read(name, bytes, limits),
         Some(Format::Sdf) => sdf::read(name, bytes, limits),

@@ -64,11 +64,7 @@ pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Measurem
     raster::admit(rows, columns, size, data.len() as u64, limits)?;
 
     let heights = header.heights_nm(data);
-    let instrument = Instrument {
-        format: FORMAT.to_owned(),
-        part: text(head, 20..50),
-        ..Instrument::default()
-    };
+    let instrument = Instrument { format: FORMAT.to_owned(), part: text(head, 20..50), ..Instrument::default() };
     if header.kind == PROFILE {
         let step = header.step_x_mm.ok_or_else(|| FormatError::unsupported(FORMAT, "no step along x", CALIBRATE))?;
         let (x, values): (Vec<f64>, Vec<f64>) = heights

@@ -54,7 +54,8 @@ fn read_scan(source: &Source<'_>, scan: &tree::Named, maps: &mut Vec<Measurement
             _ => None,
         };
         let name = format!("{} [{}/{}]", source.name, scan.name, wavefront.name);
-        let mut sub = sub_aperture(name, map, position.filter(|(x, y)| x.is_finite() && y.is_finite()), "HDF5 (SOLEIL MINT)");
+        let mut sub =
+            sub_aperture(name, map, position.filter(|(x, y)| x.is_finite() && y.is_finite()), "HDF5 (SOLEIL MINT)");
         sub.instrument.comment = Some(format!("height = phase x {NM_PER_PHASE} nm"));
         maps.push(Measurement::Map(sub));
     }

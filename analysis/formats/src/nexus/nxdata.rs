@@ -40,9 +40,8 @@ fn find(source: &Source<'_>) -> Option<Group> {
         group = next;
     }
     let first = |parent: &Group, class| tree::of_class(parent, class).into_iter().next().map(|named| named.group);
-    first(&root, "NXdata").or_else(|| {
-        tree::of_class(&root, "NXentry").iter().find_map(|entry| first(&entry.group, "NXdata"))
-    })
+    first(&root, "NXdata")
+        .or_else(|| tree::of_class(&root, "NXentry").iter().find_map(|entry| first(&entry.group, "NXdata")))
 }
 
 fn map(
@@ -87,7 +86,8 @@ fn profile(
     let profile = Profile::new(&x, &values, kind).map_err(TableError::from)?;
     // A profile holds one uncertainty for all points.
     let uncertainties = tree::dataset(group, "uncertainty").and_then(|u| numbers::list(source, &u)).unwrap_or_default();
-    let sigma = uncertainties.first().copied().filter(|first| uncertainties.iter().all(|u| u == first) && *first >= 0.0);
+    let sigma =
+        uncertainties.first().copied().filter(|first| uncertainties.iter().all(|u| u == first) && *first >= 0.0);
     let instrument = Instrument { format: "HDF5 (NXdata)".to_owned(), ..Instrument::default() };
     Ok(Profile { name: source.name.to_owned(), sigma: sigma.map(|s| s * factor), instrument, ..profile })
 }
@@ -101,12 +101,15 @@ struct Axis {
 
 /// The coordinates along a dimension; `None` where the axis is a `.` (there are none), missing or of another length.
 fn coordinates(source: &Source<'_>, group: &Group, name: &str, count: u64) -> Result<Option<Axis>, FormatError> {
-    let Some(dataset) = tree::dataset(group, name).filter(|dataset| dataset.shape() == [count]) else { return Ok(None) };
+    let Some(dataset) = tree::dataset(group, name).filter(|dataset| dataset.shape() == [count]) else {
+        return Ok(None);
+    };
     let attributes = Attributes::of_dataset(&dataset)?;
     let Some(mm) = length_mm(&attributes.text("units").unwrap_or_default()) else { return Ok(None) };
     let coordinates = numbers::all(source, &dataset)?;
     let (first, step) = numbers::axis(&coordinates, name)?;
     // Our own files tell the step itself, which the differences of coordinates know only to rounding.
-    let told = attributes.number("step").filter(|told| step.is_none_or(|step| (told - step).abs() <= 1e-6 * step.abs()));
+    let told =
+        attributes.number("step").filter(|told| step.is_none_or(|step| (told - step).abs() <= 1e-6 * step.abs()));
     Ok(Some(Axis { first_mm: first * mm, step_mm: told.or(step).map(|step| step * mm) }))
 }

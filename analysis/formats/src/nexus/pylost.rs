@@ -58,7 +58,8 @@ impl Item {
             if attributes.text("class").as_deref() != Some("MetrologyData") {
                 return Ok(None);
             }
-            let json = |name| attributes.long_text(name, MOST_JSON).and_then(|text| serde_json::from_str::<Value>(&text).ok());
+            let json =
+                |name| attributes.long_text(name, MOST_JSON).and_then(|text| serde_json::from_str::<Value>(&text).ok());
             let sizes = attributes.numbers("pix_size").unwrap_or_default();
             let units = json("pix_size_unit");
             let unit_of = |at: usize| units.as_ref()?.get(at)?.as_str().and_then(length_mm);
@@ -163,7 +164,8 @@ impl Item {
     /// One dimension: the positions are a motor's, or the pixel size makes them.
     fn profile(&self, source: &Source<'_>, path: &str, kind: ProfileKind, factor: f64) -> Result<Profile, FormatError> {
         let values: Vec<f64> = numbers::all(source, &self.dataset)?.into_iter().map(|value| value * factor).collect();
-        let of_motor = self.motors.iter().find(|motor| motor.name == "motor_X" && motor.values_mm.len() == values.len());
+        let of_motor =
+            self.motors.iter().find(|motor| motor.name == "motor_X" && motor.values_mm.len() == values.len());
         let x = match (of_motor, self.pixel_mm.last()) {
             (Some(motor), _) => motor.values_mm.clone(),
             (None, Some(Some(mm))) => (0..values.len()).map(|k| k as f64 * mm).collect(),

@@ -36,13 +36,14 @@ pub fn write_nexus_map(
     record: &NexusRecord,
 ) -> Result<Vec<u8>, ExportError> {
     let (rows, columns) = map.shape();
-    let heights: Vec<f64> =
-        map.heights_nm().iter().zip(map.valid()).map(|(height, valid)| if *valid { *height } else { f64::NAN }).collect();
-    let mut signal = DatasetBuilder::typed_data::<f64>(
-        format!("{GROUP}/height"),
-        vec![rows as u64, columns as u64],
-        &heights,
-    )?;
+    let heights: Vec<f64> = map
+        .heights_nm()
+        .iter()
+        .zip(map.valid())
+        .map(|(height, valid)| if *valid { *height } else { f64::NAN })
+        .collect();
+    let mut signal =
+        DatasetBuilder::typed_data::<f64>(format!("{GROUP}/height"), vec![rows as u64, columns as u64], &heights)?;
     if rows * columns > 256 {
         let chunk_columns = columns.min(4096);
         let chunk_rows = (CHUNK_VALUES / chunk_columns).clamp(1, rows);
@@ -80,9 +81,11 @@ pub fn write_nexus_profile(profile: &Profile, record: &NexusRecord) -> Result<Ve
         Ok(dataset.attribute(string("units", unit)?).attribute(string("long_name", &format!("{name} ({unit})"))?))
     };
     let mut dataset = column(signal, &profile.values, unit)?;
-    let mut file = begin(record, signal)?
-        .group_attribute(GROUP, strings("axes", &["x"])?)
-        .dataset(column("x", &profile.x_mm, "mm")?);
+    let mut file = begin(record, signal)?.group_attribute(GROUP, strings("axes", &["x"])?).dataset(column(
+        "x",
+        &profile.x_mm,
+        "mm",
+    )?);
     if let Some(sigma) = profile.sigma {
         file = file
             .dataset(column("uncertainty", &vec![sigma; profile.values.len()], unit)?)

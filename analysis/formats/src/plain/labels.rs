@@ -139,8 +139,11 @@ fn pairs(line: &str) -> Vec<(&str, &str)> {
     if line.len() > 400 {
         return Vec::new();
     }
-    let short: Vec<(&str, &str)> =
-        line.split_whitespace().filter_map(|word| word.split_once('=')).filter(|(k, v)| !k.is_empty() && !v.is_empty()).collect();
+    let short: Vec<(&str, &str)> = line
+        .split_whitespace()
+        .filter_map(|word| word.split_once('='))
+        .filter(|(k, v)| !k.is_empty() && !v.is_empty())
+        .collect();
     if short.len() > 1 && short.len() == line.split_whitespace().count() {
         return short;
     }
@@ -185,8 +188,14 @@ mod tests {
 
     #[test]
     fn spip_gives_its_lengths_in_nanometres() {
-        let labels =
-            Labels::of(&["File Format = ASCII", "x-pixels = 5", "y-pixels = 2", "x-length = 5000", "y-length = 4000", "Bit2nm = 0.5"]);
+        let labels = Labels::of(&[
+            "File Format = ASCII",
+            "x-pixels = 5",
+            "y-pixels = 2",
+            "x-length = 5000",
+            "y-length = 4000",
+            "Bit2nm = 0.5",
+        ]);
         let pixel = labels.pixel(2, 5).unwrap();
         close(pixel.x_mm, 1e-3);
         close(pixel.y_mm, 2e-3);

@@ -100,10 +100,13 @@ fn points(name: &str, table: &Table<'_>, limits: &Limits) -> Result<SubAperture,
     };
     let (x, y) = (factor(0, "x column", length_mm)?, factor(1, "y column", length_mm)?);
     let z = factor(2, "height column", length_nm)?;
-    let map = grid::map(table.values.chunks_exact(3).filter_map(|row| {
-        let &[px, py, pz] = row else { return None };
-        Some([px * x, py * y, pz * z])
-    }), limits)?;
+    let map = grid::map(
+        table.values.chunks_exact(3).filter_map(|row| {
+            let &[px, py, pz] = row else { return None };
+            Some([px * x, py * y, pz * z])
+        }),
+        limits,
+    )?;
     let format = if told { "xyz points" } else { "xyz points (no units given: mm and nm assumed)" };
     Ok(sub_aperture(name, map, format))
 }
@@ -112,7 +115,8 @@ fn points(name: &str, table: &Table<'_>, limits: &Limits) -> Result<SubAperture,
 fn matrix(name: &str, table: &Table<'_>, labels: &Labels, limits: &Limits) -> Result<SubAperture, FormatError> {
     let (rows, columns) = (table.rows(), table.columns);
     raster::admit(rows as u64, columns as u64, 1, u64::MAX, limits)?;
-    let (announced_rows, announced_columns) = (labels.rows.unwrap_or(rows as u64), labels.columns.unwrap_or(columns as u64));
+    let (announced_rows, announced_columns) =
+        (labels.rows.unwrap_or(rows as u64), labels.columns.unwrap_or(columns as u64));
     if (announced_rows, announced_columns) != (rows as u64, columns as u64) {
         return Err(TableError::Shape { announced_columns, announced_rows, columns, rows }.into());
     }

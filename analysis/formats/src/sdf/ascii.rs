@@ -26,7 +26,11 @@ pub(super) fn read(variant: Variant, bytes: &[u8], limits: &Limits) -> Result<(H
     for token in numbers.split([' ', '\t', '\r', '\n', ',']).filter(|token| !token.is_empty()).take(pixels) {
         heights.push(number(variant, header.data_type, token).ok_or_else(|| {
             let shown: String = token.chars().take(24).collect();
-            FormatError::malformed(FORMAT, format!("height {}", heights.len() + 1), format!("is \"{shown}\", no number"))
+            FormatError::malformed(
+                FORMAT,
+                format!("height {}", heights.len() + 1),
+                format!("is \"{shown}\", no number"),
+            )
         })?);
     }
     if heights.len() < pixels {
@@ -60,13 +64,15 @@ fn header(head: &str) -> Result<Header, FormatError> {
         let mut fields = fields.filter(|(key, _)| key.trim().eq_ignore_ascii_case(name));
         fields.next().map(|(_, value)| value.trim())
     };
-    let missing = |name: &str| FormatError::malformed(FORMAT, format!("the header field {name}"), "is missing or no number");
+    let missing =
+        |name: &str| FormatError::malformed(FORMAT, format!("the header field {name}"), "is missing or no number");
     let count = |name: &str| field(name).and_then(|value| value.parse::<u64>().ok()).ok_or_else(|| missing(name));
     let number = |name: &str| {
         field(name).and_then(|value| value.parse::<f64>().ok()).filter(|v| v.is_finite()).ok_or_else(|| missing(name))
     };
     let code = |name: &str| field(name).map_or(Ok(0), |value| value.parse::<i64>().map_err(|_| missing(name)));
-    let data_type = DataType::of(field("DataType").map_or(Ok(7), |value| value.parse().map_err(|_| missing("DataType")))?)?;
+    let data_type =
+        DataType::of(field("DataType").map_or(Ok(7), |value| value.parse().map_err(|_| missing("DataType")))?)?;
     Header {
         manufacturer: field("ManufacID").unwrap_or_default().chars().take(80).collect(),
         columns: count("NumPoints")?,

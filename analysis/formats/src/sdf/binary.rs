@@ -78,7 +78,8 @@ impl Fields<'_> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
         let field = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<N>());
         let found = self.bytes.len() as u64;
-        let truncated = FormatError::Truncated { what: "the header of an SDF file", needed: (self.at + N) as u64, found };
+        let truncated =
+            FormatError::Truncated { what: "the header of an SDF file", needed: (self.at + N) as u64, found };
         self.at += N;
         field.copied().ok_or(truncated)
     }

@@ -106,10 +106,18 @@ impl Header {
     fn check(self, compression: i64, check_type: i64) -> Result<Self, FormatError> {
         const CURE: &str = "save the file again without compression and check sums";
         if compression != 0 {
-            return Err(FormatError::unsupported(FORMAT, format!("compressed heights (Compression = {compression})"), CURE));
+            return Err(FormatError::unsupported(
+                FORMAT,
+                format!("compressed heights (Compression = {compression})"),
+                CURE,
+            ));
         }
         if check_type != 0 {
-            return Err(FormatError::unsupported(FORMAT, format!("sums among the heights (CheckType = {check_type})"), CURE));
+            return Err(FormatError::unsupported(
+                FORMAT,
+                format!("sums among the heights (CheckType = {check_type})"),
+                CURE,
+            ));
         }
         FormatError::check_factor("Zscale", self.z_scale_m)?;
         Ok(self)

@@ -81,7 +81,9 @@ impl Dialect {
 
 /// Words for a point that was not measured.
 fn is_missing(field: &str) -> bool {
-    ["", "nan", "bad", "-", "--", "n/a", "null", "none", "---", "***"].iter().any(|word| field.eq_ignore_ascii_case(word))
+    ["", "nan", "bad", "-", "--", "n/a", "null", "none", "---", "***"]
+        .iter()
+        .any(|word| field.eq_ignore_ascii_case(word))
 }
 
 /// Whether a line can be a row of numbers in some dialect: every piece between any separators is a number or missing,

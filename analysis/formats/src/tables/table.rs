@@ -51,7 +51,8 @@ impl<'a> Table<'a> {
             // A separator at the end of a line announces nothing, except where it makes a missing last number.
             let before = values.len();
             for field in dialect.fields(line.trim()) {
-                let not_a_number = || TableError::NotANumber { line: index + 1, found: field.chars().take(SHOWN).collect() };
+                let not_a_number =
+                    || TableError::NotANumber { line: index + 1, found: field.chars().take(SHOWN).collect() };
                 if values.len() >= limits.max_pixels {
                     let (columns, rows) = ((values.len() - before).max(columns) as u64, index as u64 + 1);
                     return Err(FormatError::MapTooLarge { columns, rows, limit: limits.max_pixels });

@@ -34,7 +34,9 @@ pub(crate) fn split_quantity(text: &str) -> Option<(f64, &str)> {
         c.is_ascii_digit()
             || matches!(c, '.' | ',' | '+' | '-')
             || matches!(c, 'e' | 'E')
-                && text.get(at + 1..).is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+'))
+                && text
+                    .get(at + 1..)
+                    .is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+'))
     };
     let end = text.char_indices().find(|at| !part_of_number(*at)).map_or(text.len(), |(at, _)| at);
     let (number, unit) = text.split_at_checked(end)?;

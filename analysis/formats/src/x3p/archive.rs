@@ -7,8 +7,7 @@ use super::FORMAT;
 use crate::FormatError;
 
 /// The beginning of an archive whose first file is `main.xml`.
-pub(crate) const SIGNATURE: &[u8] =
-    b"PK\x03\x04\x14\0\0\0\x08\0\0\0\x21\0\0\0\0\0\0\0\0\0\0\0\0\0\x08\0\0\0main.xml";
+pub(crate) const SIGNATURE: &[u8] = b"PK\x03\x04\x14\0\0\0\x08\0\0\0\x21\0\0\0\0\0\0\0\0\0\0\0\0\0\x08\0\0\0main.xml";
 const LOCAL: &[u8] = b"PK\x03\x04";
 const CENTRAL: &[u8] = b"PK\x01\x02";
 const END: &[u8] = b"PK\x05\x06";
@@ -152,7 +151,8 @@ pub(super) fn pack(files: &[(&str, &[u8])]) -> Option<Vec<u8>> {
         for field in [VERSION, 0, DEFLATED, 0, DATE] {
             common.extend_from_slice(&field.to_le_bytes());
         }
-        for field in [crc32fast::hash(content), u32::try_from(deflated.len()).ok()?, u32::try_from(content.len()).ok()?] {
+        for field in [crc32fast::hash(content), u32::try_from(deflated.len()).ok()?, u32::try_from(content.len()).ok()?]
+        {
             common.extend_from_slice(&field.to_le_bytes());
         }
         common.extend_from_slice(&u16::try_from(name.len()).ok()?.to_le_bytes());

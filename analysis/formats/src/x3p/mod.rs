@@ -65,7 +65,8 @@ pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Measurem
     }
     let (rows, columns) = shape(&document)?;
     let heights = points::read(&archive, &document, rows, columns, limits)?;
-    let comment = ["Manufacturer", "Model"].iter().filter_map(|key| document.text(&format!("Record2/Instrument/{key}")));
+    let comment =
+        ["Manufacturer", "Model"].iter().filter_map(|key| document.text(&format!("Record2/Instrument/{key}")));
     let comment = comment.collect::<Vec<_>>().join(" ");
     let instrument = Instrument {
         format: FORMAT.to_owned(),

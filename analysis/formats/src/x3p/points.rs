@@ -29,7 +29,13 @@ pub(super) fn read(
         "I" => 2,
         "L" | "F" => 4,
         "D" => 8,
-        other => return Err(FormatError::malformed(FORMAT, "the data type of CZ", format!("is \"{other}\" instead of I, L, F or D"))),
+        other => {
+            return Err(FormatError::malformed(
+                FORMAT,
+                "the data type of CZ",
+                format!("is \"{other}\" instead of I, L, F or D"),
+            ));
+        }
     };
     let pixels = raster::admit(rows, columns, 0, 0, limits)?;
     let data = linked(archive, document, "PointDataLink", "MD5ChecksumPointData", pixels as u64 * size)?;

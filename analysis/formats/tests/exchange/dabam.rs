@@ -13,7 +13,8 @@ const DATA: &str = "title\n1 2 3 (numbers that are no data)\n0\t1.5\t7\t10\n1\t2
 
 #[test]
 fn factors_and_header_lines_are_applied() {
-    let json = r#"{"FILE_FORMAT": 1, "FILE_HEADER_LINES": 2, "X1_FACTOR": 1.0, "Y1_FACTOR": "1e-3", "FACILITY": "ESRF"}"#;
+    let json =
+        r#"{"FILE_FORMAT": 1, "FILE_HEADER_LINES": 2, "X1_FACTOR": 1.0, "Y1_FACTOR": "1e-3", "FACILITY": "ESRF"}"#;
     let profiles = read(DATA, json).unwrap();
     assert_eq!(profiles.len(), 1);
     assert_eq!(profiles[0].kind, ProfileKind::SlopeUrad);

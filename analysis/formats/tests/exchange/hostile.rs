@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use stitchbox_formats::{
-    Limits, Measurement, SNIFF_BYTES, X3pRecord, read_dabam, read_measurements, sniff, write_csv_map, write_csv_profile,
-    write_dabam, write_x3p, write_xyz,
+    Limits, Measurement, SNIFF_BYTES, X3pRecord, read_dabam, read_measurements, sniff, write_csv_map,
+    write_csv_profile, write_dabam, write_x3p, write_xyz,
 };
 use stitchbox_surface::ProfileKind;
 
@@ -99,7 +99,8 @@ fn genuine() -> Vec<Vec<u8>> {
         sdf::binary(b"bISO-2.0", 5, (3, 2), &numbers),
         X3p::default().bytes(),
         X3p { mask: Some(vec![0xFD]), ..X3p::default() }.bytes(),
-        X3p { listed: Some("<Datum>;;1e-9</Datum><Datum/>"), size: (2, 1, 1), feature: "PRF", ..X3p::default() }.bytes(),
+        X3p { listed: Some("<Datum>;;1e-9</Datum><Datum/>"), size: (2, 1, 1), feature: "PRF", ..X3p::default() }
+            .bytes(),
         write_x3p(&small_map(), &X3pRecord::default()).unwrap(),
         write_csv_map(&small_map()),
         write_csv_profile(&profile),

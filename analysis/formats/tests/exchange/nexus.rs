@@ -18,9 +18,15 @@ fn close(found: f64, expected: f64) {
 
 #[test]
 fn a_written_map_comes_back_bit_by_bit_and_always_the_same() {
-    let large = ndarray::Array2::from_shape_fn((70, 300), |(r, c)| if r == c { f64::NAN } else { 0.1 + r as f64 / (1.0 + c as f64) });
+    let large =
+        ndarray::Array2::from_shape_fn(
+            (70, 300),
+            |(r, c)| if r == c { f64::NAN } else { 0.1 + r as f64 / (1.0 + c as f64) },
+        );
     let large = HeightMap::from_heights_nm(large, small_map().pixel());
-    for (map, origin) in [(small_map(), Some((-3.3, 0.7))), (small_map().with_pixel(None), None), (large, Some((0.1, 0.2)))] {
+    for (map, origin) in
+        [(small_map(), Some((-3.3, 0.7))), (small_map().with_pixel(None), None), (large, Some((0.1, 0.2)))]
+    {
         let bytes = write_nexus_map(&map, origin, &record()).unwrap();
         assert_eq!(bytes, write_nexus_map(&map, origin, &record()).unwrap());
         let read = read_map(&bytes);
@@ -57,7 +63,8 @@ fn a_pylost_file_is_a_series_with_its_motors_and_window() {
     let bytes = nexus_files::pylost();
     assert!(matches!(error(&bytes), FormatError::Several { count: 5 }));
     let all = read_measurements("p.h5", &bytes, &Limits::default()).unwrap();
-    let maps: Vec<&SubAperture> = all.iter().filter_map(|m| if let Measurement::Map(s) = m { Some(s) } else { None }).collect();
+    let maps: Vec<&SubAperture> =
+        all.iter().filter_map(|m| if let Measurement::Map(s) = m { Some(s) } else { None }).collect();
     assert_eq!(maps.len(), 3);
     assert_eq!(maps[1].name, "p.h5 [scan_data/Scan_0/height 2]");
     assert_eq!(maps[1].position_mm, Some((1.5, -1.0)));
@@ -74,7 +81,10 @@ fn a_pylost_file_is_a_series_with_its_motors_and_window() {
     close(slopes.pixel.unwrap().x_mm, 0.05);
 
     let profile = all.iter().find_map(|m| if let Measurement::Profile(p) = m { Some(p) } else { None }).unwrap();
-    assert_eq!((profile.kind, &profile.x_mm, &profile.values), (ProfileKind::SlopeUrad, &vec![0.0, 0.5, 1.0], &vec![1.0, 2.0, 4.0]));
+    assert_eq!(
+        (profile.kind, &profile.x_mm, &profile.values),
+        (ProfileKind::SlopeUrad, &vec![0.0, 0.5, 1.0], &vec![1.0, 2.0, 4.0])
+    );
 }
 
 #[test]

@@ -58,14 +58,10 @@ pub fn pylost() -> Vec<u8> {
             .attribute(AttributeBuilder::vector("pix_size", pixel).unwrap())
             .attribute(long_text("pix_size_unit", units))
     };
-    let height = metrology(
-        data("scan_data/Scan_0/height", &[3, 2, 4], &heights),
-        "um",
-        &[1.0, 0.1, 0.2],
-        r#"["", "mm", "mm"]"#,
-    )
-    .attribute(long_text("motors", motors))
-    .attribute(long_text("index_list", "[[0, 1, 2], [25, 26], [35, 36, 37, 38]]"));
+    let height =
+        metrology(data("scan_data/Scan_0/height", &[3, 2, 4], &heights), "um", &[1.0, 0.1, 0.2], r#"["", "mm", "mm"]"#)
+            .attribute(long_text("motors", motors))
+            .attribute(long_text("index_list", "[[0, 1, 2], [25, 26], [35, 36, 37, 38]]"));
     let slopes = |name: &str, values: &[f64]| {
         metrology(data(&format!("scan_data/Scan_1/{name}"), &[2, 3], values), "mrad", &[50.0, 50.0], r#"["um", "um"]"#)
     };

@@ -123,7 +123,8 @@ fn line(profile: &Profile) -> (f64, f64, f64) {
     let x0 = profile.x_mm.iter().sum::<f64>() / n;
     let sxx: f64 = profile.x_mm.iter().map(|x| (x - x0) * (x - x0)).sum();
     let slope = profile.x_mm.iter().zip(&profile.values).map(|(x, v)| (x - x0) * v).sum::<f64>() / sxx;
-    let rest = profile.x_mm.iter().zip(&profile.values).map(|(x, v)| (v - mean - slope * (x - x0)).powi(2)).sum::<f64>();
+    let rest =
+        profile.x_mm.iter().zip(&profile.values).map(|(x, v)| (v - mean - slope * (x - x0)).powi(2)).sum::<f64>();
     (mean, slope, (rest / n).sqrt())
 }
 

@@ -145,7 +145,8 @@ fn every_type_is_read_with_scale_offset_and_mask() {
 
 #[test]
 fn listed_heights_and_profiles_are_read() {
-    let listed = Some("<Datum>;;1e-9</Datum><Datum>2e-9</Datum><Datum/><Datum>4e-9</Datum><Datum></Datum><Datum>6e-9</Datum>");
+    let listed =
+        Some("<Datum>;;1e-9</Datum><Datum>2e-9</Datum><Datum/><Datum>4e-9</Datum><Datum></Datum><Datum>6e-9</Datum>");
     let sub = read_map(&X3p { listed, ..X3p::default() }.bytes());
     assert_eq!(sub.map.valid_count(), 4);
     assert!(!sub.map.valid()[[0, 2]] && !sub.map.valid()[[1, 1]]);
@@ -157,7 +158,10 @@ fn listed_heights_and_profiles_are_read() {
 #[test]
 fn sums_that_do_not_fit_are_refused() {
     let wrong = Some("00000000000000000000000000000000");
-    assert_says(&X3p { data_sum: wrong, ..X3p::default() }.bytes(), &["bindata/data.bin", "MD5 sum", "changed or damaged"]);
+    assert_says(
+        &X3p { data_sum: wrong, ..X3p::default() }.bytes(),
+        &["bindata/data.bin", "MD5 sum", "changed or damaged"],
+    );
     assert_says(&X3p { main_sum: wrong, ..X3p::default() }.bytes(), &["main.xml", "MD5 sum"]);
     // Something that is no sum cannot be compared.
     read_map(&X3p { data_sum: Some("none"), ..X3p::default() }.bytes());
