@@ -1,7 +1,7 @@
 //! The formats that can be read: which there are, what each gives, and how its content is recognised.
 
 use crate::sniff::{HDF5_SIGNATURE, METROPRO_SIGNATURES};
-use crate::{dabam, nexus, plain, sdf, sur, x3p};
+use crate::{dabam, matlab, nexus, plain, sdf, sur, x3p};
 use crate::{datx, has, metropro, opd, slp, slp2, zygo_text};
 
 /// File formats that can be read.
@@ -39,6 +39,8 @@ pub enum Format {
     XyzPoints,
     /// Columns separated by comma or semicolon.
     Csv,
+    /// MATLAB `.mat` of version 5.
+    Matlab,
 }
 
 /// What a file of a format holds.
@@ -83,6 +85,7 @@ const RECOGNISED: &[(Format, Recognises)] = &[
     (Format::Sur, sur::recognises),
     (Format::X3p, x3p::recognises),
     (Format::Sdf, sdf::recognises),
+    (Format::Matlab, matlab::recognises),
     (Format::ZygoXyz, zygo_text::recognises_xyz),
     (Format::ZygoAscii, zygo_text::recognises_ascii),
     (Format::Has, has::recognises),
@@ -108,6 +111,7 @@ const READERS: &[ReaderInfo] = &[
     sdf::INFO,
     nexus::INFO,
     dabam::INFO,
+    matlab::INFO,
     plain::CSV,
     plain::MATRIX,
     plain::XYZ,
@@ -158,6 +162,7 @@ impl Format {
             Self::Matrix => "matrix",
             Self::XyzPoints => "xyz",
             Self::Csv => "csv",
+            Self::Matlab => "matlab",
         }
     }
 

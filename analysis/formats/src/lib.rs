@@ -20,6 +20,7 @@ mod format;
 mod has;
 mod intensity;
 mod limits;
+mod matlab;
 mod measurement;
 mod metropro;
 mod nexus;
@@ -45,6 +46,7 @@ pub use error::FormatError;
 pub use export_error::ExportError;
 pub use format::{Format, Gives, ReaderInfo, readers};
 pub use limits::Limits;
+pub use matlab::{MatlabArray, read_matlab};
 pub use measurement::{Measurement, read_measurement, read_measurements, read_sub_aperture};
 pub use metropro::{
     IntensityBlock, MetroPro, MetroProHeader, PhaseWindow, Stage, WriteError, read_metropro, write_metropro,

@@ -7,7 +7,7 @@ use stitchbox_formats::{
 };
 use stitchbox_surface::ProfileKind;
 
-use crate::{nexus_files, real, sdf, small_map, small_profile, sur::Sur, x3p::X3p};
+use crate::{matlab, nexus_files, real, sdf, small_map, small_profile, sur::Sur, x3p::X3p};
 
 /// Reads the bytes, whatever comes out; what does come out must be finite and such as the file can hold.
 fn survive(bytes: &[u8]) {
@@ -105,6 +105,8 @@ fn genuine() -> Vec<Vec<u8>> {
         write_csv_map(&small_map()),
         write_csv_profile(&profile),
         write_xyz(&small_map()).unwrap(),
+        matlab::map(false, false),
+        matlab::map(true, true),
         b"# Width: 12.34 um\n# Height: 5678.9 nm\n# Value units: m\n1 1,5 3 2\n-2 -3 -6 1\n".to_vec(),
         b"h=2 w=4\npixel size=3e-7 m\nheight conversion factor (-> m)=2e-8\n1 2 3 4\n5 6 7 8\n".to_vec(),
     ]

@@ -3,6 +3,7 @@
 
 mod dabam;
 mod hostile;
+mod matlab;
 mod nexus;
 mod nexus_files;
 mod plain;
