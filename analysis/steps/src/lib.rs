@@ -9,6 +9,7 @@ mod fourier;
 mod frame;
 pub mod geometry;
 pub mod integrate;
+pub mod psd;
 mod slope_maps;
 
 pub use differentiate::{Differentiate, Edges};
