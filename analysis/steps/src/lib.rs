@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod circle;
+mod compare;
 mod conic;
 mod conic_fit;
 mod detrend;
@@ -16,12 +17,15 @@ mod polynomial;
 mod profile_statistics;
 mod quadric;
 mod quadric_fit;
+mod register;
 mod remove;
 mod statistics;
 mod surface_term;
+mod taps;
 mod zernike;
 
 pub use arithmetic::{Add, Average, Averaged, Multiply, Subtract};
+pub use compare::{Compare, Compared, Register, Resampled, Shift};
 pub use conic::TwoFoci;
 pub use conic_fit::{Beam, Conic, ConicTerm};
 pub use detrend::{ProfileShape, RemoveFromProfile, RemovedFromProfile};
