@@ -88,3 +88,19 @@ impl SurfaceTerm {
         }
     }
 }
+
+impl SurfaceTerm {
+    /// The shape at normalised coordinates, up to a factor; both axes normalised by one length.
+    pub(crate) fn at(self, x: f64, y: f64) -> f64 {
+        match self {
+            Self::Piston => 1.0,
+            Self::TiltX => x,
+            Self::TiltY => y,
+            Self::CurvatureX => x * x,
+            Self::CurvatureY => y * y,
+            Self::Power => x * x + y * y,
+            Self::Astigmatism => x * x - y * y,
+            Self::Twist => x * y,
+        }
+    }
+}

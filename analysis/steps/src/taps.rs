@@ -1,0 +1,234 @@
+//! One map on the grid of another, separably: each column and row of the new grid is a weighted sum of a few old ones.
+//!
+//! Where the new pixels are as large as the old ones, cubic convolution (Keys 1981) interpolates; where they are larger,
+//! the old pixels they cover are averaged by area, as a larger pixel would have measured them.
+
+use ndarray::Array2;
+use rayon::prelude::*;
+use stitchbox_surface::HeightMap;
+
+use crate::extent::Extent;
+
+/// Weights of neighbouring old pixels for one new one.
+#[derive(Debug, Clone, PartialEq)]
+struct Taps {
+    /// Index of the first; may lie outside.
+    first: isize,
+    weights: Vec<f64>,
+}
+
+/// Where an old grid lies on a new one, along one axis.
+#[derive(Debug, Clone)]
+struct Line {
+    taps: Vec<Taps>,
+    old: usize,
+    area: bool,
+}
+
+/// A fraction of a pixel that counts as none.
+const WHOLE: f64 = 1e-9;
+
+/// Keys' kernel with a = -1/2, at the four pixels around a place a fraction beyond the second.
+fn keys(t: f64) -> [f64; 4] {
+    let (t2, t3) = (t * t, t * t * t);
+    [-0.5 * t3 + t2 - 0.5 * t, 1.5 * t3 - 2.5 * t2 + 1.0, -1.5 * t3 + 2.0 * t2 + 0.5 * t, 0.5 * t3 - 0.5 * t2]
+}
+
+impl Line {
+    /// For `new` pixels of `new_size` around 0, whose value is taken from places moved by `shift`, out of `old` pixels of
+    /// `old_size` around 0.
+    fn new(new: usize, new_size: f64, old: usize, old_size: f64, shift: f64) -> Self {
+        let area = new_size > old_size * (1.0 + 1e-6);
+        let middle = (old as f64 - 1.0) / 2.0;
+        let taps = (0..new)
+            .map(|k| {
+                let place = ((k as f64 - (new as f64 - 1.0) / 2.0) * new_size + shift) / old_size + middle;
+                if area { covered(place, new_size / old_size) } else { around(place) }
+            })
+            .collect();
+        Self { taps, old, area }
+    }
+}
+
+fn around(place: f64) -> Taps {
+    let (whole, fraction) = (place.floor(), place - place.floor());
+    if fraction < WHOLE {
+        return Taps { first: whole as isize, weights: vec![1.0] };
+    }
+    if fraction > 1.0 - WHOLE {
+        return Taps { first: whole as isize + 1, weights: vec![1.0] };
+    }
+    Taps { first: whole as isize - 1, weights: keys(fraction).to_vec() }
+}
+
+fn covered(place: f64, width: f64) -> Taps {
+    let (low, high) = (place - width / 2.0, place + width / 2.0);
+    // Old pixel i reaches from i - 1/2 to i + 1/2.
+    let (first, last) = ((low + 0.5 + WHOLE).floor(), (high + 0.5 - WHOLE).floor());
+    let count = (last - first).max(0.0) as usize + 1;
+    let weights = (0..count)
+        .map(|k| {
+            let pixel = first + k as f64;
+            ((high.min(pixel + 0.5) - low.max(pixel - 0.5)) / width).max(0.0)
+        })
+        .collect();
+    Taps { first: first as isize, weights }
+}
+
+/// How a map is brought onto another grid.
+#[derive(Debug, Clone)]
+pub(crate) struct Resampling {
+    columns: Line,
+    rows: Line,
+}
+
+/// Sums along the new columns, for one old row.
+struct RowSums {
+    value: Vec<f64>,
+    missing: Vec<f64>,
+}
+
+impl Resampling {
+    /// From the grid of `old` to that of `new`, both about their centres: the new pixel at (x, y) takes its value from
+    /// (x, y) + `shift` in the old map.
+    pub fn new(new: Extent, old: Extent, shift: (f64, f64)) -> Self {
+        Self {
+            columns: Line::new(new.columns, new.pixel_x, old.columns, old.pixel_x, shift.0),
+            rows: Line::new(new.rows, new.pixel_y, old.rows, old.pixel_y, shift.1),
+        }
+    }
+
+    /// How much weight may be missing: nothing for an interpolation, a quarter for an average.
+    fn tolerance(&self) -> f64 {
+        if self.columns.area || self.rows.area { 0.25 } else { 1e-9 }
+    }
+
+    /// Heights and mask on the new grid.
+    pub fn heights(&self, map: &HeightMap) -> (Array2<f64>, Array2<bool>) {
+        self.sum(map.heights_nm(), map.valid(), false)
+    }
+
+    /// Uncertainties on the new grid: the mean of those used, because neighbours may err together.
+    pub fn uncertainties(&self, u: &Array2<f64>, valid: &Array2<bool>) -> Array2<f64> {
+        self.sum(u, valid, true).0
+    }
+
+    fn sum(&self, values: &Array2<f64>, valid: &Array2<bool>, absolute: bool) -> (Array2<f64>, Array2<bool>) {
+        let weight_of = |w: f64| if absolute { w.abs() } else { w };
+        let (rows, columns) = (self.rows.taps.len(), self.columns.taps.len());
+        let across: Vec<RowSums> = (0..self.rows.old)
+            .into_par_iter()
+            .map(|row| {
+                let (line, mask) = (values.row(row), valid.row(row));
+                let mut sums = RowSums { value: vec![0.0; columns], missing: vec![0.0; columns] };
+                for (column, taps) in self.columns.taps.iter().enumerate() {
+                    let mut norm = 0.0;
+                    for (k, weight) in taps.weights.iter().enumerate() {
+                        let index = usize::try_from(taps.first + k as isize).ok();
+                        let used = index.filter(|i| mask.get(*i).is_some_and(|v| *v)).and_then(|i| line.get(i));
+                        norm += weight.abs();
+                        match used {
+                            Some(value) => sums.value[column] += weight_of(*weight) * value,
+                            None => sums.missing[column] += weight.abs(),
+                        }
+                    }
+                    if absolute && norm > 0.0 {
+                        sums.value[column] /= norm;
+                        sums.missing[column] /= norm;
+                    }
+                }
+                sums
+            })
+            .collect();
+        let mut result = Array2::zeros((rows, columns));
+        let mut kept = Array2::from_elem((rows, columns), false);
+        let tolerance = self.tolerance();
+        result.outer_iter_mut().into_par_iter().zip(kept.outer_iter_mut()).enumerate().for_each(
+            |(row, (mut line, mut mask))| {
+                let taps = &self.rows.taps[row];
+                let mut missing = vec![0.0; columns];
+                let mut norm = 0.0;
+                for (k, weight) in taps.weights.iter().enumerate() {
+                    norm += weight.abs();
+                    let old = usize::try_from(taps.first + k as isize).ok().and_then(|i| across.get(i));
+                    match old {
+                        Some(sums) => {
+                            for (column, value) in line.iter_mut().enumerate() {
+                                *value += weight_of(*weight) * sums.value[column];
+                                missing[column] += weight.abs() * sums.missing[column];
+                            }
+                        }
+                        None => missing.iter_mut().for_each(|m| *m += weight.abs()),
+                    }
+                }
+                for ((value, kept), mut missing) in line.iter_mut().zip(mask.iter_mut()).zip(missing) {
+                    if absolute && norm > 0.0 {
+                        *value /= norm;
+                        missing /= norm;
+                    }
+                    *kept = missing <= tolerance;
+                    *value = if *kept { *value / (1.0 - missing) } else { 0.0 };
+                }
+            },
+        );
+        (result, kept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn extent(rows: usize, columns: usize, pixel: f64) -> Extent {
+        Extent { rows, columns, pixel_x: pixel, pixel_y: pixel, unit: "mm" }
+    }
+
+    fn sampled(extent: Extent, f: impl Fn(f64, f64) -> f64) -> HeightMap {
+        let heights = Array2::from_shape_fn((extent.rows, extent.columns), |(r, c)| f(extent.x(c), extent.y(r)));
+        HeightMap::from_heights_nm(heights, None)
+    }
+
+    #[test]
+    fn a_quadratic_is_moved_exactly_and_edges_are_lost() {
+        let grid = extent(12, 15, 0.5);
+        let f = |x: f64, y: f64| 3.0 + x - 2.0 * y + 0.4 * x * x - 0.3 * x * y;
+        let (moved, kept) = Resampling::new(grid, grid, (0.3, -0.15)).heights(&sampled(grid, f));
+        let mut count = 0;
+        for ((row, column), value) in moved.indexed_iter().filter(|(at, _)| kept[*at]) {
+            assert!((value - f(grid.x(column) + 0.3, grid.y(row) - 0.15)).abs() < 1e-12);
+            count += 1;
+        }
+        assert_eq!(count, 9 * 12);
+        let map = sampled(grid, f);
+        let (same, all) = Resampling::new(grid, grid, (0.5, 0.0)).heights(&map);
+        assert_eq!(same[[3, 4]], map.heights_nm()[[3, 5]], "whole pixels are copied");
+        assert_eq!(all.iter().filter(|v| **v).count(), 12 * 14);
+    }
+
+    #[test]
+    fn larger_pixels_average_what_they_cover() {
+        let (fine, coarse) = (extent(12, 30, 0.5), extent(4, 6, 1.5));
+        let tilt = sampled(fine, |x, y| 10.0 + x - 3.0 * y);
+        let resampling = Resampling::new(coarse, fine, (0.2, 0.0));
+        let (mean, kept) = resampling.heights(&tilt);
+        assert!(kept.iter().all(|v| *v));
+        assert!((mean[[1, 2]] - (10.0 + coarse.x(2) + 0.2 - 3.0 * coarse.y(1))).abs() < 1e-12);
+        let mut holes = tilt.heights_nm().clone();
+        holes[[4, 12]] = f64::NAN;
+        let holes = HeightMap::from_heights_nm(holes, None);
+        let u = Array2::from_elem((12, 30), 0.7);
+        assert!((resampling.uncertainties(&u, holes.valid())[[1, 2]] - 0.7).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_hole_spreads_over_what_would_use_it() {
+        let grid = extent(9, 9, 1.0);
+        let mut heights = Array2::zeros((9, 9));
+        heights[[4, 4]] = f64::NAN;
+        let map = HeightMap::from_heights_nm(heights, None);
+        let (_, kept) = Resampling::new(grid, grid, (0.5, 0.0)).heights(&map);
+        let lost: Vec<usize> = (0..9).filter(|c| !kept[[4, *c]]).collect();
+        assert_eq!(lost, vec![0, 2, 3, 4, 5, 7, 8]);
+        assert!(kept[[3, 4]]);
+    }
+}
