@@ -24,9 +24,9 @@ pub use list::ListError;
 pub use memory::estimate_bytes;
 pub use positions::PositionsFile;
 pub use recipe::{
-    Completeness, DriftChoice, FileName, OutputFormat, OutputRule, PixelMm, Place, PositionRule, PositionSource,
-    ProfileRule, Quiet, Recipe, RecipeError, ReferenceChoice, RefineChoice, SeriesKind, SeriesRule, Step, StitchRule,
-    Term, WeightChoice, reference_page, schema, step_names,
+    BandRms, CompareWith, Completeness, DriftChoice, FileName, OutputFormat, OutputRule, PixelMm, Place, PositionRule,
+    PositionSource, ProfileRule, Quiet, Recipe, RecipeError, ReferenceChoice, RefineChoice, Restart, SeriesKind,
+    SeriesRule, Step, StitchRule, Term, WeightChoice, reference_page, schema, step_names,
 };
 pub use run::{RunOutput, run};
 pub use size::{SizeError, parse_size};

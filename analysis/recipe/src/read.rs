@@ -5,9 +5,9 @@ use std::io::{ErrorKind, Read as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
-use stitchbox_formats::{Limits, SNIFF_BYTES, read_sub_aperture};
+use stitchbox_formats::{Limits, SNIFF_BYTES, read_sub_aperture, read_uncertainty};
 use stitchbox_report::sha256_hex;
-use stitchbox_surface::SubAperture;
+use stitchbox_surface::{HeightMap, SubAperture};
 
 use crate::classify::{Role, positions_among, recipe_among};
 use crate::context::{InputFile, RecipeOrigin, RunContext};
@@ -122,6 +122,26 @@ pub(crate) fn reference(file: &InputFile, limits: &Limits) -> Result<SubAperture
         Complaint::Storage(why) => {
             RunFailure::new(FailureKind::Storage, format!("The reference {} cannot be used: {why}.", file.name))
         }
+    })
+}
+
+/// A map and, where the file has one, its uncertainty.
+pub(crate) fn map_and_uncertainty(
+    file: &InputFile,
+    limits: &Limits,
+) -> Result<(HeightMap, Option<HeightMap>), RunFailure> {
+    let read = || {
+        let bytes = content(file, limits.max_file_bytes)?;
+        let damaged = |error: stitchbox_formats::FormatError| Complaint::Damaged(error.to_string());
+        let map = read_sub_aperture(&file.name, &bytes, limits).map_err(damaged)?.map;
+        Ok((map, read_uncertainty(&bytes, limits).map_err(damaged)?))
+    };
+    read().map_err(|complaint| {
+        let (kind, why) = match complaint {
+            Complaint::Damaged(why) => (FailureKind::BadRecipe, why),
+            Complaint::Storage(why) => (FailureKind::Storage, why),
+        };
+        RunFailure::new(kind, format!("The map {} cannot be used: {why}.", file.name))
     })
 }
 

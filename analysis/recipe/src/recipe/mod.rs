@@ -23,7 +23,7 @@ pub use rules::{
     RefineChoice, SeriesKind, SeriesRule, StitchRule, Term, WeightChoice,
 };
 pub use schema::{schema, step_names};
-pub use step::Step;
+pub use step::{BandRms, CompareWith, Restart, Step};
 pub use values::{FileName, PixelMm, Place, Quiet};
 
 use crate::classify::{Role, classify, matches};

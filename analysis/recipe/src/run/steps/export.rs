@@ -11,7 +11,7 @@ use stitchbox_steps::extract::Section;
 use stitchbox_steps::{Axis, StepError};
 use stitchbox_surface::{HeightMap, PixelSize, Profile, ProfileKind, statistics};
 
-use super::apply::Subject;
+use super::apply::{Made, Subject};
 use crate::failure::{FailureKind, RunFailure};
 use crate::recipe::OutputFormat;
 use crate::run::Job;
@@ -32,6 +32,14 @@ pub(super) fn subject(job: &Job<'_>, subject: &Subject, name: &str) -> Result<Ve
             let csv = profile_csv(&format!("{name}.csv"), profile, uncertainty.as_deref());
             Ok(vec![file(&format!("{name}.h5"), bytes), csv])
         }
+    }
+}
+
+/// What a step left on its way.
+pub(super) fn made(job: &Job<'_>, made: Made, number: usize) -> Result<Vec<OutputFile>, RunFailure> {
+    match made {
+        Made::Map { what, map } => subject(job, &Subject::map(map, None), &format!("{number:02}-{what}")),
+        Made::Text { name, text } => Ok(vec![file(&format!("{number:02}-{name}"), text.into_bytes())]),
     }
 }
 
