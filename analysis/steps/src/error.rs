@@ -103,4 +103,78 @@ pub enum StepError {
     /// Positions and values that are no profile.
     #[error(transparent)]
     Profile(#[from] NotAProfile),
+    /// The pixel size is zero, negative or not finite.
+    #[error("{step} needs a positive pixel size, not {x_mm} mm x {y_mm} mm; correct it in the recipe")]
+    PixelSizeNotPositive {
+        /// The step.
+        step: &'static str,
+        /// Along x, mm.
+        x_mm: f64,
+        /// Along y, mm.
+        y_mm: f64,
+    },
+    /// Two parameters were given of which only one may be.
+    #[error("{step}: {one} and {other} exclude each other; leave one of them out")]
+    Exclusive {
+        /// The step.
+        step: &'static str,
+        /// One of them.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+    /// Too little is left to work on.
+    #[error("{step} needs at least {needed} {what} and found {found}; check masks and limits")]
+    TooFew {
+        /// The step.
+        step: &'static str,
+        /// What there is too little of, in the plural.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many would do.
+        needed: usize,
+    },
+    /// A place outside of the map.
+    #[error("{step}: {what} = {value_mm} mm lies outside of the map, which reaches from {first_mm} mm to {last_mm} mm")]
+    OutsideOfMap {
+        /// The step.
+        step: &'static str,
+        /// Name of the parameter.
+        what: &'static str,
+        /// Where, mm from the centre of the map.
+        value_mm: f64,
+        /// First place inside, mm.
+        first_mm: f64,
+        /// Last place inside, mm.
+        last_mm: f64,
+    },
+    /// The result would not fit any reasonable memory.
+    #[error("{step} would make {pixels:.3e} pixels, more than {most:.0e}; choose a larger pixel size")]
+    TooManyPixels {
+        /// The step.
+        step: &'static str,
+        /// Pixels of the result.
+        pixels: f64,
+        /// Most pixels allowed.
+        most: f64,
+    },
+    /// The slopes along y are missing.
+    #[error("{step} needs slopes along x and y, but the file holds those along x only; integrate its rows as profiles")]
+    NoSlopesAlongY {
+        /// The step.
+        step: &'static str,
+    },
+    /// Points that do not lie on an equidistant grid.
+    #[error(
+        "{step} needs equidistant points, but point {index} lies off the grid of {spacing_mm} mm; interpolate the profile first"
+    )]
+    NotEquidistant {
+        /// The step.
+        step: &'static str,
+        /// The first point off the grid, counted from 0.
+        index: usize,
+        /// Spacing of the grid, mm.
+        spacing_mm: f64,
+    },
 }

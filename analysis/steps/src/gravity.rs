@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use stitchbox_surface::quantity::{Density, Length, Modulus};
 use stitchbox_surface::{HeightMap, Profile, ProfileKind};
 
-use crate::StepError;
 use crate::detrend::middle;
 use crate::extent::Extent;
+use crate::{Axis, StepError};
 
 /// Adds or subtracts the sag under gravity of a mirror on two supports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,17 +57,6 @@ pub enum Facing {
     Up,
     /// The reflecting side is below.
     Down,
-}
-
-/// A direction in a map.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Axis {
-    /// With the columns.
-    #[default]
-    X,
-    /// Down the rows.
-    Y,
 }
 
 /// What is done with the sag.
