@@ -13,11 +13,12 @@ export RUST_TEST_THREADS ?= 4
 SOAK_KILLS ?= 1000
 SOAK_SEED ?= $(shell date +%s)
 
-.PHONY: help setup setup-build build demo test soak bench fmt lint
+.PHONY: help setup setup-build build demo test determinism soak bench fmt lint generated
 
 help:
 	@echo "make demo    build, start a server, stitch a simulated mirror over WebDAV, stay until Ctrl-C (ONCE=1: end)"
 	@echo "make test    the whole test suite"
+	@echo "make determinism   one digest for every number of threads, build and processor"
 	@echo "make soak    the kill test with $(SOAK_KILLS) kills"
 	@echo "make bench   memory of a 2 GiB upload and download; time from the last PUT to the result"
 	@echo "make fmt     format the code        make lint   what CI checks before the tests"
@@ -48,6 +49,9 @@ test: setup
 	    echo "make test: all suites passed, nothing skipped"; \
 	fi
 
+determinism: setup
+	tests/determinism
+
 soak: setup-build
 	$(CARGO) build --workspace --all-targets
 	STITCHBOX_KILLS=$(SOAK_KILLS) STITCHBOX_KILL_SEED=$(SOAK_SEED) $(CARGO) test --workspace --test durability -- --nocapture
@@ -56,6 +60,10 @@ bench: setup-build
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench_result_latency
 	$(TARGET)/release/bench_memory
+
+# Documents that are written by the program and committed; `make test` says when they are out of date.
+generated:
+	STITCHBOX_WRITE_GENERATED=1 $(CARGO) test -p stitchbox-recipe --test generated
 
 fmt:
 	$(CARGO) fmt --all

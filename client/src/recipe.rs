@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use stitchbox_recipe::Recipe;
+use stitchbox_recipe::{Recipe, reference_page, schema};
 
 use crate::exit::Failure;
 
@@ -16,11 +16,23 @@ pub(crate) enum Command {
     },
     /// Print the default recipe
     Default,
+    /// Print the JSON Schema that editors check a stitch.toml against
+    Schema,
+    /// Print the reference page: every key and step with its unit and default
+    Reference,
 }
 
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     let recipe = match command {
         Command::Default => Recipe::default(),
+        Command::Schema => {
+            println!("{:#}", schema());
+            return Ok(());
+        }
+        Command::Reference => {
+            print!("{}", reference_page());
+            return Ok(());
+        }
         Command::Check { file } => {
             let text = std::fs::read_to_string(file)
                 .map_err(|error| Failure::failed(format!("{} could not be read: {error}", file.display())))?;

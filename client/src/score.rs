@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 /// What no data of the series determine, judged by the recipe and the offsets: with a given reference only a plane;
 /// else by whether it is a scan along x, or along both axes.
 fn null_space(series: &Series, recipe: &Recipe) -> NullSpace {
-    if matches!(recipe.stitch.reference, ReferenceChoice::None | ReferenceChoice::File(_)) {
+    if matches!(recipe.stitch.reference, ReferenceChoice::None | ReferenceChoice::File) {
         return NullSpace::Plane;
     }
     if series.y_px.iter().any(|y| Some(y) != series.y_px.first()) {
@@ -109,11 +109,11 @@ fn limit(series: &Series, recipe: &Recipe, null: NullSpace) -> Result<Option<f64
     let simulated = simulate(&Parameters { case, seed, sigma_nm: series.noise_sigma_nm });
     let reference = match recipe.stitch.reference {
         // a reference that is given leaves nothing to be found, as one that is zero
-        ReferenceChoice::None | ReferenceChoice::File(_) => Reference::None,
+        ReferenceChoice::None | ReferenceChoice::File => Reference::None,
         ReferenceChoice::Pixelwise => Reference::Pixelwise,
         ReferenceChoice::Smooth => Reference::Smooth,
     };
-    let options = Options { terms: recipe.stitch.terms, reference, robust: false };
+    let options = Options { terms: recipe.stitch.solver_terms(), reference, robust: false };
     limit_nm(&simulated, &options, null).map(Some).map_err(|error| Failure::failed(error.to_string()))
 }
 

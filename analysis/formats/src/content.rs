@@ -1,6 +1,7 @@
 //! What the first bytes of a file say, kept in a word: enough to classify the file again after it was renamed.
 
-use crate::sniff::{self, Format};
+use crate::Format;
+use crate::sniff;
 
 /// Kind of content, whatever the file is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -9,6 +10,8 @@ pub enum Content {
     MetroPro,
     /// HDF5 of any kind.
     Hdf5,
+    /// Another format that forms series.
+    Measurement(Format),
     /// Binary or empty, and not recognised.
     Unknown,
     /// A text, picture, document or archive.
@@ -16,14 +19,13 @@ pub enum Content {
 }
 
 impl Content {
-    const ALL: [Self; 4] = [Self::MetroPro, Self::Hdf5, Self::Unknown, Self::Document];
-
     /// Looks at the first [`crate::SNIFF_BYTES`] bytes, or all of a shorter file.
     #[must_use]
     pub fn of(head: &[u8]) -> Self {
         match sniff::signature(head) {
             Some(Format::MetroPro) => Self::MetroPro,
             Some(Format::Datx) => Self::Hdf5,
+            Some(format) => Self::Measurement(format),
             None if sniff::is_document(head) => Self::Document,
             None => Self::Unknown,
         }
@@ -35,6 +37,7 @@ impl Content {
         match self {
             Self::MetroPro => "metropro",
             Self::Hdf5 => "hdf5",
+            Self::Measurement(format) => format.id(),
             Self::Unknown => "unknown",
             Self::Document => "document",
         }
@@ -43,15 +46,18 @@ impl Content {
     /// Reads the word back; a word of a later version counts as unknown content.
     #[must_use]
     pub fn from_word(word: &str) -> Self {
-        Self::ALL.into_iter().find(|content| content.as_str() == word).unwrap_or(Self::Unknown)
+        let others = Format::OF_SERIES.into_iter().filter(|f| !matches!(f, Format::MetroPro | Format::Datx));
+        let all = [Self::MetroPro, Self::Hdf5, Self::Document].into_iter().chain(others.map(Self::Measurement));
+        all.into_iter().find(|content| content.as_str() == word).unwrap_or(Self::Unknown)
     }
 
     /// Bytes that [`crate::sniff`] judges exactly as it would judge the file's own, under every name.
     #[must_use]
     pub fn head(self) -> &'static [u8] {
         match self {
-            Self::MetroPro => &sniff::METROPRO_SIGNATURES[0],
-            Self::Hdf5 => &sniff::HDF5_SIGNATURE,
+            Self::MetroPro => Format::MetroPro.head(),
+            Self::Hdf5 => Format::Datx.head(),
+            Self::Measurement(format) => format.head(),
             Self::Unknown => &[0],
             Self::Document => b"text",
         }
@@ -65,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_word_stands_for_the_bytes_under_every_name() {
-        let heads: [&[u8]; 8] = [
+        let heads: Vec<&[u8]> = vec![
             b"\x88\x1B\x03\x71rest",
             b"\x89HDF\r\n\x1a\nrest",
             b"",

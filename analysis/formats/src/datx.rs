@@ -3,32 +3,36 @@
 //! The HDF5 structure is read by `hdf5-reader` under limits; attributes are decoded here, each only when it is
 //! wanted, because a hostile file can let thousands of them point at the same large string.
 
-mod attributes;
-mod heights;
+pub(crate) mod attributes;
+pub(crate) mod heights;
 mod links;
-mod unit;
+pub(crate) mod unit;
 
 use hdf5_reader::{Hdf5File, OpenOptions, error::Error as Hdf5Error};
 use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, PixelSize, SubAperture};
 
-use crate::{FormatError, Limits, position};
+use crate::{FormatError, Gives, Limits, ReaderInfo, position};
 use attributes::{Attributes, Settings};
 
 const NM_PER_M: f64 = 1e9;
 const MM_PER_M: f64 = 1e3;
 const MAX_OBJECT_HEADER_BYTES: usize = 4 << 20;
 
-/// Reads the height map of a `.datx` file: the surface of the first measurement that has one.
+/// For the reference page.
+pub(crate) const INFO: ReaderInfo = ReaderInfo {
+    id: "datx",
+    name: "Zygo .datx",
+    extensions: &["datx"],
+    mime: "application/x-hdf5",
+    versions: "Mx, plain or compressed (deflate, szip)",
+    gives: Gives::Map,
+    writes: false,
+};
+
+/// Reads the height map of a `.datx` file and, where it has one that can be read, the intensity. Other data (text
+/// buffers, data behind Zygo's private filter 44440) is not looked at.
 pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<SubAperture, FormatError> {
-    let height_bytes = limits.max_pixels.saturating_mul(size_of::<f64>());
-    let options = OpenOptions {
-        chunk_cache_bytes: 0,
-        max_chunk_bytes: height_bytes.min(hdf5_reader::DEFAULT_MAX_CHUNK_BYTES),
-        max_read_bytes: height_bytes,
-        max_object_header_bytes: MAX_OBJECT_HEADER_BYTES,
-        ..OpenOptions::default()
-    };
-    let file = Hdf5File::from_bytes_with_options(bytes, options).map_err(|e| refusal("opening it", e))?;
+    let file = open(bytes, limits)?;
     let surface = links::locate(&file)?;
     let of_map = Attributes::of_dataset(&surface.dataset)?;
     let settings = surface.attributes.map(Settings::of_group).unwrap_or_default();
@@ -39,14 +43,18 @@ pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<SubApert
     let dimensions = FormatError::NotAMatrix { dimensions: 2 };
     let map = HeightMap::new(heights, valid, pixel_size(&of_map, &settings)).map_err(|_| dimensions)?;
 
+    let window = window(&of_map);
+    let counts = |dataset| heights::intensity(dataset, window, map.shape(), bytes.len(), limits);
+    let intensity = surface.intensity.as_ref().and_then(counts);
+
     let comment = settings.text("Data Attributes.Comment").filter(|c| !c.is_empty());
     let stage_mm = stage_position(&settings);
     Ok(SubAperture {
         name: name.to_owned(),
         map,
-        window: window(&of_map),
+        window,
         position_mm: comment.as_deref().and_then(position::from_comment).or(stage_mm),
-        intensity: None,
+        intensity,
         instrument: Instrument {
             format: crate::Format::Datx.to_string(),
             wavelength_nm: factors.wavelength_m().map(|metres| metres * NM_PER_M),
@@ -58,6 +66,19 @@ pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<SubApert
             stage_mm,
         },
     })
+}
+
+/// Opens an HDF5 file under the limits.
+pub(crate) fn open(bytes: &[u8], limits: &Limits) -> Result<Hdf5File, FormatError> {
+    let height_bytes = limits.max_pixels.saturating_mul(size_of::<f64>());
+    let options = OpenOptions {
+        chunk_cache_bytes: 0,
+        max_chunk_bytes: height_bytes.min(hdf5_reader::DEFAULT_MAX_CHUNK_BYTES),
+        max_read_bytes: height_bytes,
+        max_object_header_bytes: MAX_OBJECT_HEADER_BYTES,
+        ..OpenOptions::default()
+    };
+    Hdf5File::from_bytes_with_options(bytes, options).map_err(|e| refusal("opening it", e))
 }
 
 /// What turns fringes into metres: attributes of the map first, then the settings of the measurement.
@@ -145,7 +166,7 @@ fn stage_position(settings: &Settings<'_>) -> Option<(f64, f64)> {
 }
 
 /// What the HDF5 reader said, as a sentence for the person; an unsupported filter has its own cure.
-fn refusal(doing: &'static str, error: Hdf5Error) -> FormatError {
+pub(crate) fn refusal(doing: &'static str, error: Hdf5Error) -> FormatError {
     let mut innermost = &error;
     while let Hdf5Error::Context { source, .. } = innermost {
         innermost = source;

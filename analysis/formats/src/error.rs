@@ -9,12 +9,42 @@ pub enum FormatError {
     Empty,
     /// The first bytes are of no known format.
     #[error(
-        "the file begins with {found}, which is neither a MetroPro nor an HDF5 signature: it is damaged or of another \
-         kind; copy it again from the instrument or move it out of the series"
+        "the file begins with {found}, which is the beginning of no format that can be read here: it is damaged or of \
+         another kind; copy it again from the instrument or move it out of the series"
     )]
     UnknownSignature {
         /// The first bytes in hexadecimal.
         found: String,
+    },
+    /// The file is sound but holds something else than a height map.
+    #[error("the file is {format} and holds {holds}, but a height map is needed here; use it in a step for {holds}")]
+    NotAMap {
+        /// Name of the format.
+        format: String,
+        /// What it holds.
+        holds: &'static str,
+    },
+    /// A text or a table of the file is not as the format wants it.
+    #[error("the file is {format}, but {place} {problem}; copy it again from the instrument or export it again")]
+    Malformed {
+        /// Name of the format.
+        format: &'static str,
+        /// Where: `line 7`.
+        place: String,
+        /// What is wrong there: `has 2 numbers instead of 3`.
+        problem: String,
+    },
+    /// The file ends before a part of it does.
+    #[error(
+        "the file is truncated: {what} needs {needed} bytes but only {found} are there; copy it again from the instrument"
+    )]
+    Truncated {
+        /// The part.
+        what: &'static str,
+        /// Bytes it needs.
+        needed: u64,
+        /// Bytes there are.
+        found: u64,
     },
     /// The file is larger than the reader may look at.
     #[error("the file has {bytes} bytes but at most {limit} are read; raise the limit or export a smaller map")]
@@ -169,12 +199,15 @@ pub enum FormatError {
     },
     /// There is no height map in the HDF5 file.
     #[error(
-        "the HDF5 file holds no Zygo height map (no Surface in its MetaData and none in /Data/Surface); save the map with \
-         its surface data"
+        "the HDF5 file holds no Zygo height map (no Surface in its MetaData and none in /Data/Surface), no NXdata with a \
+         signal and nothing of PyLOSt, MINT or SHADOW; save the map with its surface data"
     )]
     NoSurface,
     /// There are several height maps and nothing says which one is meant.
-    #[error("the HDF5 file holds {count} height maps and no MetaData that says which is meant; save them one by one")]
+    #[error(
+        "the HDF5 file holds {count} height maps and does not say which is meant; open it in the instrument's software and \
+         save each measurement in a file of its own"
+    )]
     SeveralSurfaces {
         /// How many there are.
         count: usize,
@@ -202,6 +235,27 @@ pub enum FormatError {
         /// The unit found; empty where the file has none.
         unit: String,
     },
+    /// A text is no table of numbers, or one whose meaning is not told.
+    #[error(transparent)]
+    Table(#[from] crate::TableError),
+    /// The file is sound but uses something of its format that is not read here.
+    #[error("the file is {format} with {what}, which is not read here; {cure}")]
+    Unsupported {
+        /// Name of the format.
+        format: &'static str,
+        /// What it has.
+        what: String,
+        /// What to do instead.
+        cure: &'static str,
+    },
+    /// The file is a whole series.
+    #[error(
+        "the HDF5 file holds {count} measurements where one is wanted; read it as a series or save them one by one"
+    )]
+    Several {
+        /// How many there are.
+        count: usize,
+    },
     /// The space for the heights could not be had.
     #[error("there is not enough memory for a map of {columns} x {rows} heights; free some or bin the map")]
     OutOfMemory {
@@ -213,6 +267,16 @@ pub enum FormatError {
 }
 
 impl FormatError {
+    /// The error for a place in a file, said in words.
+    pub(crate) fn malformed(format: &'static str, place: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Malformed { format, place: place.into(), problem: problem.into() }
+    }
+
+    /// The error for a part of a format that is not read here, with what to do instead.
+    pub(crate) fn unsupported(format: &'static str, what: impl Into<String>, cure: &'static str) -> Self {
+        Self::Unsupported { format, what: what.into(), cure }
+    }
+
     /// The error for bytes that begin with no known signature.
     pub(crate) fn unknown_signature(bytes: &[u8]) -> Self {
         let found = bytes.iter().take(4).map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" ");

@@ -1,48 +1,61 @@
-//! Readers for the files interferometers write, and a writer for the simulated ones.
+//! Readers for the files instruments write, and writers for some of them.
 //!
-//! What a file *is* is decided by its content ([`sniff`]); [`read_sub_aperture`] turns its bytes into one
-//! [`SubAperture`]. The layouts follow `shared/facts/stitching.md` section 6. This crate opens no file and knows no
-//! series: bytes in, values out, so that a reader can be given anything and must survive it.
+//! What a file *is* is decided by its content; [`read_measurement`] turns its bytes into a height map, slopes or a
+//! profile, [`read_sub_aperture`] accepts maps only. Which files of a folder form a series by themselves is a narrower
+//! question, answered by [`sniff`]. The layouts follow `shared/facts/stitching.md` section 6. This crate opens no file
+//! and knows no series: bytes in, values out, so that a reader can be given anything and must survive it.
 //!
 //! * A header is never believed: every size it announces is checked against the bytes that are there *before*
-//!   anything is allocated. MetroPro reading allocates at most three bytes for each byte of the file; a compressed
-//!   `.datx` may unfold, but never beyond [`Limits`].
+//!   anything is allocated. Reading allocates a small multiple of the file's length; a compressed file may unfold, but
+//!   never beyond [`Limits`].
 //! * Positions are given in the frame of the mirror: where the camera looks, `(-X-coord, -Y-coord)` of the stage.
 
 mod content;
+mod dabam;
 mod datx;
+mod diamond;
 mod error;
+mod export_error;
+mod format;
+mod has;
+mod intensity;
 mod limits;
+mod matlab;
+mod measurement;
 mod metropro;
+mod nexus;
+mod opd;
+mod plain;
 mod position;
+mod raster;
+mod sdf;
+mod slp;
+mod slp2;
 mod sniff;
+mod sur;
+mod tables;
+mod text;
+mod zygo_text;
 
 pub use content::Content;
+pub use diamond::{DiamondStep, diamond_table_of, read_diamond_steps};
+mod x3p;
+
+pub use dabam::{DabamFiles, read_dabam, write_dabam};
 pub use error::FormatError;
+pub use export_error::ExportError;
+pub use format::{Format, Gives, ReaderInfo, readers};
 pub use limits::Limits;
+pub use matlab::{MatlabArray, read_matlab};
+pub use measurement::{Measurement, read_measurement, read_measurements, read_sub_aperture};
 pub use metropro::{
     IntensityBlock, MetroPro, MetroProHeader, PhaseWindow, Stage, WriteError, read_metropro, write_metropro,
+    write_metropro_with_intensity,
 };
+pub use nexus::{NexusRecord, make_scalar_strings, write_nexus_map, write_nexus_profile};
+pub use plain::{write_csv_map, write_csv_profile, write_xyz};
 pub use position::from_comment as position_in_comment;
-pub use sniff::{Format, SNIFF_BYTES, Sniff, sniff};
-
-use stitchbox_surface::SubAperture;
-
-/// Reads one sub-aperture from the whole content of a file.
-///
-/// `name` is carried into the result and serves nothing else: the format is recognised by the first bytes.
-///
-/// # Errors
-/// [`FormatError`] says what is wrong with the content and what to do; it does not repeat the name.
-pub fn read_sub_aperture(name: &str, bytes: &[u8], limits: &Limits) -> Result<SubAperture, FormatError> {
-    let file_bytes = bytes.len() as u64;
-    if file_bytes > limits.max_file_bytes {
-        return Err(FormatError::FileTooLarge { bytes: file_bytes, limit: limits.max_file_bytes });
-    }
-    match sniff::signature(bytes) {
-        Some(Format::MetroPro) => Ok(read_metropro(bytes, limits)?.into_sub_aperture(name)),
-        Some(Format::Datx) => datx::read(name, bytes, limits),
-        None if bytes.is_empty() => Err(FormatError::Empty),
-        None => Err(FormatError::unknown_signature(bytes)),
-    }
-}
+pub use slp::{SlpHeader, SlpWriteError, write_slp};
+pub use sniff::{SNIFF_BYTES, Sniff, sniff};
+pub use tables::TableError;
+pub use x3p::{X3pRecord, write_x3p};

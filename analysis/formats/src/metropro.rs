@@ -8,18 +8,37 @@ mod header;
 mod writer;
 
 pub use header::{IntensityBlock, MetroProHeader, PhaseWindow, Stage};
-pub use writer::{WriteError, write_metropro};
+pub use writer::{WriteError, write_metropro, write_metropro_with_intensity};
 
 use ndarray::Array2;
 use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, PixelSize, SubAperture};
 
-use crate::{FormatError, Limits, position};
+use crate::intensity::{self, Frame};
+use crate::{FormatError, Gives, Limits, ReaderInfo, position};
 
 /// Stored values from here up are pixels without a height.
 pub(crate) const INVALID_FROM: i32 = 2_147_483_640;
+/// The stored intensity of a pixel without one.
+pub(crate) const NO_INTENSITY: u16 = u16::MAX;
 const BYTES_PER_HEIGHT: u64 = 4;
 const BYTES_PER_INTENSITY: u64 = 2;
 const NM_PER_M: f64 = 1e9;
+
+/// For the reference page.
+pub(crate) const INFO: ReaderInfo = ReaderInfo {
+    id: "metropro",
+    name: "MetroPro .dat",
+    extensions: &["dat"],
+    mime: "application/x-zygo-metropro",
+    versions: "header formats 1, 2 and 3",
+    gives: Gives::Map,
+    writes: true,
+};
+
+/// Reads a MetroPro file as a sub-aperture.
+pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<SubAperture, FormatError> {
+    Ok(read_metropro(bytes, limits)?.into_sub_aperture(name))
+}
 
 /// A MetroPro file as data: what its header says, and its heights.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +47,9 @@ pub struct MetroPro {
     pub header: MetroProHeader,
     /// Heights in nm with their mask; the pixel size is `None` if the file has no lateral calibration.
     pub map: HeightMap,
+    /// Mean intensity of each pixel of the map over the frames, camera counts; `0.0` where none was measured. `None`
+    /// where the file has no frames, or none that cover the map.
+    pub intensity: Option<Array2<f32>>,
 }
 
 /// Reads a MetroPro file of header format 1, 2 or 3 from its whole content.
@@ -43,7 +65,7 @@ pub fn read_metropro(bytes: &[u8], limits: &Limits) -> Result<MetroPro, FormatEr
     let (rows, columns) = shape(&header.phase)?;
     let pixels =
         limits.admit(rows, columns).ok_or(FormatError::MapTooLarge { columns, rows, limit: limits.max_pixels })?;
-    let stored = stored_heights(bytes, &header, rows, columns)?;
+    let (frames, stored) = stored_blocks(bytes, &header, rows, columns)?;
 
     let out_of_memory = |_| FormatError::OutOfMemory { columns, rows };
     let (mut heights, mut valid) = (Vec::new(), Vec::new());
@@ -58,12 +80,13 @@ pub fn read_metropro(bytes: &[u8], limits: &Limits) -> Result<MetroPro, FormatEr
 
     let no_heights = |_| FormatError::NoHeights { columns: columns as i64, rows: rows as i64 };
     let shape = (rows as usize, columns as usize);
+    let intensity = mean_intensity(frames, &header, shape);
     let heights = Array2::from_shape_vec(shape, heights).map_err(no_heights)?;
     let valid = Array2::from_shape_vec(shape, valid).map_err(no_heights)?;
     let pixel = pixel_size(header.lateral_resolution_m);
     let map = HeightMap::new(heights, valid, pixel)
         .map_err(|_| FormatError::NoHeights { columns: columns as i64, rows: rows as i64 })?;
-    Ok(MetroPro { header, map })
+    Ok(MetroPro { header, map, intensity })
 }
 
 impl MetroPro {
@@ -86,14 +109,14 @@ impl MetroPro {
     #[must_use]
     pub fn into_sub_aperture(self, name: &str) -> SubAperture {
         let (position_mm, stage_mm) = (self.position_mm(), self.stage_mm());
-        let Self { header, map } = self;
+        let Self { header, map, intensity } = self;
         let text = |text: String| (!text.is_empty()).then_some(text);
         SubAperture {
             name: name.to_owned(),
             map,
-            window: DetectorWindow { column: i64::from(header.phase.column), row: i64::from(header.phase.row) },
+            window: window(&header.phase),
             position_mm,
-            intensity: None,
+            intensity,
             instrument: Instrument {
                 format: format!("MetroPro .dat (format {})", header.format),
                 wavelength_nm: Some(f64::from(header.wavelength_m) * NM_PER_M),
@@ -110,16 +133,48 @@ impl MetroPro {
 
 /// Height of one step of the stored integers, nm.
 pub(crate) fn nm_per_step(header: &MetroProHeader) -> Result<f64, FormatError> {
-    let wavelength = FormatError::check_factor("wavelength", f64::from(header.wavelength_m))?;
-    let scale = FormatError::check_factor("interferometric scale factor", f64::from(header.scale_factor))?;
-    let obliquity = FormatError::check_factor("obliquity factor", f64::from(header.obliquity_factor))?;
-    let steps = match header.phase_resolution {
+    let wavelength_m = f64::from(header.wavelength_m);
+    let (scale, obliquity) = (f64::from(header.scale_factor), f64::from(header.obliquity_factor));
+    nm_per_step_of(wavelength_m, scale, obliquity, header.phase_resolution)
+}
+
+/// The same from the four numbers; the text formats of Zygo use it, too.
+pub(crate) fn nm_per_step_of(wavelength_m: f64, scale: f64, obliquity: f64, code: i16) -> Result<f64, FormatError> {
+    let wavelength = FormatError::check_factor("wavelength", wavelength_m)?;
+    let scale = FormatError::check_factor("interferometric scale factor", scale)?;
+    let obliquity = FormatError::check_factor("obliquity factor", obliquity)?;
+    let steps = match code {
         0 => 4096.0,
         1 => 32768.0,
         2 => 131_072.0,
         code => return Err(FormatError::PhaseResolution { code }),
     };
     Ok(scale * obliquity * wavelength / steps * NM_PER_M)
+}
+
+/// Where the heights lie in the camera.
+fn window(phase: &PhaseWindow) -> DetectorWindow {
+    DetectorWindow { column: i64::from(phase.column), row: i64::from(phase.row) }
+}
+
+/// The mean over the frames, cut to the map; `None` if the header does not tell their shape.
+fn mean_intensity(stored: &[u8], header: &MetroProHeader, shape: (usize, usize)) -> Option<Array2<f32>> {
+    let block = &header.intensity;
+    let count = |n: i16| usize::try_from(n).ok().filter(|n| *n > 0);
+    let (columns, rows, frames) = (count(block.width)?, count(block.height)?, count(block.frames)?);
+    let counts = stored.as_chunks::<2>().0;
+    if counts.len() != columns * rows * frames {
+        return None;
+    }
+    let value = |row: usize, column: usize| {
+        let of_frame = |frame: usize| {
+            let stored = counts.get((frame * rows + row) * columns + column)?;
+            Some(u16::from_be_bytes(*stored)).filter(|counts| *counts != NO_INTENSITY).map(f64::from)
+        };
+        intensity::mean((0..frames).map(of_frame))
+    };
+    let frame = Frame { column: i64::from(block.column), row: i64::from(block.row), columns, rows };
+    intensity::onto_map(frame, window(&header.phase), shape, value)
 }
 
 /// Rows and columns of the heights, both at least 1.
@@ -131,13 +186,13 @@ fn shape(phase: &PhaseWindow) -> Result<(u64, u64), FormatError> {
     }
 }
 
-/// The bytes of the heights: behind the header and the intensity frames, exactly as long as the map needs.
-fn stored_heights<'b>(
+/// The bytes of the intensity frames and of the heights behind them, the latter exactly as long as the map needs.
+fn stored_blocks<'b>(
     bytes: &'b [u8],
     header: &MetroProHeader,
     rows: u64,
     columns: u64,
-) -> Result<&'b [u8], FormatError> {
+) -> Result<(&'b [u8], &'b [u8]), FormatError> {
     let needed = rows * columns * BYTES_PER_HEIGHT;
     let announced = header.phase.bytes;
     if announced != 0 && i64::from(announced) != needed as i64 {
@@ -153,10 +208,11 @@ fn stored_heights<'b>(
         .ok_or(FormatError::HeaderTruncated { needed: header_bytes, found: bytes.len() as u64 })?;
     let available = body.len() as u64;
     let skip = intensity_bytes(&header.intensity, available, needed)?;
-    let rest = body
-        .get(usize::try_from(skip).unwrap_or(usize::MAX)..)
+    let (frames, rest) = body
+        .split_at_checked(usize::try_from(skip).unwrap_or(usize::MAX))
         .ok_or(FormatError::IntensityTruncated { announced: skip, found: available })?;
-    rest.get(..needed as usize).ok_or(FormatError::HeightsTruncated { columns, rows, needed, found: rest.len() as u64 })
+    let truncated = FormatError::HeightsTruncated { columns, rows, needed, found: rest.len() as u64 };
+    Ok((frames, rest.get(..needed as usize).ok_or(truncated)?))
 }
 
 /// Bytes of intensity before the heights. The header tells it twice, as a byte count and as pixels; Mx leaves one of

@@ -1,32 +1,17 @@
 //! Says from the name and the first bytes of a file whether it belongs to a series.
 
-/// File formats that can be read as a sub-aperture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// Zygo MetroPro binary, usually `.dat`.
-    MetroPro,
-    /// Zygo Mx, an HDF5 file, usually `.datx`.
-    Datx,
-}
-
-impl std::fmt::Display for Format {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::MetroPro => "MetroPro .dat",
-            Self::Datx => "Zygo .datx",
-        })
-    }
-}
+use crate::Format;
 
 /// What a file looks like, before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sniff {
-    /// Its first bytes are those of a known format.
+    /// Its first bytes are those of a format that forms series ([`Format::forms_series`]).
     Recognised(Format),
     /// Its name says it is a measurement, its content is binary (or empty) and not recognised: a damaged file of a
     /// series, which must be reported and not passed over.
     Claimed,
-    /// Anything else: a document, a picture, a text. No business of a series.
+    /// Anything else: a document, a picture, a text, a table, a profile, our own results. No business of a series,
+    /// though [`crate::read_measurement`] may read it where somebody names it.
     Foreign,
 }
 
@@ -38,6 +23,9 @@ pub(crate) const HDF5_SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 /// MetroPro signatures; the last digit counts the header formats 1, 2 and 3.
 pub(crate) const METROPRO_SIGNATURES: [[u8; 4]; 3] =
     [[0x88, 0x1B, 0x03, 0x6F], [0x88, 0x1B, 0x03, 0x70], [0x88, 0x1B, 0x03, 0x71]];
+
+/// Endings under which only measurements are kept: what is binary and unknown under such a name is a damaged one.
+const CLAIMING_EXTENSIONS: [&str; 3] = ["dat", "datx", "opd"];
 
 /// Documents, pictures and archives that people drop among measurements, sometimes under a wrong name.
 const FOREIGN_SIGNATURES: [&[u8]; 9] = [
@@ -58,24 +46,18 @@ const FOREIGN_SIGNATURES: [&[u8]; 9] = [
 pub fn sniff(name: &str, head: &[u8]) -> Sniff {
     let extension = extension(name);
     let extension = extension.as_deref();
-    let claimed = matches!(extension, Some("dat" | "datx"));
+    let claimed = extension.is_some_and(|e| CLAIMING_EXTENSIONS.contains(&e));
     match signature(head) {
-        Some(Format::Datx) if !claimed && extension.is_some() => Sniff::Foreign,
+        Some(Format::Datx) if !matches!(extension, None | Some("dat" | "datx")) => Sniff::Foreign,
         Some(format) => Sniff::Recognised(format),
         None if claimed && !is_document(head) => Sniff::Claimed,
         None => Sniff::Foreign,
     }
 }
 
-/// The format whose signature the bytes begin with.
+/// The format of series that the bytes begin with.
 pub(crate) fn signature(bytes: &[u8]) -> Option<Format> {
-    if METROPRO_SIGNATURES.iter().any(|s| bytes.starts_with(s)) {
-        Some(Format::MetroPro)
-    } else if bytes.starts_with(&HDF5_SIGNATURE) {
-        Some(Format::Datx)
-    } else {
-        None
-    }
+    Format::of(bytes.get(..SNIFF_BYTES).unwrap_or(bytes)).filter(|format| format.forms_series())
 }
 
 /// The part of the name behind its last dot, in lower case; a leading dot makes a hidden file, not an extension.

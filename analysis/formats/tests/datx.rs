@@ -54,6 +54,40 @@ fn an_unknown_filter_is_refused_with_its_cure() {
 }
 
 #[test]
+fn szip_heights_and_intensity_are_decoded_and_the_private_filter_disturbs_nobody() {
+    let sub = read_sub_aperture("szip.datx", include_bytes!("fixtures/szip.datx"), &Limits::default()).unwrap();
+    assert_eq!(sub.map.shape(), (9, 12));
+    assert_eq!(sub.map.valid_count(), 106);
+    assert!(!sub.map.valid()[[2, 3]] && !sub.map.valid()[[8, 11]]);
+    let intensity = sub.intensity.unwrap();
+    for (((row, column), height), valid) in sub.map.heights_nm().indexed_iter().zip(sub.map.valid()) {
+        let expected = ((16 * row + column) as f64 / 64.0 - 1.0) * 320.0;
+        assert!(!valid || (height - expected).abs() < 1e-9, "{row} {column}: {height}");
+        assert_eq!(intensity[[row, column]], (1000 + 10 * (row + 2) + column + 2) as f32);
+    }
+    assert_eq!(sub.window, DetectorWindow { column: 22, row: 15 });
+    let pixel = sub.map.pixel().unwrap();
+    assert!((pixel.x_mm - 0.1).abs() < 1e-15 && pixel.x_mm == pixel.y_mm);
+}
+
+#[test]
+fn several_measurements_in_one_file_are_not_guessed_at() {
+    let e = error(&Datx { second: true, ..Datx::default() });
+    assert!(matches!(e, FormatError::SeveralSurfaces { count: 2 }), "{e}");
+    assert!(e.to_string().contains("save each measurement in a file of its own"), "{e}");
+}
+
+#[test]
+fn intensity_is_cut_to_the_heights_and_one_that_cannot_be_read_is_left_out() {
+    assert_eq!(read(&Datx::default()).unwrap().intensity, None);
+    let sub = read(&Datx { intensity: Some(vec![4, 5]), ..Datx::default() }).unwrap();
+    // The frame begins one row above the heights, at their first column; its last value on the map says "No Data".
+    let expected: Vec<f32> = (0..12).map(|i| if i == 11 { 0.0 } else { (5 + i + i / 4 + 1) as f32 }).collect();
+    assert_eq!(sub.intensity.unwrap().into_iter().collect::<Vec<_>>(), expected);
+    assert_eq!(read(&Datx { intensity: Some(vec![20]), ..Datx::default() }).unwrap().intensity, None);
+}
+
+#[test]
 fn the_links_choose_and_without_them_the_only_surface_counts() {
     let linked = read(&Datx { stranger: true, ..Datx::default() }).unwrap();
     assert_eq!(linked.map, read(&Datx::default()).unwrap().map);

@@ -2,6 +2,7 @@
 
 mod fixtures;
 
+use fixtures::mutation::{Dice, mutate};
 use fixtures::{Datx, Layout, small_map, small_metropro, with_right_checksums};
 use ndarray::Array2;
 use proptest::prelude::*;
@@ -19,65 +20,6 @@ fn survive(bytes: &[u8]) {
         }
         Err(error) => assert!(error.to_string().len() > 20, "{error}"),
     }
-}
-
-/// A small reproducible generator, so that a failure can be repeated from its round.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-}
-
-/// One to four mutations: flipped bits, extreme values, copied or removed or repeated stretches, a cut end.
-fn mutate(genuine: &[u8], dice: &mut Dice) -> Vec<u8> {
-    const EXTREMES: [[u8; 8]; 6] = [
-        [0; 8],
-        [0xFF; 8],
-        [0x7F, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF],
-        [0x80, 0, 0, 0, 0x80, 0, 0, 0],
-        [0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0x7F],
-        [1, 0, 0, 0, 0, 0, 0, 0],
-    ];
-    let mut bytes = genuine.to_vec();
-    for _ in 0..=dice.below(4) {
-        let length = bytes.len();
-        let at = dice.below(length);
-        match dice.below(7) {
-            0 | 1 if length > 0 => bytes[at] ^= 1 << dice.below(8),
-            2 | 3 => {
-                let extreme = EXTREMES[dice.below(EXTREMES.len())];
-                for (byte, value) in bytes.iter_mut().skip(at).zip(extreme).take(1 << dice.below(4)) {
-                    *byte = value;
-                }
-            }
-            4 if length > 0 => {
-                let from = dice.below(length);
-                let stretch = bytes[from..length.min(from + dice.below(64))].to_vec();
-                for (byte, value) in bytes.iter_mut().skip(at).zip(stretch) {
-                    *byte = value;
-                }
-            }
-            5 => {
-                let end = length.min(at + dice.below(32));
-                let stretch: Vec<u8> = bytes.drain(at..end).collect();
-                if dice.below(2) == 0 {
-                    bytes.splice(at..at, stretch.iter().chain(&stretch).copied());
-                }
-            }
-            _ => bytes.truncate(at),
-        }
-    }
-    bytes
 }
 
 /// Address space this process ever took, bytes, where the system tells.

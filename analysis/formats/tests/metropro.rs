@@ -206,15 +206,75 @@ fn limits_hold() {
     assert!(read_sub_aperture("x.dat", &bytes, &Limits { max_pixels: 35, max_file_bytes: 974 }).is_ok());
 }
 
+/// The small map's file with frames before the heights; the header tells window, shape and number of frames.
+fn with_frames(window: [i16; 2], shape: [i16; 3], counts: &[u16]) -> Vec<u8> {
+    let mut file = patched(small_metropro(), 64, &[0, 10, 0, 20]);
+    for (at, value) in (48..58).step_by(2).zip([window[0], window[1], shape[0], shape[1], shape[2]]) {
+        file = patched(file, at, &value.to_be_bytes());
+    }
+    file = patched(file, 60, &(2 * counts.len() as i32).to_be_bytes());
+    let bytes = counts.iter().flat_map(|c| c.to_be_bytes());
+    file.splice(834..834, bytes);
+    file
+}
+
 #[test]
-fn heights_that_no_integer_holds_are_written_as_not_measured() {
-    let mut heights = small_map().heights_nm().clone();
-    heights[[1, 1]] = 1e12;
-    heights[[1, 2]] = -1e12;
-    let map = HeightMap::from_heights_nm(heights, None);
-    let read = read(&write_metropro(&map, &MetroProHeader::default()).unwrap()).unwrap();
-    assert!(!read.map.valid()[[1, 1]] && !read.map.valid()[[1, 2]] && read.map.valid()[[1, 3]]);
-    assert_eq!(read.map.pixel(), None);
+fn intensity_is_the_mean_of_the_frames_in_the_window_of_the_heights() {
+    // The heights are 7 x 5 from camera column 10, row 20; the frames 9 x 6 from column 9, row 20.
+    let counts = |frame: u16| (0..54u16).map(move |i| if (frame, i) == (0, 12) { 65535 } else { 300 * frame + i });
+    let two: Vec<u16> = counts(0).chain(counts(1)).collect();
+    let sub = read_sub_aperture("x", &with_frames([9, 20], [9, 6, 2], &two), &Limits::default()).unwrap();
+    let intensity = sub.intensity.unwrap();
+    assert_eq!(intensity.dim(), (5, 7));
+    for ((row, column), found) in intensity.indexed_iter() {
+        let stored = 9 * row + column + 1;
+        let mean = if stored == 12 { 312.0 } else { stored as f32 + 150.0 };
+        assert_eq!(*found, mean, "{row} {column}");
+    }
+    assert_eq!(sub.map, read(&small_metropro()).unwrap().map);
+
+    let elsewhere = with_frames([17, 20], [9, 6, 1], &two[..54]);
+    assert_eq!(read(&elsewhere).unwrap().intensity, None);
+    let partly = read(&with_frames([16, 24], [9, 6, 1], &two[54..])).unwrap().intensity.unwrap();
+    assert_eq!(partly.iter().filter(|i| **i > 0.0).count(), 1);
+    assert_eq!(partly[[4, 6]], 300.0);
+    assert_eq!(read(&small_metropro()).unwrap().intensity, None);
+}
+
+#[test]
+fn intensity_is_written_and_read() {
+    use stitchbox_formats::{PhaseWindow, WriteError, write_metropro_with_intensity};
+    let counts = ndarray::Array2::from_shape_fn((5, 7), |(r, c)| (100 * r + c) as f32 + 0.25);
+    let header =
+        MetroProHeader { phase: PhaseWindow { column: 3, row: 4, ..Default::default() }, ..MetroProHeader::default() };
+    let back = read(&write_metropro_with_intensity(&small_map(), &counts, &header).unwrap()).unwrap();
+    assert_eq!(back.intensity.unwrap(), counts.mapv(f32::round));
+    assert_eq!(back.map, read(&write_metropro(&small_map(), &header).unwrap()).unwrap().map);
+    for value in [-1.0, 65534.6, f32::NAN] {
+        let mut bad = counts.clone();
+        bad[[1, 1]] = value;
+        let e = write_metropro_with_intensity(&small_map(), &bad, &header).unwrap_err();
+        assert!(matches!(e, WriteError::Intensity { .. }), "{value}: {e}");
+    }
+    let e = write_metropro_with_intensity(&small_map(), &ndarray::Array2::zeros((7, 5)), &header).unwrap_err();
+    assert!(matches!(e, WriteError::IntensityShape { columns: 7, intensity_columns: 5, .. }), "{e}");
+}
+
+#[test]
+fn heights_that_no_integer_holds_are_refused() {
+    use stitchbox_formats::WriteError;
+    let step_nm = 632.8 * 0.5 / 32768.0;
+    for (height, fits) in
+        [(1e12, false), (-1e12, false), (2_147_483_000.0 * step_nm, true), (2_147_483_700.0 * step_nm, false)]
+    {
+        let mut heights = small_map().heights_nm().clone();
+        heights[[1, 1]] = height;
+        let written = write_metropro(&HeightMap::from_heights_nm(heights, None), &MetroProHeader::default());
+        match written {
+            Ok(bytes) => assert!(fits && read(&bytes).unwrap().map.valid()[[1, 1]], "{height}"),
+            Err(e) => assert!(!fits && matches!(e, WriteError::Height { height_nm, .. } if height_nm == height), "{e}"),
+        }
+    }
 }
 
 #[test]

@@ -16,8 +16,8 @@ pub enum Role {
     Recipe,
     /// `positions.csv`, or the list the recipe names.
     Positions,
-    /// The reference map the recipe names.
-    Reference,
+    /// A file that the recipe names for what it holds: reference, angles, profile, map of a step.
+    Named,
     /// Named like a measurement, but its content is damaged: part of the series, and a reason to fail.
     Claimed,
     /// Everything else; ignored.

@@ -8,6 +8,7 @@ mod classify;
 mod context;
 mod failure;
 mod identity;
+mod list;
 mod memory;
 mod positions;
 mod read;
@@ -19,9 +20,14 @@ pub use classify::{POSITIONS_NAME, RECIPE_NAME, Role, classify, positions_among,
 pub use context::{Clock, ENGINE_REVISION, ENGINE_VERSION, InputFile, RecipeOrigin, RunContext};
 pub use failure::{FailureKind, RunFailure};
 pub use identity::{recipe_hash, run_identity};
+pub use list::ListError;
 pub use memory::estimate_bytes;
-pub use positions::{PositionsError, PositionsFile};
-pub use recipe::{Completeness, PositionRule, Recipe, RecipeError, ReferenceChoice, SeriesRule, StitchRule};
+pub use positions::PositionsFile;
+pub use recipe::{
+    Completeness, DriftChoice, FileName, OutputFormat, OutputRule, PixelMm, Place, PositionRule, PositionSource,
+    ProfileRule, Quiet, Recipe, RecipeError, ReferenceChoice, RefineChoice, SeriesKind, SeriesRule, Step, StitchRule,
+    Term, WeightChoice, reference_page, schema, step_names,
+};
 pub use run::{RunOutput, run};
 pub use size::{SizeError, parse_size};
 

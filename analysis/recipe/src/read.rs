@@ -13,7 +13,7 @@ use crate::classify::{Role, positions_among, recipe_among};
 use crate::context::{InputFile, RecipeOrigin, RunContext};
 use crate::failure::{FailureKind, RunFailure, list};
 use crate::memory::{held_bytes, too_large};
-use crate::recipe::Recipe;
+use crate::recipe::{FileName, Recipe};
 
 /// Largest list of positions read, bytes.
 const MOST_TEXT_BYTES: u64 = 16 << 20;
@@ -23,7 +23,8 @@ pub(crate) struct Sorted<'a> {
     pub sub_apertures: Vec<&'a InputFile>,
     pub claimed: Vec<&'a InputFile>,
     pub positions: Option<&'a InputFile>,
-    pub reference: Option<&'a InputFile>,
+    /// Files that the recipe names.
+    pub named: Vec<&'a InputFile>,
     pub recipe: Option<&'a InputFile>,
     pub ignored: Vec<String>,
 }
@@ -38,12 +39,12 @@ pub(crate) fn sort<'a>(
     inputs.sort_by(|a, b| a.name.cmp(&b.name));
     let names = || inputs.iter().map(|input| input.name.as_str());
     let own_recipe = recipe_among(names()).filter(|_| *origin == RecipeOrigin::Folder);
-    let list = recipe.positions.file.as_deref().or_else(|| positions_among(names()));
+    let list = recipe.positions.file.as_ref().map(FileName::as_str).or_else(|| positions_among(names()));
     let mut sorted = Sorted {
         sub_apertures: Vec::new(),
         claimed: Vec::new(),
         positions: None,
-        reference: None,
+        named: Vec::new(),
         recipe: None,
         ignored: Vec::new(),
     };
@@ -52,7 +53,7 @@ pub(crate) fn sort<'a>(
             Role::SubAperture => sorted.sub_apertures.push(input),
             Role::Claimed => sorted.claimed.push(input),
             Role::Positions if list == Some(input.name.as_str()) => sorted.positions = Some(input),
-            Role::Reference => sorted.reference = Some(input),
+            Role::Named => sorted.named.push(input),
             Role::Recipe if own_recipe == Some(input.name.as_str()) => sorted.recipe = Some(input),
             Role::Positions | Role::Recipe | Role::Foreign => sorted.ignored.push(input.name.clone()),
         }

@@ -5,8 +5,7 @@ use std::path::Path;
 use ndarray::{Array2, Ix2};
 use stitchbox_formats::{Limits, MetroProHeader, read_metropro, write_metropro};
 use stitchbox_recipe::{
-    Clock, FailureKind, InputFile, Recipe, RecipeOrigin, ReferenceChoice, RunContext, RunFailure, RunOutput, UnixTime,
-    run,
+    Clock, FailureKind, InputFile, Recipe, RecipeOrigin, RunContext, RunFailure, RunOutput, UnixTime, run,
 };
 use stitchbox_simulate::score::{NullSpace, residual_nm, rms_nm};
 use stitchbox_simulate::{Parameters, Simulated, limit_nm, simulate, write_series};
@@ -151,7 +150,7 @@ fn height(output: &RunOutput) -> HeightMap {
 fn a_known_reference_is_taken_off_where_its_window_lies_in_the_camera() {
     let (folder, simulated) = series();
     let text = "[stitch]\nreference = \"file\"\nreference_file = \"flat.dat\"\n";
-    assert_eq!(Recipe::parse(text).unwrap().stitch.reference, ReferenceChoice::File("flat.dat".to_owned()));
+    assert_eq!(Recipe::parse(text).unwrap().reference_file(), Some("flat.dat"));
     let pixel = simulated.sub_apertures[0].pixel();
     let flat = |heights: &Array2<f64>, header: &MetroProHeader| {
         let map = HeightMap::from_heights_nm(heights.clone(), pixel);

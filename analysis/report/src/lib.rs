@@ -54,11 +54,15 @@ pub enum ReportError {
 pub const OUTPUT_NAMES: [&str; 7] =
     ["height.h5", "height.png", "overlap.png", "residual.png", "report.html", "summary.json", "provenance.json"];
 
-/// All files of a result, and its numbers.
+/// All files of a result, and its numbers. `more` are further files of the run, which the provenance names, too.
 ///
 /// # Errors
 /// [`ReportError`], only through a fault of this program.
-pub fn write_all(stitched: &Stitched, record: &Record) -> Result<(Vec<OutputFile>, Summary), ReportError> {
+pub fn write_all(
+    stitched: &Stitched,
+    record: &Record,
+    more: Vec<OutputFile>,
+) -> Result<(Vec<OutputFile>, Summary), ReportError> {
     let summary = Summary::new(stitched, record);
     let inner = serde_json::to_string(&provenance(record, &summary.digest, &[]))?;
     let figures = figures::draw(stitched, &summary)?;
@@ -71,6 +75,7 @@ pub fn write_all(stitched: &Stitched, record: &Record) -> Result<(Vec<OutputFile
         OutputFile { name: "report.html".to_owned(), bytes: html.into_bytes() },
         OutputFile { name: "summary.json".to_owned(), bytes: pretty(&serde_json::to_value(&summary)?)? },
     ];
+    files.extend(more);
     let entities: Vec<OutputEntity> = files
         .iter()
         .map(|f| OutputEntity { name: f.name.clone(), sha256: sha256_hex(&f.bytes), bytes: f.bytes.len() as u64 })

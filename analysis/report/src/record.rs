@@ -59,6 +59,8 @@ pub enum InputRole {
     Positions,
     /// The reference map that the recipe names.
     Reference,
+    /// Another file that the recipe names: angles, a profile, a map of a step.
+    Named,
     /// `stitch.toml`.
     Recipe,
 }
@@ -71,6 +73,7 @@ impl InputRole {
             Self::SubAperture => "sub-aperture",
             Self::Positions => "positions",
             Self::Reference => "reference",
+            Self::Named => "named by the recipe",
             Self::Recipe => "recipe",
         }
     }

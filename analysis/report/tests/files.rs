@@ -82,10 +82,10 @@ fn file<'a>(files: &'a [OutputFile], name: &str) -> &'a [u8] {
 #[test]
 fn all_files_are_there_and_equal_runs_give_equal_bytes() {
     let stitched = stitched(40, 300);
-    let (files, summary) = write_all(&stitched, &record()).unwrap();
+    let (files, summary) = write_all(&stitched, &record(), Vec::new()).unwrap();
     assert_eq!(files.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), OUTPUT_NAMES);
     assert_eq!(summary.digest, stitched.digest());
-    let (again, _) = write_all(&stitched, &record()).unwrap();
+    let (again, _) = write_all(&stitched, &record(), Vec::new()).unwrap();
     assert!(files == again);
     if let Ok(folder) = std::env::var("STITCHBOX_KEEP_REPORT") {
         for f in &files {
@@ -96,7 +96,7 @@ fn all_files_are_there_and_equal_runs_give_equal_bytes() {
 
 #[test]
 fn nothing_of_the_input_becomes_markup_and_nothing_is_fetched() {
-    let (files, _) = write_all(&stitched(20, 50), &record()).unwrap();
+    let (files, _) = write_all(&stitched(20, 50), &record(), Vec::new()).unwrap();
     let html = String::from_utf8(file(&files, "report.html").to_vec()).unwrap();
     assert!(!html.contains("<script") && !html.contains("<b>evil"));
     assert!(html.contains("&lt;script&gt;") && html.contains("&lt;b&gt;evil"));
@@ -107,7 +107,7 @@ fn nothing_of_the_input_becomes_markup_and_nothing_is_fetched() {
 
 #[test]
 fn the_provenance_names_inputs_and_outputs_by_hash() {
-    let (files, summary) = write_all(&stitched(20, 50), &record()).unwrap();
+    let (files, summary) = write_all(&stitched(20, 50), &record(), Vec::new()).unwrap();
     let provenance: serde_json::Value = serde_json::from_slice(file(&files, "provenance.json")).unwrap();
     let entities = provenance["entity"].as_object().unwrap();
     assert_eq!(entities["sbx:version/v1"]["sbx:sha256"], "ab".repeat(32));
@@ -124,7 +124,7 @@ fn maps_of_every_shape_are_written() {
         let mut result = stitched(rows, columns);
         result.uncertainty_nm = None;
         result.reference = None;
-        let (files, _) = write_all(&result, &record()).unwrap();
+        let (files, _) = write_all(&result, &record(), Vec::new()).unwrap();
         assert!(file(&files, "height.png").starts_with(b"\x89PNG"), "{rows} x {columns}");
         assert!(file(&files, "height.h5").starts_with(b"\x89HDF"), "{rows} x {columns}");
     }
@@ -133,7 +133,7 @@ fn maps_of_every_shape_are_written() {
 #[test]
 fn the_map_is_read_back_with_units_as_scalar_strings_and_nan_where_invalid() {
     let stitched = stitched(40, 300);
-    let (files, _) = write_all(&stitched, &record()).unwrap();
+    let (files, _) = write_all(&stitched, &record(), Vec::new()).unwrap();
     let h5 = hdf5_reader::Hdf5File::from_bytes(file(&files, "height.h5")).unwrap();
     let heights = h5.dataset("/entry/stitched/height").unwrap().read_array::<f64>().unwrap();
     assert_eq!(heights.shape(), [40, 300]);

@@ -19,7 +19,7 @@ mod series;
 mod surfaces;
 
 pub use case::{Case, UnknownCase};
-pub use limit::{LimitError, limit_nm};
+pub use limit::{LimitError, limit_nm, placed};
 pub use measure::{Simulated, noise_only, simulate};
 pub use series::write_series;
 

@@ -29,7 +29,9 @@ pub fn limit_nm(simulated: &Simulated, options: &Options, null: NullSpace) -> Re
     Ok(rms_nm(&residual_nm(&solved.height, &nothing, null)?))
 }
 
-fn placed(simulated: &Simulated) -> Vec<Placed> {
+/// The sub-apertures of a simulated series at their places, as a stitch takes them.
+#[must_use]
+pub fn placed(simulated: &Simulated) -> Vec<Placed> {
     let offsets = simulated.x_px.iter().zip(&simulated.y_px);
     let placed = |(k, (map, (x, y))): (usize, (&stitchbox_surface::HeightMap, (&f64, &f64)))| Placed {
         sub_aperture: SubAperture {

@@ -46,8 +46,8 @@ impl<const N: usize> NormalEquations<N> {
         for i in 0..N {
             let weighted = terms[i] * weight;
             self.right[i] += weighted * value;
-            for j in 0..N {
-                self.matrix[i][j] += weighted * terms[j];
+            for (entry, term) in self.matrix[i].iter_mut().zip(terms) {
+                *entry += weighted * term;
             }
         }
     }

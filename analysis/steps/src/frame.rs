@@ -30,18 +30,6 @@ pub enum Axes {
     Both,
 }
 
-impl Axes {
-    /// Whether x is among them.
-    pub(crate) fn along_x(self) -> bool {
-        self != Self::Y
-    }
-
-    /// Whether y is among them.
-    pub(crate) fn along_y(self) -> bool {
-        self != Self::X
-    }
-}
-
 /// The pixel size of a map, where it is known and positive.
 pub(crate) fn pixel_size(map: &HeightMap, step: &'static str) -> Result<PixelSize, StepError> {
     positive(map.pixel().ok_or(StepError::NoPixelSize { step })?, step)

@@ -23,6 +23,7 @@ mod levenberg;
 mod mask;
 mod polynomial;
 mod profile_statistics;
+pub mod psd;
 mod quadric;
 mod quadric_fit;
 mod register;

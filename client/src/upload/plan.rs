@@ -120,7 +120,7 @@ fn stage(name: &str, marker: Option<&str>) -> Stage {
 /// The marker file that the folder's recipe waits for; a recipe that cannot be read is not the upload's business.
 fn marker(folder: &Path) -> Option<String> {
     let text = fs::read_to_string(folder.join(RECIPE_NAME)).ok()?;
-    match Recipe::parse(&text).ok()?.series.completeness {
+    match Recipe::parse(&text).ok()?.series.completeness() {
         Some(Completeness::Marker(name)) => Some(name),
         Some(Completeness::Expected(_) | Completeness::Quiet(_)) | None => None,
     }

@@ -222,7 +222,7 @@ impl FolderState {
                 Role::SubAperture | Role::Claimed => sub_apertures += 1,
                 // Of several spellings of positions.csv the run reads one.
                 Role::Positions if rule.positions.file.is_none() && list.as_ref() != Some(&name) => continue,
-                Role::Positions | Role::Reference => {}
+                Role::Positions | Role::Named => {}
                 Role::Recipe | Role::Foreign => continue,
             }
             inputs.push((name, version));
@@ -240,7 +240,7 @@ impl FolderState {
         if self.sub_apertures == 0 {
             return Ok(Verdict::Nothing);
         }
-        let completeness = self.recipe.as_ref().ok().and_then(|recipe| recipe.series.completeness.clone());
+        let completeness = self.recipe.as_ref().ok().and_then(|recipe| recipe.series.completeness());
         let complete_if = |complete| if complete { Verdict::Complete } else { Verdict::Nothing };
         let quiet = match completeness {
             Some(Completeness::Expected(count)) => return Ok(complete_if(self.sub_apertures >= count)),

@@ -18,27 +18,27 @@ const MAX_SEQUENCE: usize = 64;
 type Resolver<'f> = Box<dyn Fn(&[u8], usize) -> Result<Vec<u8>, Hdf5Error> + 'f>;
 
 /// The attributes of one object.
-pub(super) struct Attributes<'f> {
+pub(crate) struct Attributes<'f> {
     list: Vec<AttributeMessage>,
     resolver: Resolver<'f>,
 }
 
 impl<'f> Attributes<'f> {
     /// The attributes of a dataset.
-    pub(super) fn of_dataset(dataset: &'f Dataset) -> Result<Self, FormatError> {
+    pub(crate) fn of_dataset(dataset: &'f Dataset) -> Result<Self, FormatError> {
         let raw = dataset.raw_attributes().map_err(|e| refusal("reading the attributes of the height map", e))?;
         let resolver = Box::new(|reference: &[u8], size| dataset.resolve_vlen_reference_bytes(reference, size));
         Ok(Self { list: messages(raw), resolver })
     }
 
     /// The number in an attribute.
-    pub(super) fn number(&self, name: &str) -> Option<f64> {
+    pub(crate) fn number(&self, name: &str) -> Option<f64> {
         let attribute = self.find(name)?;
         number(&attribute.datatype, &attribute.raw_data)
     }
 
     /// The text in an attribute.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
         let attribute = self.find(name)?;
         text(&attribute.datatype, &attribute.raw_data, &self.resolver)
     }
@@ -65,6 +65,36 @@ impl<'f> Attributes<'f> {
         }
         let values = (self.resolver)(bytes, size).ok()?;
         values.chunks_exact(size).map(|value| number(base, value)).collect()
+    }
+
+    /// The attributes of a group.
+    pub(crate) fn of_group(group: Group) -> Result<Attributes<'static>, FormatError> {
+        let raw = group.raw_attributes().map_err(|e| refusal("reading the attributes of a group", e))?;
+        let resolver = Box::new(move |reference: &[u8], size| group.resolve_vlen_reference_bytes(reference, size));
+        Ok(Attributes { list: messages(raw), resolver })
+    }
+
+    /// The texts in an attribute that is a list of them, at most [`MAX_SEQUENCE`].
+    pub(crate) fn texts(&self, name: &str) -> Option<Vec<String>> {
+        let attribute = self.find(name)?;
+        let count = element_count(attribute).filter(|count| (1..=MAX_SEQUENCE).contains(count))?;
+        let stride = attribute.raw_data.len() / count;
+        let mut elements = attribute.raw_data.chunks_exact(stride.max(1)).take(count);
+        elements.by_ref().map(|element| text(&attribute.datatype, element, &self.resolver)).collect()
+    }
+
+    /// The numbers in an attribute that is a list of them, at most [`MAX_SEQUENCE`].
+    pub(crate) fn numbers(&self, name: &str) -> Option<Vec<f64>> {
+        let attribute = self.find(name)?;
+        let size = number_size(&attribute.datatype)?;
+        let elements = attribute.raw_data.chunks_exact(size).take(MAX_SEQUENCE);
+        elements.map(|element| number(&attribute.datatype, element)).collect()
+    }
+
+    /// A text of up to `most` bytes, for the few that are documents themselves.
+    pub(crate) fn long_text(&self, name: &str, most: usize) -> Option<String> {
+        let attribute = self.find(name)?;
+        text_up_to(&attribute.datatype, &attribute.raw_data, &self.resolver, most)
     }
 
     fn find(&self, name: &str) -> Option<&AttributeMessage> {
@@ -141,11 +171,20 @@ pub(super) fn text(
     bytes: &[u8],
     resolve: impl Fn(&[u8], usize) -> Result<Vec<u8>, Hdf5Error>,
 ) -> Option<String> {
+    text_up_to(datatype, bytes, resolve, MAX_TEXT_BYTES)
+}
+
+fn text_up_to(
+    datatype: &Datatype,
+    bytes: &[u8],
+    resolve: impl Fn(&[u8], usize) -> Result<Vec<u8>, Hdf5Error>,
+    most: usize,
+) -> Option<String> {
     use hdf5_reader::messages::datatype::{StringSize, VarLenKind};
     let content = match datatype {
         Datatype::String { size: StringSize::Fixed(length), .. } => bytes.get(..*length as usize)?.to_vec(),
         Datatype::String { size: StringSize::Variable, .. } | Datatype::VarLen { kind: VarLenKind::String, .. } => {
-            if referenced_count(bytes)? > MAX_TEXT_BYTES {
+            if referenced_count(bytes)? > most {
                 return None;
             }
             resolve(bytes, 1).ok()?
@@ -153,8 +192,19 @@ pub(super) fn text(
         _ => return None,
     };
     let content = content.split(|b| *b == 0).next()?;
-    let content = content.get(..MAX_TEXT_BYTES).unwrap_or(content);
+    let content = content.get(..most).unwrap_or(content);
     Some(String::from_utf8_lossy(content).trim().to_owned())
+}
+
+/// How many values an attribute has.
+fn element_count(attribute: &AttributeMessage) -> Option<usize> {
+    let size = match &attribute.datatype {
+        Datatype::String { size: hdf5_reader::messages::datatype::StringSize::Fixed(length), .. } => *length as usize,
+        // A reference: count, address, index.
+        Datatype::String { .. } | Datatype::VarLen { .. } => 16,
+        other => number_size(other)?,
+    };
+    attribute.raw_data.len().checked_div(size)
 }
 
 /// The element count at the start of a variable-length reference.

@@ -2,13 +2,15 @@
 
 use hdf5_reader::{Dataset, Datatype, H5Type};
 use ndarray::Array2;
+use stitchbox_surface::DetectorWindow;
 
 use super::{attributes::Attributes, refusal, unit};
+use crate::intensity::{Frame, onto_map};
 use crate::{FormatError, Limits, metropro::INVALID_FROM};
 
 /// A compressed dataset may announce at most this many times the bytes of the file: no filter that Zygo uses packs
 /// tighter, and what announces more is not there.
-const MOST_UNFOLDING: usize = 4096;
+pub(crate) const MOST_UNFOLDING: usize = 4096;
 
 /// Heights in nm and their mask.
 pub(super) fn read(
@@ -36,6 +38,29 @@ pub(super) fn read(
     Ok((heights, valid))
 }
 
+/// The intensity of each pixel of a map, where it is there and can be read: counts, `0.0` where not measured.
+pub(super) fn intensity(
+    dataset: &Dataset,
+    window: DetectorWindow,
+    shape: (usize, usize),
+    file_bytes: usize,
+    limits: &Limits,
+) -> Option<Array2<f32>> {
+    let attributes = Attributes::of_dataset(dataset).ok()?;
+    let (rows, columns) = check_shape(dataset, file_bytes, limits).ok()?;
+    let counts = numbers(dataset, rows as u64, columns as u64, false).ok()?;
+    let no_data = attributes.number("No Data");
+    let start = |field| attributes.field_number("Coordinates", field).map(|n| n as i64);
+    // Without coordinates frames of the map's shape are the map's, others the whole camera.
+    let (row, column) = if (rows, columns) == shape { (window.row, window.column) } else { (0, 0) };
+    let frame =
+        Frame { column: start("ColumnStart").unwrap_or(column), row: start("RowStart").unwrap_or(row), columns, rows };
+    let value = |row: usize, column: usize| {
+        counts.get(row * columns + column).copied().filter(|counts| is_measured(*counts, no_data))
+    };
+    onto_map(frame, window, shape, value)
+}
+
 /// Rows and columns, each at least 1, within the limits and within what the file can hold.
 fn check_shape(dataset: &Dataset, file_bytes: usize, limits: &Limits) -> Result<(usize, usize), FormatError> {
     let &[rows, columns] = dataset.shape() else {
@@ -57,7 +82,7 @@ fn check_shape(dataset: &Dataset, file_bytes: usize, limits: &Limits) -> Result<
 }
 
 /// All values of the dataset as stored, row by row. Integers have no scale in fringes and are refused there.
-fn numbers(dataset: &Dataset, rows: u64, columns: u64, fringes: bool) -> Result<Vec<f64>, FormatError> {
+pub(crate) fn numbers(dataset: &Dataset, rows: u64, columns: u64, fringes: bool) -> Result<Vec<f64>, FormatError> {
     match dataset.dtype() {
         Datatype::FloatingPoint { size: 8, .. } => values::<f64>(dataset, rows, columns, |v| v),
         Datatype::FloatingPoint { size: 4, .. } => values::<f32>(dataset, rows, columns, f64::from),
@@ -67,6 +92,7 @@ fn numbers(dataset: &Dataset, rows: u64, columns: u64, fringes: bool) -> Result<
         Datatype::FixedPoint { size: 8, signed: true, .. } => values::<i64>(dataset, rows, columns, |v| v as f64),
         Datatype::FixedPoint { size: 4, signed: false, .. } => values::<u32>(dataset, rows, columns, f64::from),
         Datatype::FixedPoint { size: 2, signed: false, .. } => values::<u16>(dataset, rows, columns, f64::from),
+        Datatype::FixedPoint { size: 1, signed: false, .. } => values::<u8>(dataset, rows, columns, f64::from),
         Datatype::String { .. } | Datatype::VarLen { .. } => Err(FormatError::NotNumbers { found: "text" }),
         Datatype::Compound { .. } => Err(FormatError::NotNumbers { found: "records" }),
         _ => Err(FormatError::NotNumbers { found: "an unknown kind of data" }),

@@ -9,25 +9,40 @@ use crate::FormatError;
 /// Most rows of the table that are read; a measurement needs about ten.
 const MAX_ROWS: usize = 4096;
 
-/// The height map and the attributes of its measurement.
+/// The height map, the intensity and the attributes of one measurement.
 pub(super) struct Surface {
     pub(super) dataset: Dataset,
+    pub(super) intensity: Option<Dataset>,
     pub(super) attributes: Option<Group>,
 }
 
-/// The surface of the first measurement of the table that has one; without a table the only dataset in
-/// `/Data/Surface`.
+/// The surface of the only measurement of the table that has one; without a table the only dataset in
+/// `/Data/Surface`. Two measurements of one surface count once.
 pub(super) fn locate(file: &Hdf5File) -> Result<Surface, FormatError> {
     let links = Links::read(file);
+    let path_of = |measurement, link| links.destination(measurement, link).and_then(|id| links.destination(id, "Path"));
+    let mut found: Vec<(&str, &str)> = Vec::new();
     for measurement in links.destinations("Root", "Measurement") {
-        let path = links.destination(measurement, "Surface").and_then(|surface| links.destination(surface, "Path"));
-        if let Some(dataset) = path.and_then(|path| file.dataset(path).ok()) {
-            let attributes = links.destination(measurement, "Attributes").and_then(|path| file.group(path).ok());
-            return Ok(Surface { dataset, attributes: attributes.or_else(|| only_attributes(file)) });
+        if let Some(path) = path_of(measurement, "Surface")
+            && found.iter().all(|(_, known)| *known != path)
+            && file.dataset(path).is_ok()
+        {
+            found.push((measurement, path));
         }
     }
-    let dataset = only_surface(file)?;
-    Ok(Surface { dataset, attributes: only_attributes(file) })
+    match found.as_slice() {
+        [] => {
+            let dataset = only_surface(file)?;
+            Ok(Surface { dataset, intensity: None, attributes: only_attributes(file) })
+        }
+        [(measurement, path)] => {
+            let dataset = file.dataset(path).map_err(|e| refusal("opening the height map", e))?;
+            let intensity = path_of(measurement, "Intensity").and_then(|path| file.dataset(path).ok());
+            let attributes = links.destination(measurement, "Attributes").and_then(|path| file.group(path).ok());
+            Ok(Surface { dataset, intensity, attributes: attributes.or_else(|| only_attributes(file)) })
+        }
+        several => Err(FormatError::SeveralSurfaces { count: several.len() }),
+    }
 }
 
 /// The dataset in `/Data/Surface` if there is exactly one.

@@ -1,12 +1,12 @@
 //! Units of length as Zygo's programs spell them.
 
 /// `true` for heights in fringes, which wavelength, scale and obliquity factor turn into a length.
-pub(super) fn is_fringes(unit: &str) -> bool {
+pub(crate) fn is_fringes(unit: &str) -> bool {
     matches!(unit.trim().to_ascii_lowercase().as_str(), "fringes" | "fringe")
 }
 
 /// Metres in one unit of length; `None` for anything else.
-pub(super) fn metres(unit: &str) -> Option<f64> {
+pub(crate) fn metres(unit: &str) -> Option<f64> {
     let name: String = unit.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
     let singular = name.strip_suffix('s').filter(|s| s.len() > 1).unwrap_or(&name);
     Some(match singular.replace("metre", "meter").as_str() {

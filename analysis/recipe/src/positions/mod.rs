@@ -1,8 +1,4 @@
-//! `positions.csv`: where each sub-aperture was taken, as people and spreadsheets write it.
-//!
-//! A header names the columns, `file,x_mm,y_mm` (`y_mm` may be missing: 0). Fields are separated by commas,
-//! semicolons, tabs or spaces; with anything but commas a decimal comma is understood. Lines that are empty or begin
-//! with `#` or `%` do not count; a byte order mark and Windows line ends are harmless.
+//! Where each sub-aperture lies: `positions.csv`, and which of several sources of positions counts.
 
 mod resolve;
 
@@ -10,15 +6,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use resolve::{Source, place};
 
-/// A list of positions that cannot be used: the line and the sentence.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {message}")]
-pub struct PositionsError {
-    /// Line, counted from 1.
-    pub line: usize,
-    /// What is wrong and what would be right.
-    pub message: String,
-}
+use crate::list::{self, Column, ListError, entry_of};
 
 /// Positions by file name as written, mm in the mirror frame.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -26,56 +14,33 @@ pub struct PositionsFile {
     places: BTreeMap<String, (f64, f64)>,
 }
 
-/// The place of a file in a list, however the list writes its name; `[positions.at]` and `positions.csv` share it.
-fn place_of(places: &BTreeMap<String, (f64, f64)>, name: &str) -> Option<(f64, f64)> {
-    if let Some(place) = places.get(name) {
-        return Some(*place);
-    }
-    let lower = name.to_lowercase();
-    let stem = lower.rsplit_once('.').map_or(lower.as_str(), |(stem, _)| stem);
-    let same = |wanted: &str| places.iter().find(|(key, _)| key.to_lowercase() == wanted).map(|(_, place)| *place);
-    same(&lower).or_else(|| same(stem))
-}
-
 /// Largest coordinate believed, mm.
 const FARTHEST_MM: f64 = 1e6;
 
+const COLUMNS: [Column; 2] = [
+    Column { name: "x_mm", needed: true, most: FARTHEST_MM, most_is: "a place on a mirror" },
+    Column { name: "y_mm", needed: false, most: FARTHEST_MM, most_is: "a place on a mirror" },
+];
+
 impl PositionsFile {
-    /// Reads the list from its text.
+    /// Reads the list from its text: the columns `file,x_mm,y_mm`, where `y_mm` may be missing (0). See [`ListError`] and
+    /// the forms it may have in `list`.
     ///
     /// # Errors
-    /// [`PositionsError`] with the line: no header, unknown columns, a number that is none, a file named twice.
-    pub fn parse(text: &str) -> Result<Self, PositionsError> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let lines = text.split(['\n', '\r']).collect::<Vec<_>>();
-        // "\r\n" gives an empty line between: count only "\n" and lone "\r"
-        let mut numbered = number_lines(text, &lines).into_iter().filter(|(_, line)| {
-            let line = line.trim();
-            !line.is_empty() && !line.starts_with(['#', '%'])
-        });
-        let Some((header_line, header)) = numbered.next() else {
-            let message = "the list is empty; its first line must be file,x_mm,y_mm".to_owned();
-            return Err(PositionsError { line: 1, message });
+    /// [`ListError`] with the line: no header, unknown columns, a number that is none, a file named twice.
+    pub fn parse(text: &str) -> Result<Self, ListError> {
+        let place = |values: Vec<Option<f64>>| {
+            let at = |index: usize| values.get(index).copied().flatten().unwrap_or(0.0);
+            (at(0), at(1))
         };
-        let separator = Separator::of(header);
-        let columns = Columns::read(header_line, header, separator)?;
-        let mut places = BTreeMap::new();
-        for (line, content) in numbered {
-            let (name, place) = columns.row(line, content, separator)?;
-            if places.insert(name.clone(), place).is_some() {
-                return Err(PositionsError {
-                    line,
-                    message: format!("\"{name}\" has a position already; keep one of the two"),
-                });
-            }
-        }
+        let places = list::parse(text, &COLUMNS)?.into_iter().map(|(name, values)| (name, place(values))).collect();
         Ok(Self { places })
     }
 
     /// The position of a file: by its exact name, or without regard to case, or by its name without extension.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<(f64, f64)> {
-        place_of(&self.places, name)
+        entry_of(&self.places, name)
     }
 
     /// Number of files in the list.
@@ -88,131 +53,6 @@ impl PositionsFile {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
-    }
-}
-
-/// Pairs each piece with its line number; the piece between `\r` and `\n` is dropped.
-fn number_lines<'t>(text: &'t str, pieces: &[&'t str]) -> Vec<(usize, &'t str)> {
-    let mut out = Vec::with_capacity(pieces.len());
-    let mut line = 1;
-    let mut offset = 0;
-    for piece in pieces {
-        out.push((line, *piece));
-        offset += piece.len();
-        let ends_with_crlf = text.as_bytes().get(offset..offset + 2) == Some(b"\r\n");
-        if !ends_with_crlf {
-            line += 1;
-        }
-        offset += 1;
-    }
-    out
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Separator {
-    Comma,
-    Semicolon,
-    Tab,
-    Spaces,
-}
-
-impl Separator {
-    fn of(header: &str) -> Self {
-        if header.contains(';') {
-            Self::Semicolon
-        } else if header.contains('\t') {
-            Self::Tab
-        } else if header.contains(',') {
-            Self::Comma
-        } else {
-            Self::Spaces
-        }
-    }
-
-    /// Fields of a line; a field may stand in double quotes.
-    fn split(self, line: &str) -> Vec<String> {
-        let mut fields = vec![String::new()];
-        let mut quoted = false;
-        for character in line.trim().chars() {
-            let ends = match self {
-                Self::Comma => character == ',',
-                Self::Semicolon => character == ';',
-                Self::Tab => character == '\t',
-                Self::Spaces => character == ' ' || character == '\t',
-            };
-            if character == '"' {
-                quoted = !quoted;
-            } else if ends && !quoted {
-                let collapse = self == Self::Spaces && fields.last().is_some_and(String::is_empty);
-                if !collapse {
-                    fields.push(String::new());
-                }
-            } else if let Some(last) = fields.last_mut() {
-                last.push(character);
-            }
-        }
-        fields.into_iter().map(|field| field.trim().to_owned()).collect()
-    }
-}
-
-struct Columns {
-    file: usize,
-    x: usize,
-    y: Option<usize>,
-    count: usize,
-}
-
-impl Columns {
-    fn read(line: usize, header: &str, separator: Separator) -> Result<Self, PositionsError> {
-        let names: Vec<String> = separator.split(header).iter().map(|name| name.to_lowercase()).collect();
-        let find = |wanted: &str| names.iter().position(|name| name == wanted);
-        let (file, x, y) = (find("file"), find("x_mm"), find("y_mm"));
-        match (file, x) {
-            (Some(file), Some(x)) => Ok(Self { file, x, y, count: names.len() }),
-            _ => {
-                let message = format!(
-                    "the first line must name the columns file,x_mm,y_mm but is \"{}\"; positions are in millimetres",
-                    header.trim()
-                );
-                Err(PositionsError { line, message })
-            }
-        }
-    }
-
-    fn row(&self, line: usize, content: &str, separator: Separator) -> Result<(String, (f64, f64)), PositionsError> {
-        let fields = separator.split(content);
-        let error = |message: String| PositionsError { line, message };
-        if fields.len() > self.count {
-            let hint = if separator == Separator::Comma {
-                "; write decimals with a point, or separate the columns by ;"
-            } else {
-                ""
-            };
-            return Err(error(format!(
-                "there are {} fields but the header names {} columns{hint}",
-                fields.len(),
-                self.count
-            )));
-        }
-        let field = |index: usize, what: &str| {
-            fields.get(index).filter(|f| !f.is_empty()).ok_or_else(|| error(format!("{what} is missing")))
-        };
-        let name = field(self.file, "the file name")?;
-        let coordinate = |index: usize, what: &str| {
-            let text = field(index, what)?;
-            let text = if separator == Separator::Comma { text.clone() } else { text.replace(',', ".") };
-            match text.replace('\u{2212}', "-").parse::<f64>() {
-                Ok(value) if value.abs() <= FARTHEST_MM => Ok(value),
-                Ok(value) => Err(error(format!("{what} = {value} mm is not a place on a mirror"))),
-                Err(_) => Err(error(format!("{what} is \"{text}\", which is not a number"))),
-            }
-        };
-        let x = coordinate(self.x, "x_mm")?;
-        let y = match self.y {
-            Some(index) => coordinate(index, "y_mm")?,
-            None => 0.0,
-        };
-        Ok((name.clone(), (x, y)))
     }
 }
 

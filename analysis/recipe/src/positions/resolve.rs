@@ -6,11 +6,12 @@ use stitchbox_formats::position_in_comment;
 use stitchbox_stitch::Placed;
 use stitchbox_surface::SubAperture;
 
-use super::{PositionsFile, place_of};
+use super::PositionsFile;
 use crate::context::InputFile;
 use crate::failure::{FailureKind, RunFailure, list};
+use crate::list::entry_of;
 use crate::read;
-use crate::recipe::PositionRule;
+use crate::recipe::{FileName, Place, PositionRule};
 
 /// Where a position came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +58,7 @@ pub(crate) fn place(
             missing.push(map.name);
             continue;
         };
-        if let Some(pixel) = rule.pixel {
+        if let Some(pixel) = rule.pixel() {
             map.map = map.map.with_pixel(Some(pixel));
         }
         placed.push((Placed { sub_aperture: map, x_mm, y_mm }, source));
@@ -67,7 +68,7 @@ pub(crate) fn place(
 
 /// The one source of positions of a series.
 enum Origin<'a> {
-    Recipe(&'a BTreeMap<String, (f64, f64)>),
+    Recipe(&'a BTreeMap<String, Place>),
     List(PositionsFile),
     Comments,
     Stage,
@@ -85,7 +86,7 @@ impl<'a> Origin<'a> {
             })?;
             return Ok(Self::List(positions));
         }
-        if let Some(name) = &rule.file {
+        if let Some(name) = rule.file.as_ref().map(FileName::as_str) {
             let message = format!(
                 "The recipe takes the positions from \"{name}\", but there is no such file in the folder. Add it."
             );
@@ -141,7 +142,7 @@ impl<'a> Origin<'a> {
 
     fn position(&self, map: &SubAperture) -> Option<(f64, f64)> {
         match self {
-            Self::Recipe(at) => place_of(at, &map.name),
+            Self::Recipe(at) => entry_of(at, &map.name).map(|place| (place.0, place.1)),
             Self::List(positions) => positions.get(&map.name),
             Self::Comments => by_comment(map),
             Self::Stage => map.instrument.stage_mm,

@@ -1,97 +1,52 @@
 //! The recipe: what `stitch.toml` may say, its defaults, and its canonical form.
+//!
+//! The types of `rules`, `values` and `step` are the one definition: they read the file, their comments and derived schema
+//! are the reference page, the schema finds mistyped keys, and the resolved form is their serialisation.
 
+mod check;
 mod duration;
 mod parse;
+mod reference;
+mod rules;
+mod schema;
+mod step;
 mod suggest;
+mod values;
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::time::Duration;
-
-use stitchbox_stitch::Terms;
-use stitchbox_surface::PixelSize;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 pub use parse::RecipeError;
+pub use reference::reference_page;
+pub use rules::{
+    Completeness, DriftChoice, OutputFormat, OutputRule, PositionRule, PositionSource, ProfileRule, ReferenceChoice,
+    RefineChoice, SeriesKind, SeriesRule, StitchRule, Term, WeightChoice,
+};
+pub use schema::{schema, step_names};
+pub use step::Step;
+pub use values::{FileName, PixelMm, Place, Quiet};
 
 use crate::classify::{Role, classify, matches};
 
-/// How it is known that a series is complete.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Completeness {
-    /// So many sub-apertures.
-    Expected(usize),
-    /// A file of this name has arrived.
-    Marker(String),
-    /// Nothing arrived for this long, and no upload is open.
-    Quiet(Duration),
-}
-
-/// Which files form the series, and when it is complete.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeriesRule {
-    /// When it is complete; `None` leaves it to the server: after its quiet time.
-    pub completeness: Option<Completeness>,
-    /// Patterns (`*`, `?`) of which a sub-aperture's name must fit one; empty admits all.
-    pub include: Vec<String>,
-    /// Patterns that keep a file out.
-    pub exclude: Vec<String>,
-}
-
-/// What is known of the reference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReferenceChoice {
-    /// Taken as zero.
-    None,
-    /// Found pixel by pixel.
-    Pixelwise,
-    /// Found as a smooth surface.
-    Smooth,
-    /// Read from this file of the folder.
-    File(String),
-}
-
-/// How to stitch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StitchRule {
-    /// Terms solved for each sub-aperture.
-    pub terms: Terms,
-    /// What is known of the reference.
-    pub reference: ReferenceChoice,
-    /// Whether outliers are looked for.
-    pub robust: bool,
-}
-
-/// Where the positions and the pixel size come from, if not from the files.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct PositionRule {
-    /// Positions (x, y) in mm by file name; if any is given, all must be.
-    pub at: BTreeMap<String, (f64, f64)>,
-    /// Name of the list in the folder, `positions.csv` unless told.
-    pub file: Option<String>,
-    /// Pixel size that replaces what the files say.
-    pub pixel: Option<PixelSize>,
-}
-
-/// A recipe: everything a run may be told.
-#[derive(Debug, Clone, PartialEq)]
+/// A recipe, `stitch.toml`: how a series of sub-apertures becomes a map. Every key may be left out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[serde(default)]
 pub struct Recipe {
-    /// `[series]`.
+    /// Which files form the series, and when it is complete.
     pub series: SeriesRule,
-    /// `[stitch]`.
+    /// How the map is stitched.
     pub stitch: StitchRule,
-    /// `[positions]`.
+    /// Where the positions and the pixel size come from, if not from the files.
     pub positions: PositionRule,
-}
-
-impl Default for Recipe {
-    /// Piston, pitch and roll, pixel-wise reference, robust.
-    fn default() -> Self {
-        Self {
-            series: SeriesRule { completeness: None, include: Vec::new(), exclude: Vec::new() },
-            stitch: StitchRule { terms: Terms::default(), reference: ReferenceChoice::Pixelwise, robust: true },
-            positions: PositionRule::default(),
-        }
-    }
+    /// What is written besides the files that every run writes.
+    pub output: OutputRule,
+    /// Steps done on every sub-aperture before stitching, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<Step>,
+    /// Steps done on the stitched map, in order. The map as stitched stays in `height.h5`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Step>,
 }
 
 impl Recipe {
@@ -106,14 +61,17 @@ impl Recipe {
     /// The part a file plays under this recipe; like [`classify`], with the recipe's patterns and names applied.
     #[must_use]
     pub fn classify(&self, name: &str, head: &[u8]) -> Role {
-        if self.positions.file.as_deref() == Some(name) {
+        if self.positions.file.as_ref().is_some_and(|file| file.as_str() == name) {
             return Role::Positions;
         }
-        if matches!(&self.stitch.reference, ReferenceChoice::File(file) if file == name) {
-            return Role::Reference;
+        if self.named_files().any(|named| named == name) {
+            return Role::Named;
         }
-        if matches!(&self.series.completeness, Some(Completeness::Marker(marker)) if marker == name) {
+        if self.series.marker.as_ref().is_some_and(|marker| marker.as_str() == name) {
             return Role::Foreign;
+        }
+        if self.series.kind != SeriesKind::Maps {
+            return self.classify_by_name(name);
         }
         let role = classify(name, head);
         if matches!(role, Role::SubAperture | Role::Claimed) && !self.admits(name) {
@@ -125,50 +83,38 @@ impl Recipe {
         role
     }
 
+    /// The file that holds the reference, where it is known.
+    #[must_use]
+    pub fn reference_file(&self) -> Option<&str> {
+        let known = self.stitch.reference == ReferenceChoice::File;
+        self.stitch.reference_file.as_ref().filter(|_| known).map(FileName::as_str)
+    }
+
     /// Every key with its value, in a fixed order; reads back as the same recipe.
     #[must_use]
     pub fn resolved_toml(&self) -> String {
-        let mut out = "[series]\n".to_owned();
-        let _ = match &self.series.completeness {
-            None => Ok(()),
-            Some(Completeness::Expected(count)) => writeln!(out, "expected = {count}"),
-            Some(Completeness::Marker(name)) => writeln!(out, "marker = {}", quoted(name)),
-            Some(Completeness::Quiet(time)) => writeln!(out, "quiet = {}", quoted(&duration::write(*time))),
-        };
-        for (key, patterns) in [("include", &self.series.include), ("exclude", &self.series.exclude)] {
-            if !patterns.is_empty() {
-                let _ =
-                    writeln!(out, "{key} = [{}]", patterns.iter().map(|p| quoted(p)).collect::<Vec<_>>().join(", "));
-            }
+        // The types hold nothing that TOML cannot write.
+        toml::to_string(self).unwrap_or_default()
+    }
+
+    /// Files that the recipe names for what they hold: the reference, angles, profiles, maps that steps compare with.
+    pub fn named_files(&self) -> impl Iterator<Item = &str> {
+        let stitch = &self.stitch;
+        let of_steps = self.before.iter().chain(&self.after).filter_map(Step::file);
+        (self.reference_file().into_iter())
+            .chain(stitch.angles_file.as_ref().map(FileName::as_str))
+            .chain(stitch.profiles.iter().map(|profile| profile.file.as_str()))
+            .chain(of_steps)
+    }
+
+    /// Slopes and profiles come as texts that look like many others: the names decide, and `include` must tell them.
+    fn classify_by_name(&self, name: &str) -> Role {
+        match classify(name, b"text") {
+            Role::Recipe => Role::Recipe,
+            Role::Positions if self.positions.file.is_none() => Role::Positions,
+            _ if !self.series.include.is_empty() && self.admits(name) => Role::SubAperture,
+            _ => Role::Foreign,
         }
-        let terms = &self.stitch.terms;
-        let names = [("piston", terms.piston), ("pitch", terms.pitch), ("roll", terms.roll)];
-        let names: Vec<String> = names.iter().filter(|(_, on)| *on).map(|(name, _)| quoted(name)).collect();
-        let _ = writeln!(out, "\n[stitch]\nterms = [{}]", names.join(", "));
-        let _ = match &self.stitch.reference {
-            ReferenceChoice::None => writeln!(out, "reference = \"none\""),
-            ReferenceChoice::Pixelwise => writeln!(out, "reference = \"pixelwise\""),
-            ReferenceChoice::Smooth => writeln!(out, "reference = \"smooth\""),
-            ReferenceChoice::File(name) => writeln!(out, "reference = \"file\"\nreference_file = {}", quoted(name)),
-        };
-        let _ = writeln!(out, "robust = {}", self.stitch.robust);
-        let positions = &self.positions;
-        if *positions != PositionRule::default() {
-            out.push_str("\n[positions]\n");
-            if let Some(file) = &positions.file {
-                let _ = writeln!(out, "file = {}", quoted(file));
-            }
-            if let Some(pixel) = positions.pixel {
-                let _ = writeln!(out, "pixel_mm = [{:?}, {:?}]", pixel.x_mm, pixel.y_mm);
-            }
-            if !positions.at.is_empty() {
-                out.push_str("\n[positions.at]\n");
-            }
-            for (name, (x, y)) in &positions.at {
-                let _ = writeln!(out, "{} = [{x:?}, {y:?}]", quoted(name));
-            }
-        }
-        out
     }
 
     fn admits(&self, name: &str) -> bool {
@@ -176,22 +122,6 @@ impl Recipe {
         let included = series.include.is_empty() || series.include.iter().any(|p| matches(p, name));
         included && !series.exclude.iter().any(|p| matches(p, name))
     }
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = "\"".to_owned();
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04X}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use stitchbox_surface::PixelSize;
 
 fn refused(text: &str) -> (usize, String) {
     let error = Recipe::parse(text).unwrap_err();
@@ -19,12 +20,12 @@ fn every_key_is_read() {
          [positions.at]\n\"a.dat\" = [0, 0.5]\n\"b.dat\" = [-12.5, 1e1]\n",
     )
     .unwrap();
-    assert_eq!(recipe.series.completeness, Some(Completeness::Expected(12)));
-    assert_eq!(recipe.stitch.terms, Terms { piston: true, pitch: true, roll: false });
-    assert_eq!(recipe.stitch.reference, ReferenceChoice::File("flat.dat".to_owned()));
+    assert_eq!(recipe.series.completeness(), Some(Completeness::Expected(12)));
+    assert_eq!(recipe.stitch.terms, [Term::Piston, Term::Pitch]);
+    assert_eq!(recipe.reference_file(), Some("flat.dat"));
     assert!(!recipe.stitch.robust);
-    assert_eq!(recipe.positions.pixel, Some(PixelSize { x_mm: 0.1, y_mm: 0.1 }));
-    assert_eq!(recipe.positions.at.get("b.dat"), Some(&(-12.5, 10.0)));
+    assert_eq!(recipe.positions.pixel(), Some(PixelSize { x_mm: 0.1, y_mm: 0.1 }));
+    assert_eq!(recipe.positions.at.get("b.dat"), Some(&Place(-12.5, 10.0)));
 }
 
 #[test]
@@ -60,7 +61,11 @@ fn wrong_kinds_and_units_are_refused_with_an_example() {
     assert!(refused("[stitch]\nterms = [\"piston\", \"yaw\"]").1.contains("piston, pitch, roll"));
     assert!(refused("[stitch]\nrobust = 1").1.contains("true or false"));
     assert!(refused("[positions]\npixel_mm = -0.1").1.contains("millimetres"));
-    assert!(refused("[positions.at]\n\"a.dat\" = [nan, 0]").1.contains("two numbers"));
+    assert!(refused("[positions.at]\n\"a.dat\" = [nan, 0]").1.contains("finite number"));
+    assert!(refused("[positions.at]\n\"a.dat\" = [1, 2, 3]").1.contains("two numbers"));
+    assert_eq!(refused("[stitch]\nrobust = true\nangle_sigma = \"50 mm\"").0, 3);
+    assert!(refused("[stitch]\nangle_sigma = \"50 mm\"").1.contains("urad, µrad, nrad"));
+    assert!(refused("[stitch]\nangle_sigma = 50").1.contains("needs a unit"));
     assert!(refused("[series]\nmarker = \"../x\"").1.contains("without a path"));
     assert_eq!(refused("series = 3").0, 1);
 }
@@ -90,7 +95,7 @@ fn the_recipe_decides_the_roles() {
     let metropro = [0x88, 0x1b, 0x03, 0x6f, 0, 1];
     assert_eq!(recipe.classify("a.dat", &metropro), Role::SubAperture);
     assert_eq!(recipe.classify("dark1.dat", &metropro), Role::Foreign);
-    assert_eq!(recipe.classify("flat.dat", &metropro), Role::Reference);
+    assert_eq!(recipe.classify("flat.dat", &metropro), Role::Named);
     assert_eq!(recipe.classify("done.dat", b""), Role::Foreign);
     assert_eq!(recipe.classify("stage.txt", b"file,x_mm"), Role::Positions);
     assert_eq!(recipe.classify("positions.csv", b"file,x_mm"), Role::Foreign);

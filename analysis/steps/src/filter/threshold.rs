@@ -27,7 +27,7 @@ impl Threshold {
     pub fn apply(&self, map: &HeightMap) -> Result<HeightMap, StepError> {
         let min = self.min.map_or(f64::NEG_INFINITY, Height::nm);
         let max = self.max.map_or(f64::INFINITY, Height::nm);
-        if !(min <= max) {
+        if min.is_nan() || max.is_nan() || min > max {
             let (parameter, allowed) = ("min", "it must not be above max (nm)");
             return Err(parameter_error("threshold", parameter, min, allowed));
         }

@@ -1,0 +1,89 @@
+//! HDF5 files of heights or slopes other than Zygo's, told apart by what is in them:
+//!
+//! * NeXus NXdata with a signal and axes: our own `height.h5`, and whatever follows the convention ([`nxdata`]);
+//! * PyLOSt's files: datasets of class `MetrologyData` ([`pylost`]);
+//! * SOLEIL's MINT: wavefronts below NXscan ([`mint`]);
+//! * OASYS and SHADOW: `surface_file/{X,Y,Z}` ([`shadow`]).
+//!
+//! One file may hold several sub-apertures.
+
+mod mint;
+mod numbers;
+mod nxdata;
+mod pylost;
+mod scalar_strings;
+mod shadow;
+mod tree;
+mod writer;
+
+pub use scalar_strings::make_scalar as make_scalar_strings;
+pub use writer::{NexusRecord, write_nexus_map, write_nexus_profile};
+
+use hdf5_reader::Hdf5File;
+use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, SubAperture};
+
+use crate::{FormatError, Gives, Limits, Measurement, ReaderInfo, datx};
+
+const FORMAT: &str = "HDF5";
+
+/// For the reference page.
+pub(crate) const INFO: ReaderInfo = ReaderInfo {
+    id: "nexus",
+    name: "NeXus and other HDF5",
+    extensions: &["h5", "hdf5", "nxs"],
+    mime: "application/x-hdf5",
+    versions: "NXdata (our own height.h5), PyLOSt, SOLEIL MINT, OASYS/SHADOW surface_file",
+    gives: Gives::Map,
+    writes: true,
+};
+
+/// Reads everything the file holds, at least one measurement.
+pub(crate) fn read_all(name: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<Measurement>, FormatError> {
+    let file = datx::open(bytes, limits)?;
+    let source = Source { name, file: &file, bytes: bytes.len(), limits };
+    if let Some(map) = shadow::read(&source)? {
+        return Ok(vec![map]);
+    }
+    let wavefronts = mint::read(&source)?;
+    if !wavefronts.is_empty() {
+        return Ok(wavefronts);
+    }
+    let items = pylost::read(&source)?;
+    if !items.is_empty() {
+        return Ok(items);
+    }
+    match nxdata::read(&source)? {
+        Some(measurement) => Ok(vec![measurement]),
+        None => Err(FormatError::NoSurface),
+    }
+}
+
+/// Reads the only measurement of the file.
+pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Measurement, FormatError> {
+    let mut all = read_all(name, bytes, limits)?;
+    match (all.pop(), all.len()) {
+        (Some(measurement), 0) => Ok(measurement),
+        (_, others) => Err(FormatError::Several { count: others + 1 }),
+    }
+}
+
+/// An open file and what its parts need to know.
+struct Source<'a> {
+    name: &'a str,
+    file: &'a Hdf5File,
+    /// Length of the file, which bounds what it can hold.
+    bytes: usize,
+    limits: &'a Limits,
+}
+
+/// A map with its place.
+fn sub_aperture(name: String, map: HeightMap, position_mm: Option<(f64, f64)>, format: &str) -> SubAperture {
+    SubAperture {
+        name,
+        map,
+        window: DetectorWindow { column: 0, row: 0 },
+        position_mm,
+        intensity: None,
+        instrument: Instrument { format: format.to_owned(), ..Instrument::default() },
+    }
+}

@@ -1,0 +1,73 @@
+//! `cross_check.json`: what older methods make of the series, and how far that is from the result.
+
+use serde_json::{Value, json};
+use stitchbox_crosscheck::{CrossChecked, Method, cross_check};
+use stitchbox_report::OutputFile;
+use stitchbox_stitch::{Placed, Stitched};
+use stitchbox_surface::{HeightMap, statistics};
+
+use super::{Job, json_file};
+use crate::failure::{FailureKind, RunFailure};
+
+/// The file, if the recipe asks for any method.
+pub(super) fn check(job: &Job<'_>, series: &[Placed], stitched: &Stitched) -> Result<Vec<OutputFile>, RunFailure> {
+    let methods = &job.recipe.stitch.cross_check;
+    if methods.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut entries = Vec::with_capacity(methods.len());
+    for method in methods {
+        job.progress.at(super::SOLVE_UNTIL, "cross-checking");
+        let checked = cross_check(series, method).map_err(|error| {
+            RunFailure::new(FailureKind::BadSeries, format!("A cross-check is not possible: {error}."))
+        })?;
+        entries.push(entry(method, &checked, stitched));
+    }
+    Ok(vec![json_file("cross_check.json", &json!({ "schema": "stitchbox.cross-check/1", "methods": entries }))?])
+}
+
+fn entry(method: &Method, checked: &CrossChecked, stitched: &Stitched) -> Value {
+    json!({
+        "method": method,
+        "residual_rms_nm": checked.residual_rms_nm,
+        "pairs": checked.pairs,
+        "sweeps": checked.sweeps,
+        "correctors": checked.correctors,
+        "warnings": checked.warnings,
+        "difference": difference(checked, stitched),
+    })
+}
+
+/// Rms and peak to valley of this map minus the result, without the plane; the grids may differ by rounded positions.
+fn difference(checked: &CrossChecked, stitched: &Stitched) -> Value {
+    let Some(pixel) = stitched.height.pixel() else { return Value::Null };
+    let columns = ((stitched.x0_mm - checked.x0_mm) / pixel.x_mm).round() as i64;
+    let rows = ((stitched.y0_mm - checked.y0_mm) / pixel.y_mm).round() as i64;
+    let mut heights = stitched.height.heights_nm().clone();
+    let mut valid = stitched.height.valid().clone();
+    for (((row, column), height), ok) in heights.indexed_iter_mut().zip(valid.iter_mut()) {
+        let at = usize::try_from(row as i64 + rows).ok().zip(usize::try_from(column as i64 + columns).ok());
+        let other = at.and_then(|at| Some((checked.height.heights_nm().get(at)?, checked.height.valid().get(at)?)));
+        match other {
+            Some((other, true)) if *ok => *height = other - *height,
+            _ => *ok = false,
+        }
+    }
+    let Ok(map) = HeightMap::new(heights, valid, Some(pixel)) else { return Value::Null };
+    let without_plane = stitchbox_surface::fit_plane(&map).map(|plane| level(&map, plane));
+    match without_plane.as_ref().and_then(statistics) {
+        Some(s) => json!({ "rms_nm": s.rms_nm, "pv_nm": s.pv_nm, "pixels": s.count, "without": "plane" }),
+        None => Value::Null,
+    }
+}
+
+/// The map without a plane given as [`stitchbox_surface::fit_plane`] gives it.
+fn level(map: &HeightMap, [piston, pitch, roll]: [f64; 3]) -> HeightMap {
+    let (rows, columns) = map.shape();
+    let (v0, u0) = ((rows as f64 - 1.0) / 2.0, (columns as f64 - 1.0) / 2.0);
+    let mut heights = map.heights_nm().clone();
+    for ((row, column), height) in heights.indexed_iter_mut() {
+        *height -= piston + pitch * (column as f64 - u0) + roll * (row as f64 - v0);
+    }
+    HeightMap::new(heights, map.valid().clone(), map.pixel()).unwrap_or_else(|_| map.clone())
+}

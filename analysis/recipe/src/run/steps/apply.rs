@@ -1,0 +1,164 @@
+//! One step on what the steps before it have made.
+
+use serde_json::{Value, json};
+use stitchbox_steps::{SlopeMaps, StepError};
+use stitchbox_surface::{HeightMap, Profile};
+
+use super::Others;
+use super::found::{fit, map_statistics, profile_statistics};
+use crate::recipe::Step;
+
+/// What the steps work on.
+#[derive(Debug, Clone)]
+pub(super) enum Subject {
+    /// A map, with its uncertainty (nm, same grid) as long as the steps leave that as it is.
+    Map {
+        map: HeightMap,
+        uncertainty: Option<HeightMap>,
+    },
+    Slopes(SlopeMaps),
+    /// A profile with the uncertainty of each value.
+    Profile {
+        profile: Profile,
+        uncertainty: Option<Vec<f64>>,
+    },
+}
+
+impl Subject {
+    pub fn map(map: HeightMap, uncertainty: Option<HeightMap>) -> Self {
+        Self::Map { map, uncertainty }
+    }
+
+    /// What it is, for people.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Map { .. } => "a map",
+            Self::Slopes(_) => "slope maps",
+            Self::Profile { .. } => "a profile",
+        }
+    }
+}
+
+/// Does the step; what it found besides is returned for `steps.json`.
+pub(super) fn apply(step: &Step, subject: &mut Subject, others: &Others) -> Result<Value, StepError> {
+    match subject {
+        Subject::Map { map, uncertainty } => {
+            if let Some(next) = out_of_map(step, map, uncertainty.as_ref())? {
+                *subject = next;
+                return Ok(Value::Null);
+            }
+            on_map(step, map, uncertainty, others)
+        }
+        Subject::Slopes(slopes) => {
+            let Step::Integrate(integrate) = step else { return Err(other_kind(step, "maps or profiles", subject)) };
+            let done = integrate.apply(slopes)?;
+            let found = json!({
+                "residual_x_urad": done.residual_x_urad,
+                "residual_y_urad": done.residual_y_urad,
+                "islands": done.islands,
+            });
+            *subject = Subject::map(done.map, None);
+            Ok(found)
+        }
+        Subject::Profile { profile, uncertainty } => {
+            let found = on_profile(step, profile)?;
+            match found {
+                Some((next, found)) => {
+                    if next.len() != profile.len() {
+                        *uncertainty = None;
+                    }
+                    *profile = next;
+                    Ok(found)
+                }
+                None => Err(other_kind(step, "maps", subject)),
+            }
+        }
+    }
+}
+
+/// Steps that go on with something else than a map.
+fn out_of_map(step: &Step, map: &HeightMap, uncertainty: Option<&HeightMap>) -> Result<Option<Subject>, StepError> {
+    let extracted = match step {
+        Step::Section(section) => section.apply(map, uncertainty)?,
+        Step::Line(line) => line.apply(map, uncertainty)?,
+        Step::Differentiate(differentiate) => return Ok(Some(Subject::Slopes(differentiate.apply(map)?))),
+        _ => return Ok(None),
+    };
+    Ok(Some(Subject::Profile { profile: extracted.profile, uncertainty: extracted.uncertainty_nm }))
+}
+
+/// Steps from map to map. The uncertainty follows where the grid and the noise stay as they are.
+fn on_map(
+    step: &Step,
+    map: &mut HeightMap,
+    uncertainty: &mut Option<HeightMap>,
+    others: &Others,
+) -> Result<Value, StepError> {
+    let other = |file: &str| others.get(file).ok_or(StepError::NothingLeft { step: "a step that reads another map" });
+    let mut found = Value::Null;
+    let (next, keeps_uncertainty) = match step {
+        Step::Mask(mask) => (mask.apply(map)?, true),
+        Step::Remove(remove) => {
+            let removed = remove.apply(map)?;
+            found = fit(&removed.fit);
+            (removed.map, true)
+        }
+        Step::Gravity(gravity) => (gravity.apply(map)?, true),
+        Step::Subtract(subtract) => (subtract.apply(map, other(&subtract.file)?)?, true),
+        Step::Add(add) => (add.apply(map, other(&add.file)?)?, true),
+        Step::Threshold(threshold) => (threshold.apply(map)?, true),
+        Step::Statistics(statistics) => {
+            return Ok(map_statistics(&statistics.apply(map)?));
+        }
+        Step::Multiply(multiply) => (multiply.apply(map)?, false),
+        Step::Flip(flip) => (flip.apply(map)?, false),
+        Step::Rotate(rotate) => (rotate.apply(map)?, false),
+        Step::Bin(bin) => (bin.apply(map)?, false),
+        Step::Crop(crop) => (crop.apply(map)?, false),
+        Step::Fill(fill) => (fill.apply(map)?, false),
+        Step::Resample(resample) => (resample.apply(map)?, false),
+        Step::Shift(shift) => (shift.apply(map)?, false),
+        Step::Gaussian(gaussian) => (gaussian.apply(map)?, false),
+        Step::Median(median) => (median.apply(map)?, false),
+        Step::Hampel(hampel) => (hampel.apply(map)?, false),
+        Step::Section(_)
+        | Step::Line(_)
+        | Step::Differentiate(_)
+        | Step::Integrate(_)
+        | Step::IntegrateProfile(_)
+        | Step::RemoveFromProfile(_)
+        | Step::Restart(_) => {
+            let subject = Subject::map(map.clone(), None);
+            return Err(other_kind(step, "slopes or profiles", &subject));
+        }
+    };
+    if !keeps_uncertainty {
+        *uncertainty = None;
+    }
+    *map = next;
+    Ok(found)
+}
+
+/// Steps on a profile; `None` for those that need a map.
+fn on_profile(step: &Step, profile: &Profile) -> Result<Option<(Profile, Value)>, StepError> {
+    let plain = |profile: Profile| Ok(Some((profile, Value::Null)));
+    match step {
+        Step::RemoveFromProfile(remove) => {
+            let removed = remove.apply(profile)?;
+            let found = fit(&removed.fit);
+            Ok(Some((removed.profile, found)))
+        }
+        Step::Gravity(gravity) => plain(gravity.apply_to_profile(profile)?),
+        Step::Gaussian(gaussian) => plain(gaussian.apply_to_profile(profile)?),
+        Step::Differentiate(differentiate) => plain(differentiate.apply_to_profile(profile)?),
+        Step::IntegrateProfile(integrate) => plain(integrate.apply(profile)?),
+        Step::Statistics(statistics) => {
+            Ok(Some((profile.clone(), profile_statistics(&statistics.apply_to_profile(profile)?))))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn other_kind(step: &Step, expected: &'static str, subject: &Subject) -> StepError {
+    StepError::Kind { step: step.name(), expected, found: subject.name() }
+}

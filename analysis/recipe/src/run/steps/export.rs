@@ -1,0 +1,152 @@
+//! What steps have made, as files.
+
+use ndarray::Array2;
+use stitchbox_formats::{
+    MetroProHeader, NexusRecord, WriteError, X3pRecord, write_csv_map, write_dabam, write_metropro, write_nexus_map,
+    write_nexus_profile, write_x3p, write_xyz,
+};
+use stitchbox_report::OutputFile;
+use stitchbox_report::figure::{MapFigure, Palette, Range, label};
+use stitchbox_steps::extract::Section;
+use stitchbox_steps::{Axis, StepError};
+use stitchbox_surface::{HeightMap, PixelSize, Profile, ProfileKind, statistics};
+
+use super::apply::Subject;
+use crate::failure::{FailureKind, RunFailure};
+use crate::recipe::OutputFormat;
+use crate::run::Job;
+
+/// `NAME.h5` and `NAME.png` of a map, `NAME_x.csv` and `NAME_y.csv` of slopes, `NAME.csv` and `NAME.h5` of a profile.
+pub(super) fn subject(job: &Job<'_>, subject: &Subject, name: &str) -> Result<Vec<OutputFile>, RunFailure> {
+    match subject {
+        Subject::Map { map, .. } => {
+            let bytes = write_nexus_map(map, None, &nexus_record(job)).map_err(|e| not_written(name, &e))?;
+            Ok(vec![file(&format!("{name}.h5"), bytes), figure(job, map, name)?])
+        }
+        Subject::Slopes(slopes) => Ok(vec![
+            slopes_csv(&format!("{name}_x.csv"), slopes.x_urad(), slopes.x_valid(), slopes.pixel()),
+            slopes_csv(&format!("{name}_y.csv"), slopes.y_urad(), slopes.y_valid(), slopes.pixel()),
+        ]),
+        Subject::Profile { profile, uncertainty } => {
+            let bytes = write_nexus_profile(profile, &nexus_record(job)).map_err(|e| not_written(name, &e))?;
+            let csv = profile_csv(&format!("{name}.csv"), profile, uncertainty.as_deref());
+            Ok(vec![file(&format!("{name}.h5"), bytes), csv])
+        }
+    }
+}
+
+/// `x_mm`, the value and, where it is known, its standard uncertainty, a line for each place.
+pub(super) fn profile_csv(name: &str, profile: &Profile, uncertainty: Option<&[f64]>) -> OutputFile {
+    let value = match profile.kind {
+        ProfileKind::HeightNm => "height_nm",
+        ProfileKind::SlopeUrad => "slope_urad",
+    };
+    let mut text = format!("x_mm,{value}");
+    if uncertainty.is_some() {
+        text.push_str(",uncertainty");
+    }
+    text.push('\n');
+    for (i, (x, v)) in profile.x_mm.iter().zip(&profile.values).enumerate() {
+        text.push_str(&format!("{x},{v}"));
+        if let Some(u) = uncertainty.and_then(|u| u.get(i)) {
+            text.push_str(&format!(",{u}"));
+        }
+        text.push('\n');
+    }
+    file(name, text.into_bytes())
+}
+
+/// The formats that `[output]` asks for.
+pub(super) fn formats(job: &Job<'_>, map: &HeightMap, _origin_mm: (f64, f64)) -> Result<Vec<OutputFile>, RunFailure> {
+    let mut files = Vec::new();
+    for format in &job.recipe.output.formats {
+        match format {
+            OutputFormat::X3p => {
+                let record = X3pRecord {
+                    date: job.context.started_at.rfc3339(),
+                    model: job.context.software.clone(),
+                    comment: job.context.title.clone(),
+                    ..X3pRecord::default()
+                };
+                let bytes = write_x3p(map, &record).map_err(|e| not_written("height.x3p", &e))?;
+                files.push(file("height.x3p", bytes));
+            }
+            OutputFormat::Metropro => {
+                let bytes = metropro(job, map).map_err(|e| not_written("height.dat", &e))?;
+                files.push(file("height.dat", bytes));
+            }
+            OutputFormat::Csv => files.push(file("height.csv", write_csv_map(map))),
+            OutputFormat::Xyz => {
+                files.push(file("height.xyz", write_xyz(map).map_err(|e| not_written("height.xyz", &e))?));
+            }
+            OutputFormat::Dabam => {
+                let dabam = write_dabam(&mean_profile(map).map_err(|e| not_written("profile.dat", &e))?);
+                files.push(file("profile.dat", dabam.data));
+                files.push(file("profile.txt", dabam.description));
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// A MetroPro file of a double-pass HeNe Fizeau, one step of height being 9.7 pm.
+fn metropro(job: &Job<'_>, map: &HeightMap) -> Result<Vec<u8>, WriteError> {
+    write_metropro(map, &MetroProHeader { comment: job.context.software.clone(), ..MetroProHeader::default() })
+}
+
+/// The mean profile along x over the whole width.
+fn mean_profile(map: &HeightMap) -> Result<Profile, StepError> {
+    let width = map.pixel().map_or(0.0, |pixel| pixel.y_mm * map.shape().0 as f64);
+    let section =
+        Section { along: Axis::X, width: stitchbox_surface::quantity::Length::new(width), ..Section::default() };
+    Ok(section.apply(map, None)?.profile)
+}
+
+/// A matrix of slopes, its unit and pixel size in the first lines.
+fn slopes_csv(name: &str, slopes: &Array2<f64>, valid: &Array2<bool>, pixel: PixelSize) -> OutputFile {
+    let mut text = format!(
+        "# Slopes in urad; row 0 first, x with the columns; nan = not known\n# pixel x: {} mm\n# pixel y: {} mm\n",
+        pixel.x_mm, pixel.y_mm
+    );
+    for (slopes, valid) in slopes.rows().into_iter().zip(valid.rows()) {
+        let values = slopes.iter().zip(valid).map(|(s, ok)| if *ok { s.to_string() } else { "nan".to_owned() });
+        text.push_str(&values.collect::<Vec<_>>().join(","));
+        text.push('\n');
+    }
+    file(name, text.into_bytes())
+}
+
+/// The picture of a map.
+fn figure(job: &Job<'_>, map: &HeightMap, name: &str) -> Result<OutputFile, RunFailure> {
+    let remark =
+        statistics(map).map_or_else(String::new, |s| format!("rms {} nm · PV {} nm", label(s.rms_nm), label(s.pv_nm)));
+    let drawn = MapFigure {
+        title: format!("After the steps of the recipe — {}", job.context.title),
+        remark,
+        quantity: "height (nm)".to_owned(),
+        values: map.heights_nm(),
+        valid: map.valid(),
+        pixel: map.pixel().unwrap_or(PixelSize { x_mm: 1.0, y_mm: 1.0 }),
+        origin_mm: (0.0, 0.0),
+        palette: Palette::Height,
+        range: Range::Quantiles,
+    };
+    let bytes = drawn.png().map_err(|error| not_written(&format!("{name}.png"), &error))?;
+    Ok(file(&format!("{name}.png"), bytes))
+}
+
+fn nexus_record(job: &Job<'_>) -> NexusRecord {
+    NexusRecord {
+        title: job.context.title.clone(),
+        start_time: job.context.started_at.rfc3339(),
+        creator: job.context.software.clone(),
+    }
+}
+
+fn file(name: &str, bytes: Vec<u8>) -> OutputFile {
+    OutputFile { name: name.to_owned(), bytes }
+}
+
+fn not_written(name: &str, error: &dyn std::fmt::Display) -> RunFailure {
+    RunFailure::new(FailureKind::BadRecipe, format!("{name} could not be written: {error}."))
+}

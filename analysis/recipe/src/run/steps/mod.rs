@@ -1,0 +1,86 @@
+//! The steps of a recipe, done: `[[before]]` on every sub-aperture, `[[after]]` on the stitched map.
+
+mod after;
+mod apply;
+mod export;
+mod found;
+
+pub(super) use after::after;
+
+use rayon::prelude::*;
+use stitchbox_steps::StepError;
+use stitchbox_surface::{HeightMap, SubAperture};
+
+use self::apply::{Subject, apply};
+use super::Job;
+use crate::failure::{FailureKind, RunFailure, list};
+use crate::read;
+use crate::recipe::Step;
+
+/// Maps of the folder that steps name, read once.
+pub(super) struct Others(Vec<(String, HeightMap)>);
+
+impl Others {
+    fn read(job: &Job<'_>, steps: &[Step]) -> Result<Self, RunFailure> {
+        let mut maps: Vec<(String, HeightMap)> = Vec::new();
+        for name in steps.iter().filter_map(Step::file) {
+            if maps.iter().any(|(known, _)| known == name) {
+                continue;
+            }
+            let Some(file) = job.named(name) else {
+                let message = format!(
+                    "A step of the recipe takes the map \"{name}\", but there is no such file in the folder. Add it, or remove the step."
+                );
+                return Err(RunFailure::new(FailureKind::BadRecipe, message));
+            };
+            maps.push((name.to_owned(), read::reference(file, &job.context.limits)?.map));
+        }
+        Ok(Self(maps))
+    }
+
+    fn get(&self, name: &str) -> Option<&HeightMap> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, map)| map)
+    }
+}
+
+/// Does the steps of `[[before]]` on every sub-aperture.
+pub(super) fn before(job: &Job<'_>, mut maps: Vec<SubAperture>) -> Result<Vec<SubAperture>, RunFailure> {
+    let steps = &job.recipe.before;
+    if steps.is_empty() {
+        return Ok(maps);
+    }
+    let others = Others::read(job, steps)?;
+    // What the recipe says of the pixels holds for the lengths of its steps, too.
+    let pixel = job.recipe.positions.pixel();
+    let complaints: Vec<String> = maps
+        .par_iter_mut()
+        .filter_map(|sub_aperture| {
+            let map = sub_aperture.map.clone();
+            let mut subject = Subject::map(if pixel.is_some() { map.with_pixel(pixel) } else { map }, None);
+            for (number, step) in steps.iter().enumerate() {
+                if let Err(error) = apply(step, &mut subject, &others) {
+                    return Some(format!("{}: step {} of [[before]]: {error}", sub_aperture.name, number + 1));
+                }
+            }
+            if let Subject::Map { map, .. } = subject {
+                sub_aperture.map = map;
+            }
+            None
+        })
+        .collect();
+    if complaints.is_empty() {
+        return Ok(maps);
+    }
+    let next = "Correct the step in stitch.toml, or take the files out of the folder.";
+    Err(RunFailure::new(FailureKind::BadRecipe, list("A step before stitching could not be done:", &complaints, next)))
+}
+
+/// A step of `[[after]]` that could not be done.
+fn refused(number: usize, step: &Step, error: &StepError) -> RunFailure {
+    let message = format!(
+        "Step {number} of [[after]] (\"{}\") could not be done: {error}. The map itself was stitched; correct or remove the step \
+         in stitch.toml.",
+        step.name()
+    );
+    RunFailure::new(FailureKind::BadRecipe, message)
+}

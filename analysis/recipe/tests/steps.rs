@@ -1,0 +1,154 @@
+//! Steps of a recipe, from the text of `stitch.toml` to the files they leave.
+
+mod folder;
+
+use folder::{bytes, json, run_in, series};
+use stitchbox_formats::{Limits, Measurement, read_measurement};
+use stitchbox_recipe::{FailureKind, Recipe, Step};
+use stitchbox_surface::HeightMap;
+
+fn map(name: &str, content: &[u8]) -> HeightMap {
+    match read_measurement(name, content, &Limits::default()).unwrap() {
+        Measurement::Map(sub_aperture) => sub_aperture.map,
+        other => panic!("{name} holds {other:?}"),
+    }
+}
+
+/// Number, found things and parameters of each step.
+fn found(output: &stitchbox_recipe::RunOutput) -> Vec<serde_json::Value> {
+    json(output, "steps.json")["steps"].as_array().unwrap().iter().map(|step| step["found"].clone()).collect()
+}
+
+#[test]
+fn steps_describe_and_change_a_copy_of_the_map() {
+    let folder = series(
+        "[stitch]\nreference = \"pixelwise\"\n[[after]]\nstep = \"statistics\"\n[[after]]\nstep = \"remove\"\nshape = \"plane\"\n\
+         [[after]]\nstep = \"statistics\"\n",
+    );
+    let output = run_in(folder.path()).unwrap();
+    let found = found(&output);
+    let (before, after) = (found[0]["rms_nm"].as_f64().unwrap(), found[2]["rms_nm"].as_f64().unwrap());
+    // The solver takes the plane off already.
+    assert!((before - after).abs() < 1e-6 * before && before > 0.0, "{before} {after}");
+    assert!((before - output.summary.rms_nm).abs() < 1e-9 * before, "{before} {}", output.summary.rms_nm);
+    let processed = map("processed.h5", bytes(&output, "processed.h5"));
+    assert_eq!(processed.shape(), (output.summary.shape[0], output.summary.shape[1]));
+    assert!(bytes(&output, "processed.png").starts_with(b"\x89PNG"));
+    let provenance = json(&output, "provenance.json").to_string();
+    assert!(provenance.contains("steps.json") && provenance.contains("processed.h5"), "the outputs are not all named");
+}
+
+#[test]
+fn steps_do_not_touch_the_stitched_map_itself() {
+    let plain = run_in(series("").path()).unwrap();
+    let stepped = run_in(series("[[after]]\nstep = \"multiply\"\nfactor = -1.0\n").path()).unwrap();
+    assert_eq!(plain.digest, stepped.digest);
+    let height = map("height.h5", bytes(&plain, "height.h5"));
+    let turned = map("processed.h5", bytes(&stepped, "processed.h5"));
+    assert_eq!(turned.valid(), height.valid());
+    assert!(height.heights_nm().iter().zip(turned.heights_nm()).all(|(a, b)| *a == -*b));
+}
+
+#[test]
+fn a_profile_a_restart_and_a_second_chain() {
+    let folder = series(
+        "[[after]]\nstep = \"section\"\nalong = \"x\"\nwidth = \"0.1 mm\"\n[[after]]\nstep = \"remove-from-profile\"\nshape = \"line\"\n\
+         [[after]]\nstep = \"restart\"\n[[after]]\nstep = \"differentiate\"\n",
+    );
+    let output = run_in(folder.path()).unwrap();
+    let csv = String::from_utf8(bytes(&output, "01-profile.csv").to_vec()).unwrap();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines[0], "x_mm,height_nm,uncertainty");
+    assert!(lines.len() > output.summary.shape[1] * 9 / 10, "{} lines", lines.len());
+    assert_eq!(lines[1].split(',').count(), 3);
+    assert!(String::from_utf8_lossy(bytes(&output, "processed-1.csv")).starts_with("x_mm,height_nm"));
+    assert!(String::from_utf8_lossy(bytes(&output, "processed-2_x.csv")).starts_with("# Slopes in urad"));
+}
+
+#[test]
+fn a_map_of_the_folder_is_subtracted_and_named_as_input() {
+    let first = run_in(series("").path()).unwrap();
+    let folder = series("[[after]]\nstep = \"subtract\"\nfile = \"before.h5\"\n[[after]]\nstep = \"statistics\"\n");
+    std::fs::write(folder.path().join("before.h5"), bytes(&first, "height.h5")).unwrap();
+    let output = run_in(folder.path()).unwrap();
+    assert_eq!(found(&output)[1]["rms_nm"], 0.0);
+    let provenance = json(&output, "provenance.json").to_string();
+    assert!(provenance.contains("before.h5") && provenance.contains("named"), "{provenance}");
+    std::fs::remove_file(folder.path().join("before.h5")).unwrap();
+    let failure = run_in(folder.path()).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::BadRecipe);
+    assert!(failure.message.contains("before.h5") && failure.message.contains("Add it"), "{failure}");
+}
+
+#[test]
+fn a_mask_before_stitching_takes_its_pixels_out_of_every_sub_aperture() {
+    let plain = run_in(series("").path()).unwrap();
+    let folder = series("[[before]]\nstep = \"mask\"\nkeep = \"inside\"\n[before.region.rectangle]\nsize = [\"100 m\", \"100 m\"]\n");
+    let all = run_in(folder.path()).unwrap();
+    assert_eq!(plain.digest, all.digest, "a mask that keeps everything changes nothing");
+}
+
+#[test]
+fn other_formats_hold_the_same_heights() {
+    let folder = series("[output]\nformats = [\"x3p\", \"csv\", \"xyz\", \"metropro\", \"dabam\"]\n");
+    let output = run_in(folder.path()).unwrap();
+    let height = map("height.h5", bytes(&output, "height.h5"));
+    for name in ["height.x3p", "height.csv", "height.dat"] {
+        let other = map(name, bytes(&output, name));
+        assert_eq!(other.valid(), height.valid(), "{name}");
+        let worst = height.heights_nm().iter().zip(other.heights_nm()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        // Half a step of MetroPro, 632.8 nm * 0.5 / 32768 / 2; the others keep every digit but those of the unit.
+        let allowed = if name == "height.dat" { 0.004_83 } else { 1e-9 };
+        assert!(worst <= allowed, "{name}: {worst} nm");
+    }
+    assert!(bytes(&output, "profile.dat").len() > 1000 && bytes(&output, "height.xyz").len() > 1000);
+    json(&output, "profile.txt");
+}
+
+#[test]
+fn a_cross_check_is_written_beside_the_result_and_changes_nothing() {
+    let plain = run_in(series("").path()).unwrap();
+    let folder = series(
+        "[[stitch.cross_check]]\nalgorithm = \"progressive\"\n[[stitch.cross_check]]\nalgorithm = \"pair-planes\"\nreference = \"full\"\n",
+    );
+    let output = run_in(folder.path()).unwrap();
+    assert_eq!(plain.digest, output.digest);
+    let checked = json(&output, "cross_check.json");
+    let methods = checked["methods"].as_array().unwrap();
+    assert_eq!(methods.len(), 2);
+    for method in methods {
+        let rms = method["difference"]["rms_nm"].as_f64().unwrap();
+        assert!(rms > 0.01 && rms < 200.0, "{method}");
+    }
+}
+
+#[test]
+fn what_a_step_refuses_is_told_with_its_line() {
+    let refused = |text: &str| Recipe::parse(text).unwrap_err();
+    let error = refused("[[after]]\nstep = \"gaussian\"\n\n[[after]]\nstep = \"gausian\"\n");
+    assert_eq!(error.line, 5);
+    assert!(error.message.contains("\"gaussian\""), "{error}");
+    let error = refused("[[after]]\nstep = \"section\"\nat = \"2 nrad\"\n");
+    assert_eq!(error.line, 3);
+    assert!(error.message.contains("length") && error.message.contains("mm"), "{error}");
+    let error = refused("[[after]]\nstep = \"section\"\nwidht = \"2 mm\"\n");
+    assert_eq!(error.line, 3);
+    assert!(error.message.contains("\"width\""), "{error}");
+    let error = refused("[[after]]\nstep = \"section\"\nwidth = 2\n");
+    assert!(error.line == 3 && error.message.contains("unit"), "{error}");
+    let error = refused("[[before]]\nstep = \"rotate\"\nangle = \"2 mrad\"\n");
+    assert!(error.line == 2 && error.message.contains("[[after]]"), "{error}");
+    assert_eq!(refused("[[after]]\nfile = \"a\"\n").line, 2);
+    assert_eq!(refused("after = 3\n").line, 1);
+}
+
+#[test]
+fn every_step_is_in_the_reference_page_and_reads_back() {
+    let page = stitchbox_recipe::reference_page();
+    for name in Step::NAMES {
+        assert!(page.contains(&format!("### `step = \"{name}\"`")), "{name}");
+    }
+    let text = "[[after]]\nstep = \"section\"\nwidth = \"2 mm\"\n[[after]]\nstep = \"multiply\"\nfactor = 2.5\n";
+    let recipe = Recipe::parse(text).unwrap();
+    assert_eq!(Recipe::parse(&recipe.resolved_toml()).unwrap(), recipe, "{}", recipe.resolved_toml());
+}
