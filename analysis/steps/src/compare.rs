@@ -239,13 +239,13 @@ fn stated(found: Found, grid: Extent, sign: f64) -> Shift {
 /// Both in mm, or both in pixels if one has no pixel size; then the shapes must be alike.
 fn extents(a: &HeightMap, b: &HeightMap) -> Result<(Extent, Extent), StepError> {
     if a.pixel().is_some() && b.pixel().is_some() {
-        return Ok((Extent::of(a), Extent::of(b)));
+        return Ok((Extent::of(a, STEP)?, Extent::of(b, STEP)?));
     }
     let ((r1, c1), (r2, c2)) = (a.shape(), b.shape());
     if (r1, c1) != (r2, c2) {
         return Err(StepError::Shapes { step: STEP, first: [r1, c1], second: [r2, c2] });
     }
-    let extent = if a.pixel().is_some() { Extent::of(a) } else { Extent::of(b) };
+    let extent = Extent::of(if a.pixel().is_some() { a } else { b }, STEP)?;
     Ok((extent, extent))
 }
 

@@ -3,6 +3,7 @@
 use stitchbox_surface::HeightMap;
 
 use crate::StepError;
+use crate::frame::positive;
 
 /// Rows, columns and pixel size of a map, and the coordinates they make: origin at the centre of the map, x with the
 /// columns, y down the rows.
@@ -17,17 +18,18 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
-    pub fn of(map: &HeightMap) -> Self {
+    pub fn of(map: &HeightMap, step: &'static str) -> Result<Self, StepError> {
         let (rows, columns) = map.shape();
-        match map.pixel() {
-            Some(pixel) => Self { rows, columns, pixel_x: pixel.x_mm, pixel_y: pixel.y_mm, unit: "mm" },
-            None => Self { rows, columns, pixel_x: 1.0, pixel_y: 1.0, unit: "px" },
-        }
+        let Some(pixel) = map.pixel() else {
+            return Ok(Self { rows, columns, pixel_x: 1.0, pixel_y: 1.0, unit: "px" });
+        };
+        let pixel = positive(pixel, step)?;
+        Ok(Self { rows, columns, pixel_x: pixel.x_mm, pixel_y: pixel.y_mm, unit: "mm" })
     }
 
     /// For a step that needs mm.
     pub fn in_mm(map: &HeightMap, step: &'static str) -> Result<Self, StepError> {
-        let extent = Self::of(map);
+        let extent = Self::of(map, step)?;
         if extent.unit == "mm" { Ok(extent) } else { Err(StepError::NoPixelSize { step }) }
     }
 

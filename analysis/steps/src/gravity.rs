@@ -11,10 +11,9 @@ use serde::{Deserialize, Serialize};
 use stitchbox_surface::quantity::{Density, Length, Modulus};
 use stitchbox_surface::{HeightMap, Profile, ProfileKind};
 
-use crate::Axis;
-use crate::StepError;
 use crate::detrend::middle;
 use crate::extent::Extent;
+use crate::{Axis, StepError};
 
 /// Adds or subtracts the sag under gravity of a mirror on two supports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -119,7 +119,7 @@ impl Remove {
             Some(mask) => mask.kept(map)?,
             None => map.valid().clone(),
         };
-        let extent = Extent::of(map);
+        let extent = Extent::of(map, STEP)?;
         let millimetres = || Extent::in_mm(map, STEP);
         use SurfaceTerm::{Astigmatism, Piston, TiltX, TiltY, Twist};
         let terms = |terms: &[SurfaceTerm]| {

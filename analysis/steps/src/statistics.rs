@@ -7,6 +7,7 @@ use stitchbox_surface::HeightMap;
 use stitchbox_surface::quantity::Length;
 
 use crate::StepError;
+use crate::frame::positive;
 
 /// Describes a map or profile by numbers; the data stay as they are. Invalid pixels count nowhere.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -154,6 +155,7 @@ impl Statistics {
         let moments = Moments::of(rows, row_values).ok_or(StepError::NothingLeft { step: STEP })?;
         let (mut slope_x, mut slope_y) = (None, None);
         if let Some(pixel) = map.pixel() {
+            let pixel = positive(pixel, STEP)?;
             let across = self.pixels(pixel.x_mm)?;
             let down = self.pixels(pixel.y_mm)?;
             slope_x = slopes(map, (0, across), rows, columns, across as f64 * pixel.x_mm);
