@@ -30,6 +30,13 @@ impl AngleError {
         self.coefficients_urad.iter().skip(first).zip(values).map(|(c, b)| c * b).sum()
     }
 
+    /// The angle, or the end of the range that is nearer: true angles pass the measured ones by the error.
+    pub(crate) fn within(&self, angle_urad: f64) -> f64 {
+        // A hair inside, so that rounding does not put it outside.
+        let hair = 1e-9 * self.spacing_urad;
+        angle_urad.max(self.first_urad + hair).min(self.last_urad() - hair)
+    }
+
     /// Its derivative.
     pub(crate) fn slope(&self, angle_urad: f64) -> f64 {
         let Some((first, _, slopes)) = self.basis(angle_urad) else { return 0.0 };

@@ -7,7 +7,7 @@ use stitchbox_surface::quantity::{Angle, Height};
 use stitchbox_surface::{Profile, ProfileKind};
 
 use crate::ProfilesError;
-use crate::resample::{Interpolation, usual_step, value_at};
+use crate::resample::{Interpolation, check, usual_step, value_at};
 use crate::semidefinite::fit;
 
 /// Points that all scans must share.
@@ -86,6 +86,9 @@ pub fn average_scans(
     };
     if let Some(other) = all().find(|scan| scan.kind != first.kind) {
         return Err(ProfilesError::KindsDiffer { first: first.name.clone(), second: other.name.clone() });
+    }
+    for scan in all() {
+        check(scan)?;
     }
     let limit = match first.kind {
         ProfileKind::SlopeUrad => options.slope_limit.urad(),

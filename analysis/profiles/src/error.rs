@@ -23,6 +23,14 @@ pub enum ProfilesError {
         /// One of another kind.
         second: String,
     },
+    /// Positions and values that do not make a profile.
+    #[error(
+        "{name} is no profile: it needs at least two positions, ascending, and a finite value for each; read the file again"
+    )]
+    NotAProfile {
+        /// File name.
+        name: String,
+    },
     /// Only slopes depend on the measured angle.
     #[error("{name} holds heights, but the calibration by pitches is one of slopes; give the slopes as measured")]
     NotSlopes {

@@ -28,6 +28,8 @@ const MOST_COVARIANCE: usize = 50_000_000;
 /// Gauss-Newton steps at most, and the change (microradian) at which they end.
 const MOST_STEPS: usize = 30;
 const SETTLED_URAD: f64 = 1e-7;
+/// Combinations of the unknowns that the conventions hold and not the data: constant and line of the error, mean pitch.
+const OPEN: usize = 3;
 /// Pitches whose differences are multiples of the smallest to within this part of it count as equal steps.
 const EQUAL: f64 = 0.03;
 
@@ -35,7 +37,7 @@ const EQUAL: f64 = 0.03;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MultiPitch {
-    /// Distance of the knots of the instrument's error, along the measured angle. Finer follows shorter periods (about three
+    /// Largest distance of the knots of the instrument's error, along the measured angle. Finer follows shorter periods (about three
     /// knots for each), coarser is steadier. Default: a 64th of the range of angles.
     pub knot_spacing: Option<Angle>,
     /// Step of the slope profile. Default: the median step of the first profile.
@@ -101,11 +103,11 @@ pub fn calibrate_pitches(series: &[PlacedProfile], options: &MultiPitch) -> Resu
                        told from the mirror; choose pitches that share no divisor";
         warn("equal-pitches", message.into());
     }
-    let linear = state.linear(&data);
+    let linear = state.held(&data);
     let factor = Semidefinite::new(&linear.matrix, size);
     let squares = state.squares(&data);
     let values: usize = data.points.iter().map(|p| p.1.len()).sum();
-    let freedom = values.checked_sub(data.points.len() + factor.rank()).filter(|f| *f > 0);
+    let freedom = (values + OPEN).checked_sub(data.points.len() + factor.rank()).filter(|f| *f > 0);
     let noise = freedom.map(|f| (squares / f as f64).sqrt());
     let small = data.points.len().saturating_mul(size) <= MOST_COVARIANCE;
     let uncertainty = noise.filter(|_| small).map(|noise| {
@@ -154,7 +156,7 @@ impl Data {
     }
 }
 
-/// A spline over all measured angles with a little room at both ends.
+/// A spline over all measured angles.
 fn spline(data: &Data, options: &MultiPitch) -> Result<AngleError, ProfilesError> {
     let low = data.slopes().fold(f64::INFINITY, f64::min);
     let high = data.slopes().fold(f64::NEG_INFINITY, f64::max);
@@ -167,14 +169,12 @@ fn spline(data: &Data, options: &MultiPitch) -> Result<AngleError, ProfilesError
     if !(spacing.is_finite() && spacing > 0.0) {
         return Err(ProfilesError::BadNumber { what: "knot_spacing", value: spacing, must: "an angle above zero" });
     }
-    // True angles differ from measured ones by the error: half a knot of room at each end.
-    let intervals = (range / spacing).ceil() + 1.0;
+    let intervals = (range / spacing).ceil().max(1.0);
     if intervals > MOST_UNKNOWNS as f64 {
         let count = intervals.min(1e18) as usize;
         return Err(ProfilesError::TooLarge { what: "the number of knots", count, most: MOST_UNKNOWNS });
     }
-    let room = (intervals * spacing - range) / 2.0;
-    Ok(AngleError::zero(low - room, spacing, intervals as usize))
+    Ok(AngleError::zero(low, range / intervals, intervals as usize))
 }
 
 /// Slopes, pitches and error under way.
@@ -209,7 +209,7 @@ impl State {
 
     /// Columns of one datum beside its slope: the pitch's factor (that of the slope too), and four coefficients.
     fn columns(&self, k: usize, slope: f64) -> (f64, Option<(usize, [f64; 4])>) {
-        let angle = slope + self.pitches[k];
+        let angle = self.error.within(slope + self.pitches[k]);
         (1.0 + self.error.slope(angle), self.error.basis(angle).map(|(first, values, _)| (first, values)))
     }
 
@@ -251,7 +251,7 @@ impl State {
     /// One Gauss-Newton step with the conventions applied; the largest change of a slope or pitch, microradian.
     fn step(&mut self, data: &Data) -> f64 {
         let n = data.profiles;
-        let linear = self.linear(data);
+        let linear = self.held(data);
         let solution = Semidefinite::new(&linear.matrix, linear.right.len()).solve(&linear.right);
         let (turns, coefficients) = solution.split_at(n);
         let mut slopes = Vec::with_capacity(self.slopes.len());
@@ -270,31 +270,46 @@ impl State {
         let pitches = self.pitches.iter().zip(turns).map(|(t, d)| t + d).collect();
         let pitches_before = std::mem::replace(&mut self.pitches, pitches);
         self.error.coefficients_urad = coefficients.to_vec();
-        // The line of the error goes into slopes and pitches.
-        let (constant, growth) = self.line(&linear);
-        for (index, row) in self.line_rows(&linear).iter().enumerate() {
-            let line = row[0] * (constant + growth * self.error.stand(index));
-            self.error.coefficients_urad[index] -= line;
-        }
-        self.slopes.iter_mut().for_each(|s| *s += constant + growth * *s);
-        self.pitches.iter_mut().for_each(|t| *t += growth * *t);
         self.centre();
         let change = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         change(&before, &self.slopes).max(change(&pitches_before, &self.pitches))
     }
 
-    /// Constant and growth of the line through the coefficients that have data.
-    fn line(&self, linear: &Linear) -> (f64, f64) {
-        let fitted = fit(&self.line_rows(linear), &self.error.coefficients_urad);
-        let scale = self.error.spacing_urad;
-        (fitted[0] - fitted[1] * self.error.stand(0) / scale, fitted[1] / scale)
+    /// The linear problem with what is open held by the conventions: no line in the coefficients, and the mean pitch
+    /// zero. The data do not resist, so this bends nothing; without it the steps would wander along what is open, for
+    /// the linear problem is not quite blind to it.
+    fn held(&self, data: &Data) -> Linear {
+        let n = data.profiles;
+        let mut linear = self.linear(data);
+        let size = linear.right.len();
+        let strength = (0..size).map(|i| linear.matrix[i * (size + 1)]).fold(0.0, f64::max);
+        let rows = self.line_rows(&linear);
+        let used = rows.iter().map(|row| row[0]).sum::<f64>().max(1.0);
+        let centre = rows.iter().map(|row| row[1]).sum::<f64>() / used;
+        let constant: Vec<f64> = rows.iter().map(|row| row[0]).collect();
+        let ramp: Vec<f64> = rows.iter().map(|row| row[1] - centre * row[0]).collect();
+        for shape in [constant, ramp] {
+            let square = shape.iter().map(|v| v * v).sum::<f64>().max(f64::MIN_POSITIVE);
+            for (i, a) in shape.iter().enumerate() {
+                for (j, b) in shape.iter().enumerate() {
+                    linear.matrix[(n + i) * size + n + j] += strength * a * b / square;
+                }
+            }
+        }
+        let sum: f64 = self.pitches.iter().sum();
+        for i in 0..n {
+            linear.right[i] -= strength * sum / n as f64;
+            linear.matrix[i * size..i * size + n].iter_mut().for_each(|entry| *entry += strength / n as f64);
+        }
+        linear
     }
 
-    /// The rows of that fit: 1 and the place of the coefficient counted in knots, zero where it has no data.
+    /// The line through the coefficients as a fit: 1 and the place of the coefficient counted in knots; zero where it has no
+    /// data or stands outside the angles measured, where little of it is seen.
     fn line_rows(&self, linear: &Linear) -> Vec<Vec<f64>> {
         let size = linear.right.len();
         let count = self.error.coefficients_urad.len();
-        let has_data = |i: usize| linear.matrix[(size - count + i) * (size + 1)] > 0.0;
+        let has_data = |i: usize| i > 0 && i + 1 < count && linear.matrix[(size - count + i) * (size + 1)] > 0.0;
         (0..count).map(|i| if has_data(i) { vec![1.0, i as f64] } else { vec![0.0, 0.0] }).collect()
     }
 
@@ -309,7 +324,7 @@ impl State {
         let of = |((_, here), slope): (&Point, &f64)| {
             let left = |(k, m): &(usize, f64)| {
                 let angle = slope + self.pitches[*k];
-                m - angle - self.error.at(angle)
+                m - angle - self.error.at(self.error.within(angle))
             };
             here.iter().map(|datum| left(datum) * left(datum)).sum::<f64>()
         };

@@ -2,6 +2,8 @@
 
 use stitchbox_surface::Profile;
 
+use crate::ProfilesError;
+
 /// How values between the points of a profile are found. Neither reaches beyond the ends or over a gap (a distance of
 /// more than 1.5 usual steps).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -18,6 +20,17 @@ pub enum Interpolation {
 const SAME: f64 = 1e-6;
 /// Neighbours farther apart than this, in usual steps, have a gap between them.
 const GAP: f64 = 1.5;
+
+/// Refuses what [`Profile::new`] would not have made: the fields are open.
+pub(crate) fn check(profile: &Profile) -> Result<(), ProfilesError> {
+    let Profile { x_mm, values, .. } = profile;
+    let ascending = x_mm.windows(2).all(|pair| pair[0] < pair[1]);
+    let finite = x_mm.iter().chain(values).all(|v| v.is_finite());
+    if x_mm.len() >= 2 && x_mm.len() == values.len() && ascending && finite {
+        return Ok(());
+    }
+    Err(ProfilesError::NotAProfile { name: profile.name.clone() })
+}
 
 /// Median distance of neighbouring points, mm.
 pub(crate) fn usual_step(profile: &Profile) -> f64 {

@@ -1,7 +1,7 @@
 //! A series of profiles on one grid of the mirror, evenly spaced.
 
 use crate::ProfilesError;
-use crate::resample::{Interpolation, usual_step, value_at};
+use crate::resample::{Interpolation, check, usual_step, value_at};
 use crate::stitching::PlacedProfile;
 
 /// Points of the mirror grid at most.
@@ -80,15 +80,16 @@ impl Sampled {
             let (first, second) = (first.profile.name.clone(), other.profile.name.clone());
             return Err(ProfilesError::KindsDiffer { first, second });
         }
+        for p in series {
+            check(&p.profile)?;
+        }
         let step = step.unwrap_or_else(|| usual_step(&first.profile));
         if !(step.is_finite() && step > 0.0) {
             return Err(ProfilesError::BadNumber { what: "the step", value: step, must: "a length above zero" });
         }
         let mut ends = Vec::with_capacity(series.len());
         for p in series {
-            let (Some(low), Some(high)) = (p.profile.x_mm.first(), p.profile.x_mm.last()) else {
-                return Err(ProfilesError::NoCommonStretch { name: p.profile.name.clone(), least: 2 });
-            };
+            let (Some(low), Some(high)) = (p.profile.x_mm.first(), p.profile.x_mm.last()) else { continue };
             if !((low + p.x_mm).is_finite() && (high + p.x_mm).is_finite()) {
                 let (what, must) = ("a position", "a finite length");
                 return Err(ProfilesError::BadNumber { what, value: p.x_mm, must });

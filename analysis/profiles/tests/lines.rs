@@ -191,7 +191,7 @@ fn the_solution_satisfies_the_normal_equations_written_out() {
     // Fractional places (linear interpolation of the instrument's error), gaps, heights with tilt: every derivative of
     // the sum of squares vanishes, computed here from the result alone.
     let places = [0.0, 7.3, 18.0, 23.6, 37.0];
-    let mut series = scans(&places, 40, ProfileKind::HeightNm, (0.3, 0.5), |u| libm::sin(u), &mut Noise::new(5));
+    let mut series = scans(&places, 40, ProfileKind::HeightNm, (0.3, 0.5), libm::sin, &mut Noise::new(5));
     series[1].profile.x_mm.drain(10..13);
     series[1].profile.values.drain(10..13);
     let options = ProfileStitching { reference: ProfileReference::Pixelwise, ..Default::default() };
@@ -348,6 +348,37 @@ fn what_cannot_be_is_refused() {
     let near = scans(&[0.0, 10.0], 20, ProfileKind::SlopeUrad, (0.0, 0.0), none, &mut Noise::new(8));
     assert!(stitch_profiles(&near, &chain).is_err());
     assert!(average_scans(&[], &[], &Averaging::default()).is_err());
+}
+
+#[test]
+fn a_profile_that_is_none_is_refused() {
+    let good = scans(&[0.0, 10.0], 20, ProfileKind::SlopeUrad, (0.0, 0.0), none, &mut Noise::new(8));
+    let spoiled: [fn(&mut Profile); 4] = [
+        |p| p.values.truncate(3),
+        |p| p.x_mm.swap(2, 3),
+        |p| p.values[4] = f64::NAN,
+        |p| (p.x_mm, p.values) = (vec![], vec![]),
+    ];
+    for spoil in spoiled {
+        let mut bad = good.clone();
+        spoil(&mut bad[1].profile);
+        let refused = |result| matches!(result, Err(ProfilesError::NotAProfile { .. }));
+        assert!(refused(stitch_profiles(&bad, &ProfileStitching::default()).map(|_| ())));
+        let scans = [good[0].profile.clone(), bad[1].profile.clone()];
+        assert!(refused(average_scans(&scans, &[], &Averaging::default()).map(|_| ())));
+    }
+}
+
+#[test]
+fn the_same_bits_for_any_number_of_threads() {
+    let places: Vec<f64> = (0..14).map(|k| 11.0 * f64::from(k) + f64::from(k * k % 5)).collect();
+    let series = scans(&places, 300, ProfileKind::HeightNm, (0.3, 0.5), libm::sin, &mut Noise::new(9));
+    let options = ProfileStitching { reference: ProfileReference::Pixelwise, ..Default::default() };
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| stitch_profiles(&series, &options)).unwrap()
+    };
+    assert_eq!(with(1), with(4));
 }
 
 #[test]
