@@ -3,7 +3,7 @@
 use stitchbox_stitch::Warning;
 
 use crate::ProfilesError;
-use crate::joint::non_observable;
+use crate::declared::non_observable;
 use crate::sampled::Sampled;
 use crate::semidefinite::fit;
 use crate::stitching::{Draft, PlacedProfile, ProfileReference, StitchedProfile};

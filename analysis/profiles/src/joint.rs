@@ -5,12 +5,13 @@
 //! pivoted Cholesky factor.
 
 use rayon::prelude::*;
-use stitchbox_stitch::{NonObservable, Warning};
-use stitchbox_surface::ProfileKind;
+use stitchbox_stitch::Warning;
 
 use crate::ProfilesError;
+use crate::declared::{non_observable, warn};
+use crate::gauge::{Gauge, normal};
 use crate::sampled::Sampled;
-use crate::semidefinite::{Semidefinite, fit};
+use crate::semidefinite::Semidefinite;
 use crate::stitching::{Draft, PlacedProfile, ProfileReference, StitchedProfile};
 
 /// Unknowns beside the mirror at most.
@@ -18,7 +19,7 @@ const MOST_UNKNOWNS: usize = 4000;
 /// Points times unknowns up to which the uncertainty is computed.
 const MOST_COVARIANCE: usize = 50_000_000;
 /// A node whose diagonal is smaller than this part of the largest has no equation.
-const UNSEEN: f64 = 1e-10;
+pub(crate) const UNSEEN: f64 = 1e-10;
 
 /// The equations without the mirror.
 struct Equations {
@@ -28,16 +29,16 @@ struct Equations {
 }
 
 /// What a datum's unknowns are, with their factors.
-struct Unknowns<'a> {
-    sampled: &'a Sampled,
+pub(crate) struct Unknowns<'a> {
+    pub sampled: &'a Sampled,
     series: &'a [PlacedProfile],
     /// Unknowns of one profile: the constant, or constant and tilt.
     of_one: usize,
     /// The first unknown of the reference, if there is one.
     reference: Option<usize>,
     /// Where tilts turn, mm, and their unit.
-    middle: f64,
-    half: f64,
+    pub middle: f64,
+    pub half: f64,
 }
 
 impl Unknowns<'_> {
@@ -129,7 +130,7 @@ pub(crate) fn stitch(
     draft.take_off(tilt);
     let mean = draft.mean();
     let mut warnings = Vec::new();
-    warn(&mut warnings, &equations, &factor, &gauge, of_one, (divisor, sampled.step));
+    warn(&mut warnings, (&equations.matrix, size), &factor, &gauge, of_one, (divisor, sampled.step));
     let unreferenced = sampled.counts().iter().zip(&mean).filter(|(n, mean)| **n > 0 && mean.is_none()).count();
     if unreferenced > 0 {
         let message = format!(
@@ -167,90 +168,6 @@ impl Equations {
         let right: Vec<f64> = (0..correctors).map(|i| self.right[i] - known(i)).collect();
         Semidefinite::new(&own, correctors).solve(&right)
     }
-}
-
-/// The shapes of the reference that the mirror can imitate. By convention the reference has none of them (least squares
-/// over the nodes seen), so all of it is in the profile.
-struct Gauge {
-    /// The shapes at every node; unseen nodes have zeros.
-    rows: Vec<Vec<f64>>,
-    /// Polynomial shapes, the constant included; the others repeat with the divisor of the steps.
-    polynomials: usize,
-    /// Phase of grid point 0 in node steps.
-    phase: usize,
-    divisor: usize,
-    seen: usize,
-    /// Shapes that are independent over the nodes seen.
-    rank: usize,
-}
-
-impl Gauge {
-    fn new(unknowns: &Unknowns, seen: &[bool], tilt: bool, divisor: usize) -> Self {
-        let sampled = unknowns.sampled;
-        let polynomials = 2 + usize::from(tilt);
-        let repeating = divisor.saturating_sub(1);
-        let row = |(node, seen): (usize, &bool)| {
-            let mut row = vec![0.0; polynomials + repeating];
-            if *seen {
-                let u = (sampled.node0 + node as f64 * sampled.step - unknowns.middle) / unknowns.half;
-                for (power, entry) in row.iter_mut().take(polynomials).enumerate() {
-                    *entry = power_of(u, power);
-                }
-                if let Some(entry) = (node % divisor.max(1)).checked_sub(1).and_then(|i| row.get_mut(polynomials + i)) {
-                    *entry = 1.0;
-                }
-            }
-            row
-        };
-        let rows: Vec<Vec<f64>> = seen.iter().enumerate().map(row).collect();
-        // Grid point p of the first scan is node p - first + node.
-        let phase = sampled.scans.first().map_or(0, |s| {
-            let g = divisor.max(1) as i64;
-            (s.node as i64 - s.first as i64).rem_euclid(g) as usize
-        });
-        let rank = normal(&rows).1.rank();
-        Self { rows, polynomials, phase, divisor, seen: seen.iter().filter(|s| **s).count(), rank }
-    }
-
-    fn apply(&self, reference: &mut [f64]) {
-        let coefficients = fit(&self.rows, reference);
-        for (value, row) in reference.iter_mut().zip(&self.rows) {
-            *value -= row.iter().zip(&coefficients).map(|(a, c)| a * c).sum::<f64>();
-        }
-    }
-
-    /// What one unit of each shape (but the constant) in the reference is on the mirror, at grid point `point`.
-    fn on_mirror(&self, unknowns: &Unknowns, draft: &Draft, point: usize) -> Vec<f64> {
-        let x = (unknowns.sampled.x(point) - draft.mirror_middle()) / unknowns.half;
-        let mut shapes = vec![0.0; self.rows.first().map_or(0, Vec::len)];
-        for (power, entry) in shapes.iter_mut().take(self.polynomials).enumerate().skip(1) {
-            *entry = power_of(x, power);
-        }
-        let node = (point + self.phase) % self.divisor.max(1);
-        if let Some(entry) = node.checked_sub(1).and_then(|i| shapes.get_mut(self.polynomials + i)) {
-            *entry = 1.0;
-        }
-        shapes
-    }
-}
-
-fn power_of(x: f64, power: usize) -> f64 {
-    (0..power).fold(1.0, |product, _| product * x)
-}
-
-/// The normal matrix of a basis, and its factor.
-fn normal(rows: &[Vec<f64>]) -> (usize, Semidefinite) {
-    let n = rows.first().map_or(0, Vec::len);
-    let mut matrix = vec![0.0; n * n];
-    for row in rows {
-        let own: Vec<(usize, f64)> = row.iter().copied().enumerate().filter(|(_, v)| *v != 0.0).collect();
-        for &(i, a) in &own {
-            for &(j, b) in &own {
-                matrix[i * n + j] += a * b;
-            }
-        }
-    }
-    (n, Semidefinite::new(&matrix, n))
 }
 
 /// Variance of each valid point of the result, in units of that of one datum of weight 1: that of the mean and that of
@@ -320,81 +237,4 @@ fn variances(
         }
     }
     effects.par_iter().zip(&data).map(|(effect, data)| data + factor.variance(effect)).collect()
-}
-
-fn warn(
-    warnings: &mut Vec<Warning>,
-    equations: &Equations,
-    factor: &Semidefinite,
-    gauge: &Option<Gauge>,
-    of_one: usize,
-    (divisor, step): (usize, f64),
-) {
-    if gauge.is_some() && divisor > 1 {
-        let message = format!(
-            "all shifts are multiples of {:.4} mm, so an error of the instrument that repeats with that cannot be seen; it is \
-             assumed zero. Vary the shifts so that they share no divisor to avoid this",
-            divisor as f64 * step
-        );
-        warnings.push(Warning { code: "equal-steps".into(), message });
-    }
-    // Free by nature: the shapes of the gauge, and the constant (and tilt) of all profiles together.
-    let free = of_one + gauge.as_ref().map_or(0, |gauge| gauge.rank);
-    let largest = (0..equations.size).map(|i| equations.matrix[i * (equations.size + 1)]).fold(0.0, f64::max);
-    let met = (0..equations.size).filter(|i| equations.matrix[i * (equations.size + 1)] > UNSEEN * largest).count();
-    if factor.rank() + free < met {
-        let message = format!(
-            "the overlaps leave {} more combinations of offsets and instrument error open than they should; the result holds \
-             one choice of many there",
-            met - free - factor.rank()
-        );
-        warnings.push(Warning { code: "weak-overlap".into(), message });
-    }
-    if gauge.as_ref().is_some_and(|gauge| gauge.seen == 0) {
-        let message = "no part of the scan was seen twice, so the instrument's error is unknown everywhere".into();
-        warnings.push(Warning { code: "reference-unknown".into(), message });
-    }
-}
-
-/// The list for the result.
-pub(crate) fn non_observable(
-    stitched: &StitchedProfile,
-    tilt: bool,
-    reference: ProfileReference,
-    divisor: usize,
-    step: f64,
-) -> Vec<NonObservable> {
-    let slopes = stitched.profile.kind == ProfileKind::SlopeUrad;
-    let unknown = reference == ProfileReference::Pixelwise;
-    let mut list = Vec::new();
-    let mut say = |term: &str, why: String| list.push(NonObservable { term: term.into(), why });
-    let constant = if slopes { "a tilt of the mirror" } else { "a height of the mirror" };
-    let line = if slopes { "a curvature of the mirror" } else { "a tilt of the mirror" };
-    say("1", format!("{constant} looks like the offset of every profile: the mean over the profile is taken off"));
-    let assumed = "by convention the instrument has none (least squares over the scan), so all of it is in the profile";
-    match (tilt, unknown) {
-        (false, false) => {}
-        (true, _) => say(
-            "x",
-            format!(
-                "{line} looks like the tilt of every profile: the least-squares line over the profile is taken off"
-            ),
-        ),
-        (false, true) => say(
-            "x",
-            format!(
-                "{line} looks like an error that grows along the scan and offsets that grow with the position; {assumed}"
-            ),
-        ),
-    }
-    if tilt && unknown {
-        let what = "power of the instrument's error and tilts that grow with the position look the same";
-        say("x^2", format!("{what}; {assumed}"));
-    }
-    if unknown && divisor > 1 {
-        let what =
-            "all shifts are multiples of it, so any shape that repeats with it may belong to instrument or mirror";
-        say(&format!("period {:.4} mm", divisor as f64 * step), format!("{what}; {assumed}"));
-    }
-    list
 }

@@ -17,7 +17,9 @@ mod average;
 mod chained;
 mod chained_maps;
 mod curl;
+mod declared;
 mod error;
+mod gauge;
 mod joint;
 mod pitches;
 mod resample;
@@ -25,6 +27,7 @@ mod sampled;
 mod semidefinite;
 mod slope_maps;
 mod stitching;
+mod variable_projection;
 
 pub use angle_error::AngleError;
 pub use average::{Averaged, Averaging, ExcludedScan, average_scans};
