@@ -17,7 +17,7 @@ use crate::stitching::{Draft, PlacedProfile, ProfileReference, StitchedProfile};
 /// Unknowns beside the mirror at most.
 const MOST_UNKNOWNS: usize = 4000;
 /// Points times unknowns up to which the uncertainty is computed.
-const MOST_COVARIANCE: usize = 50_000_000;
+const MOST_COVARIANCE: usize = 10_000_000;
 /// A node whose diagonal is smaller than this part of the largest has no equation.
 pub(crate) const UNSEEN: f64 = 1e-10;
 

@@ -24,7 +24,7 @@ const INTERVALS: f64 = 64.0;
 /// Unknowns beside the slopes at most.
 const MOST_UNKNOWNS: usize = 4000;
 /// Points times unknowns up to which the uncertainty is computed.
-const MOST_COVARIANCE: usize = 50_000_000;
+const MOST_COVARIANCE: usize = 10_000_000;
 /// Gauss-Newton steps at most, and the change (microradian) at which they end.
 const MOST_STEPS: usize = 30;
 const SETTLED_URAD: f64 = 1e-7;
