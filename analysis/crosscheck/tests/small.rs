@@ -236,6 +236,100 @@ fn without_plane(points: &[(f64, f64, f64)]) -> Vec<f64> {
 }
 
 #[test]
+fn with_all_pixels_the_sum_over_all_pairs_of_pixels_is_least() {
+    // Independent: every derivative of sum (S_i + C_i - S_j - C_j)^2 vanishes at the solution.
+    let bump = |v: usize, u: usize| libm::cos(0.9 * u as f64) + libm::sin(1.3 * (v * v + 2 * u) as f64);
+    let series = measured(&GRID, bump);
+    let of = |all_pixels| cross_check(&series, &Method { min_overlap: 0.2, all_pixels, ..Method::default() }).unwrap();
+    let (pixels, pairs) = (of(true), of(false));
+    let steepest = |correctors: &[stitchbox_crosscheck::AddedCorrector]| {
+        let mut gradient = vec![[0.0f64; 3]; GRID.len()];
+        for (i, a) in GRID.iter().enumerate() {
+            for (j, b) in GRID.iter().enumerate().skip(i + 1) {
+                let (ma, mb) = (&series[i].sub_aperture.map, &series[j].sub_aperture.map);
+                let mut rows = Vec::new();
+                for y in a.0.max(b.0)..(a.0 + 8).min(b.0 + 8) {
+                    for x in a.1.max(b.1)..(a.1 + 12).min(b.1 + 12) {
+                        let (pa, pb) = ([y - a.0, x - a.1], [y - b.0, x - b.1]);
+                        if ma.valid()[pa] && mb.valid()[pb] {
+                            let shape = [1.0, (x as f64 - 10.0) * PIXEL_MM, (y as f64 - 6.5) * PIXEL_MM];
+                            let plus = |k: usize| {
+                                let c: &stitchbox_crosscheck::AddedCorrector = &correctors[k];
+                                c.piston_nm + c.pitch_nm_per_mm * shape[1] + c.roll_nm_per_mm * shape[2]
+                            };
+                            rows.push((shape, ma.heights_nm()[pa] + plus(i) - mb.heights_nm()[pb] - plus(j)));
+                        }
+                    }
+                }
+                if (rows.len() as f64) < 0.2 * 95.0 {
+                    continue;
+                }
+                for (shape, left) in rows {
+                    for term in 0..3 {
+                        gradient[i][term] += left * shape[term];
+                        gradient[j][term] -= left * shape[term];
+                    }
+                }
+            }
+        }
+        gradient.iter().flatten().fold(0.0f64, |m, g| m.max(g.abs()))
+    };
+    assert!(steepest(&pixels.correctors) < 1e-8, "{}", steepest(&pixels.correctors));
+    assert!(steepest(&pairs.correctors) > 1.0);
+    for k in [0, 1, 2] {
+        let sum: f64 = pixels.correctors.iter().map(|c| [c.piston_nm, c.pitch_nm_per_mm, c.roll_nm_per_mm][k]).sum();
+        assert!(sum.abs() < 1e-9);
+    }
+}
+
+#[test]
+fn any_series_is_answered_and_nothing_panics() {
+    // A small generator of odd series: shapes, windows, positions, masks from one number.
+    let mut state = 12345u64;
+    let mut next = move |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let (mut answered, mut refused) = (0, 0);
+    for _ in 0..300 {
+        let count = next(5) as usize + 1;
+        let mut series = Vec::new();
+        for k in 0..count {
+            let shape = (next(6) as usize + 1, next(7) as usize + 1);
+            let holes = next(4);
+            let mut heights = Array2::from_shape_fn(shape, |(r, c)| (r * 3 + c * c) as f64);
+            heights.iter_mut().for_each(|h| *h = if next(6) < holes { f64::NAN } else { *h + next(5) as f64 });
+            let mut p = placed(&format!("{k}"), heights, next(9) as f64 * 0.5, next(4) as f64);
+            p.sub_aperture.window = DetectorWindow { row: next(3) as i64 - 1, column: next(3) as i64 };
+            series.push(p);
+        }
+        for algorithm in [Algorithm::SimpleAverage, Algorithm::Progressive, Algorithm::PairPlanes] {
+            for all_pixels in [false, true] {
+                let pairs = algorithm == Algorithm::PairPlanes;
+                let reference = if pairs && next(2) == 1 { Extraction::Full } else { Extraction::None };
+                let reference_cut = (next(2) == 1).then_some(2.0);
+                let min_overlap = 0.1 * (next(9) + 1) as f64;
+                let method =
+                    Method { algorithm, all_pixels, reference, reference_cut, min_overlap, ..Method::default() };
+                match cross_check(&series, &method) {
+                    Ok(checked) => {
+                        answered += 1;
+                        assert!(checked.residual_rms_nm.is_finite());
+                        assert!(
+                            checked.correctors.iter().all(|c| c.piston_nm.is_finite() && c.roll_nm_per_mm.is_finite())
+                        );
+                        let covered = checked.overlap.iter().filter(|n| **n > 0).count();
+                        assert_eq!(covered, checked.height.valid_count(), "no valid pixel is lost");
+                    }
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+    }
+    assert!(answered > 300 && refused > 100, "{answered} {refused}");
+}
+
+#[test]
 fn later_sweeps_lower_the_residual_and_stop_in_time() {
     let bump = |v: usize, u: usize| 0.5 * libm::cos(0.9 * u as f64) + 0.01 * (v * u) as f64;
     let series = measured(&SCAN, bump);
