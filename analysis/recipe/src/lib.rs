@@ -6,6 +6,7 @@
 
 mod classify;
 mod context;
+mod digest;
 mod failure;
 mod identity;
 mod list;
@@ -25,8 +26,8 @@ pub use memory::estimate_bytes;
 pub use positions::PositionsFile;
 pub use recipe::{
     BandRms, CompareWith, Completeness, DriftChoice, FileName, OutputFormat, OutputRule, PixelMm, Place, PositionRule,
-    PositionSource, ProfileRule, Quiet, Recipe, RecipeError, ReferenceChoice, RefineChoice, Restart, SeriesKind,
-    SeriesRule, Step, StitchRule, Term, WeightChoice, reference_page, schema, step_names,
+    PositionSource, ProfileRule, ProfilesRule, ProfilesTask, Quiet, Recipe, RecipeError, ReferenceChoice, RefineChoice,
+    Restart, SeriesKind, SeriesRule, Step, StitchRule, Term, WeightChoice, reference_page, schema, step_names,
 };
 pub use run::{RunOutput, run};
 pub use size::{SizeError, parse_size};

@@ -61,7 +61,7 @@ pub(in crate::run) fn after(job: &Job<'_>, stitched: &Stitched) -> Result<Vec<Ou
         Subject::Map { map, .. } => map,
         Subject::Slopes(_) | Subject::Profile { .. } => &stitched.height,
     };
-    files.extend(export::formats(job, last, (stitched.x0_mm, stitched.y0_mm))?);
+    files.extend(export::formats(job, last)?);
     Ok(files)
 }
 

@@ -2,7 +2,7 @@
 
 mod after;
 mod apply;
-mod export;
+pub(super) mod export;
 mod found;
 
 pub(super) use after::after;
