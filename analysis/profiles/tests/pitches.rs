@@ -141,3 +141,13 @@ fn equal_pitches_are_named_and_heights_refused() {
     let fine = MultiPitch { knot_spacing: Some(Angle::new(1e-3)), ..MultiPitch::default() };
     assert!(matches!(calibrate_pitches(&series, &fine), Err(ProfilesError::TooLarge { .. })));
 }
+
+#[test]
+fn the_same_bits_for_any_number_of_threads() {
+    let series = measured(&PITCHES, &[0.0, 3.0, 0.0, 0.0, 8.5, 0.0, 1.0], 0.01, 3);
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| calibrated(&series))
+    };
+    assert_eq!(with(1), with(3));
+}

@@ -140,17 +140,39 @@ fn both_axes_come_back_but_for_constant_power_and_twist() {
         assert!(plane[1].abs() < 1e-6 && plane[2].abs() < 1e-6, "the instrument has no line by convention: {plane:?}");
         let mean = axis.slope_urad.sum() / axis.valid.iter().filter(|v| **v).count() as f64;
         assert!(mean.abs() < 1e-9);
-        for (p, offset) in series.iter().zip(&axis.offsets_urad) {
-            let slopes = if of == 0 { &p.slopes.x_urad } else { p.slopes.y_urad.as_ref().unwrap() };
-            let (c, r) = ((p.x_mm / PIXEL.x_mm) as usize, (p.y_mm / PIXEL.y_mm) as usize);
-            for ((v, u), m) in slopes.indexed_iter() {
-                if p.slopes.valid[[v, u]] {
-                    let left = m - axis.slope_urad[[r + v, c + u]] - reference[[v, u]] - offset;
-                    assert!(left.abs() < 1e-5, "{left} at {v} {u}");
-                }
+        sums_hold(&series, axis, of == 0);
+    }
+}
+
+/// Every datum is slope + reference + offset; camera and map begin at (0, 0).
+fn sums_hold(series: &[PlacedSlopes], axis: &SlopeAxis, along_x: bool) {
+    let (reference, _) = axis.reference.as_ref().unwrap();
+    for (p, offset) in series.iter().zip(&axis.offsets_urad) {
+        let slopes = if along_x { &p.slopes.x_urad } else { p.slopes.y_urad.as_ref().unwrap() };
+        let window = p.slopes.window;
+        for ((v, u), m) in slopes.indexed_iter() {
+            if p.slopes.valid[[v, u]] {
+                let (row, column) = (window.row as usize + v, window.column as usize + u);
+                let at = [(p.y_mm / PIXEL.y_mm) as usize + row, (p.x_mm / PIXEL.x_mm) as usize + column];
+                let left = m - axis.slope_urad[at] - reference[[row, column]] - offset;
+                assert!(left.abs() < 1e-5, "{left} at {v} {u}");
             }
         }
     }
+}
+
+#[test]
+fn detector_windows_are_minded() {
+    let mut series = measured(&GRID, false, 0.0);
+    // What lies at (13, 8) px was seen by a camera window that begins at column 2, row 3.
+    series[4].slopes.window = DetectorWindow { column: 2, row: 3 };
+    series[4].x_mm -= 2.0 * PIXEL.x_mm;
+    series[4].y_mm -= 3.0 * PIXEL.y_mm;
+    let found = stitch_slopes(&series, &plain(), &()).unwrap();
+    assert_eq!(found.x.reference.as_ref().unwrap().0.dim(), (ROWS + 3, COLUMNS + 2));
+    assert!(error(&found, &found.x, |g| g.0, &PLANE) < 1e-6);
+    sums_hold(&series, &found.x, true);
+    sums_hold(&series, found.y.as_ref().unwrap(), false);
 }
 
 #[test]
