@@ -17,6 +17,7 @@ mod diamond;
 mod error;
 mod export_error;
 mod format;
+mod gwyddion;
 mod has;
 mod intensity;
 mod limits;

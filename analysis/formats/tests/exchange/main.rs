@@ -3,6 +3,7 @@
 
 mod corpus;
 mod dabam;
+mod gwyddion;
 mod hostile;
 mod matlab;
 mod nexus;
