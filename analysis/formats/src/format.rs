@@ -1,7 +1,7 @@
 //! The formats that can be read: which there are, what each gives, and how its content is recognised.
 
 use crate::sniff::{HDF5_SIGNATURE, METROPRO_SIGNATURES};
-use crate::{dabam, gwyddion, matlab, nexus, plain, sdf, sur, x3p};
+use crate::{dabam, gwyddion, keyence, matlab, nexus, plain, sdf, sur, x3p};
 use crate::{datx, has, metropro, opd, slp, slp2, zygo_text};
 
 /// File formats that can be read.
@@ -43,6 +43,8 @@ pub enum Format {
     Matlab,
     /// Gwyddion's own `.gwy`.
     Gwyddion,
+    /// Keyence `.vk4`.
+    Keyence,
 }
 
 /// What a file of a format holds.
@@ -89,6 +91,7 @@ const RECOGNISED: &[(Format, Recognises)] = &[
     (Format::Sdf, sdf::recognises),
     (Format::Matlab, matlab::recognises),
     (Format::Gwyddion, gwyddion::recognises),
+    (Format::Keyence, keyence::recognises),
     (Format::ZygoXyz, zygo_text::recognises_xyz),
     (Format::ZygoAscii, zygo_text::recognises_ascii),
     (Format::Has, has::recognises),
@@ -116,6 +119,7 @@ const READERS: &[ReaderInfo] = &[
     dabam::INFO,
     matlab::INFO,
     gwyddion::INFO,
+    keyence::INFO,
     plain::CSV,
     plain::MATRIX,
     plain::XYZ,
@@ -168,6 +172,7 @@ impl Format {
             Self::Csv => "csv",
             Self::Matlab => "matlab",
             Self::Gwyddion => "gwyddion",
+            Self::Keyence => "keyence",
         }
     }
 

@@ -20,6 +20,7 @@ mod format;
 mod gwyddion;
 mod has;
 mod intensity;
+mod keyence;
 mod limits;
 mod matlab;
 mod measurement;
