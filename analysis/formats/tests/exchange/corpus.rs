@@ -6,7 +6,7 @@ use std::path::Path;
 use stitchbox_formats::{Format, Limits, NexusRecord, read_measurements, write_nexus_profile};
 use stitchbox_surface::ProfileKind;
 
-use crate::{matlab, sdf, small_profile, sur::Sur, x3p::X3p};
+use crate::{gwyddion, keyence, matlab, sdf, small_profile, sur::Sur, x3p::X3p};
 
 /// Largest size of all seeds together, bytes.
 const MOST_BYTES: usize = 100_000;
@@ -35,6 +35,8 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "conversion",
             b"h=2 w=4\npixel size=3e-7 m\nheight conversion factor (-> m)=2e-8\n1 2 3 4\n5 6 7 8\n".to_vec(),
         ),
+        ("gwyddion", "channels", gwyddion::file()),
+        ("keyence", "light", keyence::file(32)),
         ("matlab", "plain", matlab::map(true, false)),
         ("matlab", "compressed", matlab::map(false, true)),
     ]

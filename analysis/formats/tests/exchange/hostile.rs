@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use stitchbox_formats::{
-    Limits, Measurement, SNIFF_BYTES, X3pRecord, read_dabam, read_measurements, sniff, write_csv_map, write_csv_profile,
-    write_dabam, write_x3p, write_xyz,
+    Limits, Measurement, SNIFF_BYTES, X3pRecord, read_dabam, read_measurements, sniff, write_csv_map,
+    write_csv_profile, write_dabam, write_x3p, write_xyz,
 };
 use stitchbox_surface::ProfileKind;
 

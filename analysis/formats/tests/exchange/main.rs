@@ -3,7 +3,9 @@
 
 mod corpus;
 mod dabam;
+mod gwyddion;
 mod hostile;
+mod keyence;
 mod matlab;
 mod nexus;
 mod nexus_files;
