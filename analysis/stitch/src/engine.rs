@@ -1,13 +1,16 @@
 //! The stitch itself: place, solve, look for outliers, solve again. `conclude` makes the result of it.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
+use crate::additive::{Additive, Shift};
 use crate::conjugate::{Ended, Goal, State, Unknown, solve};
 use crate::corrector_matrix::CorrectorInverse;
 use crate::gauge;
 use crate::grid::Grid;
 use crate::known::{self, known_reference};
-use crate::normal::Normal;
+use crate::normal::{Normal, TERMS};
 use crate::observable::Observable;
 use crate::planes::fit_planes;
 use crate::robust::{Rejected, outliers};
@@ -31,9 +34,11 @@ const FEW_REJECTED: f64 = 0.02;
 /// Whatever makes the series impossible to stitch as it is; [`StitchError`] has a sentence for each case.
 pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> Result<Stitched, StitchError> {
     Watch::step(progress, 0.0, 0.0, "placing the sub-apertures")?;
-    let mut grid = Grid::new(series)?;
-    let mut state =
-        State { reference: vec![0.0; grid.camera.0 * grid.camera.1], correctors: vec![[0.0; 3]; grid.plates.len()] };
+    let mut grid = Grid::new(series, options)?;
+    let mut state = State {
+        reference: vec![0.0; grid.camera.0 * grid.camera.1],
+        correctors: vec![[0.0; TERMS]; grid.plates.len()],
+    };
     let known = match &options.reference {
         Reference::Known(map) => Some(known_reference(&grid, map)?),
         Reference::None | Reference::Pixelwise | Reference::Smooth => None,
@@ -76,6 +81,10 @@ pub(crate) struct Engine<'a> {
     pub observable: Observable,
     pub mode: Mode,
     pub smooth: Option<Smooth>,
+    /// Maps fixed in the camera: the state holds as many.
+    pub additive: Additive,
+    /// Correction of the data for places between whole pixels.
+    pub shift: Option<Arc<Shift>>,
     goal: Goal,
     pub iterations: usize,
     /// Correctors that the last solve could determine.
@@ -143,7 +152,7 @@ impl<'a> Engine<'a> {
                 mode = Mode::Prior;
             }
         }
-        let goal = Goal::new(grid);
+        let goal = Goal::new(grid, options.tolerance);
         let smooth = matches!(mode, Mode::Smooth | Mode::Prior).then(|| Smooth::new(grid, observable.moves));
         Self {
             grid,
@@ -152,6 +161,8 @@ impl<'a> Engine<'a> {
             observable,
             mode,
             smooth,
+            additive: Additive::reference(grid.plates.len()),
+            shift: None,
             goal,
             iterations: 0,
             rank: 0,
@@ -255,7 +266,9 @@ impl<'a> Engine<'a> {
     fn normal(&self, rejected: &Rejected) -> Normal<'a> {
         let used: Vec<Runs> =
             self.grid.plates.par_iter().zip(rejected).map(|(plate, pixels)| plate.runs.without(pixels)).collect();
-        Normal::new(self.grid, used)
+        let mut normal = Normal::new(self.grid, used, self.additive.clone());
+        normal.shift.clone_from(&self.shift);
+        normal
     }
 
     fn solve_once(

@@ -29,7 +29,9 @@
 //!
 //! This crate knows no files, no recipes and no users.
 
+mod additive;
 mod assemble;
+mod bands;
 mod cholesky;
 mod conclude;
 mod conjugate;
@@ -40,6 +42,7 @@ mod gauge;
 mod grid;
 mod known;
 mod layout;
+mod line;
 mod lonely;
 mod memory;
 mod normal;
@@ -53,9 +56,10 @@ mod smooth;
 mod stitched;
 mod tie;
 mod watch;
+mod weights;
 
 pub use engine::stitch;
 pub use error::StitchError;
 pub use memory::estimate_bytes;
-pub use options::{KnownReference, Options, Placed, Progress, Reference, Terms};
+pub use options::{KnownReference, Options, Placed, Progress, Reference, Terms, Weights};
 pub use stitched::{Corrector, NonObservable, Stitched, Warning};
