@@ -11,7 +11,7 @@ use crate::normal::Normal;
 use crate::robust::Rejected;
 use crate::smooth::Smooth;
 use crate::watch::Watch;
-use crate::{Corrector, Placed, Reference, StitchError, Stitched};
+use crate::{Corrector, Described, Reference, StitchError, Stitched};
 
 /// Part of a sub-aperture above which rejection is worth a warning.
 const MANY_REJECTED: f64 = 0.05;
@@ -20,10 +20,10 @@ const WEAK_NAMED: usize = 6;
 
 impl<'a> Engine<'a> {
     /// Fixes the gauge and assembles everything.
-    pub fn finish(mut self, series: &[Placed], mut state: State, kept: Kept<'a>) -> Result<Stitched, StitchError> {
+    pub fn finish(mut self, mut state: State, kept: Kept<'a>) -> Result<Stitched, StitchError> {
         let watch = Watch::step(self.progress, 0.87, 0.87, "assembling the map")?;
         let Kept { normal, rejected, contradicted } = kept;
-        let normal = self.without_unreferenced(normal);
+        let normal = self.without_unreferenced(normal, &watch)?;
         let terms = self.options.terms;
         let mut fixed = 0;
         let seen = normal.seen();
@@ -40,11 +40,11 @@ impl<'a> Engine<'a> {
         let mut assembled = assemble(&normal, &state, &variance, &watch)?;
         gauge::fix_map(&normal, &self.observable, terms, &mut assembled.height, &mut state);
         let noise_nm = self.noise(&normal, &assembled, &seen, fixed);
-        self.warn_of_rejections(series, &rejected, contradicted);
+        self.warn_of_rejections(&rejected, contradicted);
         let of_one = active(terms).len();
-        if self.rank + of_one < of_one * series.len() {
+        if self.rank + of_one < of_one * self.grid.series.len() {
             let names: Vec<&str> =
-                self.undetermined.iter().map(|k| series[*k].sub_aperture.name.as_str()).take(WEAK_NAMED).collect();
+                self.undetermined.iter().map(|k| self.grid.series[*k].name.as_str()).take(WEAK_NAMED).collect();
             let more = self.undetermined.len().saturating_sub(WEAK_NAMED);
             let message = format!(
                 "the sub-apertures fall into parts that overlap each other so little that piston, pitch or roll between them is \
@@ -55,7 +55,7 @@ impl<'a> Engine<'a> {
             self.warn("weak-overlap", message);
         }
         let reference = self.reference_map(&state, &seen)?;
-        let correctors = self.correctors(series, &state, &assembled, &rejected);
+        let correctors = self.correctors(&state, &assembled, &rejected);
         let pixel = Some(self.grid.pixel);
         let shape = self.grid.map;
         let Assembled { height, residual, spread, .. } = assembled;
@@ -82,9 +82,9 @@ impl<'a> Engine<'a> {
     }
 
     /// A camera pixel that was used only where nothing overlaps has no known reference, so what it saw cannot be in the map.
-    fn without_unreferenced(&mut self, normal: Normal<'a>) -> Normal<'a> {
+    fn without_unreferenced(&mut self, normal: Normal<'a>, watch: &Watch) -> Result<Normal<'a>, StitchError> {
         if !matches!(self.mode, Mode::Pixels | Mode::Prior) {
-            return normal;
+            return Ok(normal);
         }
         let columns = self.grid.camera.1;
         let mut total = 0;
@@ -102,7 +102,7 @@ impl<'a> Engine<'a> {
             })
             .collect();
         if total == 0 {
-            return normal;
+            return Ok(normal);
         }
         let message = format!(
             "{total} values were left out: their camera pixels measured only where no other sub-aperture overlaps, so the reference \
@@ -110,9 +110,9 @@ impl<'a> Engine<'a> {
         );
         self.warn("reference-unknown", message);
         let used = normal.used.iter().zip(&unreferenced).map(|(used, pixels)| used.without(pixels)).collect();
-        let mut smaller = Normal::new(self.grid, used, normal.additive);
+        let mut smaller = Normal::new(self.grid, used, normal.additive, watch)?;
         smaller.shift = normal.shift;
-        smaller
+        Ok(smaller)
     }
 
     /// Noise of one pixel, from the residuals and the degrees of freedom left.
@@ -132,13 +132,13 @@ impl<'a> Engine<'a> {
         Some((squares / freedom as f64).sqrt())
     }
 
-    fn warn_of_rejections(&mut self, series: &[Placed], rejected: &Rejected, contradicted: usize) {
+    fn warn_of_rejections(&mut self, rejected: &Rejected, contradicted: usize) {
         let total: usize = rejected.iter().map(Vec::len).sum();
         let mut many = Vec::new();
-        for ((placed, pixels), plate) in series.iter().zip(rejected).zip(&self.grid.plates) {
+        for ((placed, pixels), plate) in self.grid.series.iter().zip(rejected).zip(&self.grid.plates) {
             let part = pixels.len() as f64 / plate.runs.count().max(1) as f64;
             if part > MANY_REJECTED {
-                many.push(format!("{} ({:.0} %)", placed.sub_aperture.name, 100.0 * part));
+                many.push(format!("{} ({:.0} %)", placed.name, 100.0 * part));
             }
         }
         if !many.is_empty() {
@@ -170,19 +170,13 @@ impl<'a> Engine<'a> {
         map.map(Some).map_err(|_| StitchError::Internal { step: "writing down the reference" })
     }
 
-    fn correctors(
-        &self,
-        series: &[Placed],
-        state: &State,
-        assembled: &Assembled,
-        rejected: &Rejected,
-    ) -> Vec<Corrector> {
+    fn correctors(&self, state: &State, assembled: &Assembled, rejected: &Rejected) -> Vec<Corrector> {
         let grid = self.grid;
-        let of = |(k, placed): (usize, &Placed)| {
+        let of = |(k, placed): (usize, &Described)| {
             let c = state.correctors[k];
             let (squares, count) = assembled.squares[k];
             Corrector {
-                name: placed.sub_aperture.name.clone(),
+                name: placed.name.clone(),
                 x_mm: placed.x_mm,
                 y_mm: placed.y_mm,
                 piston_nm: c[0],
@@ -193,7 +187,7 @@ impl<'a> Engine<'a> {
                 rejected: rejected[k].len(),
             }
         };
-        series.iter().enumerate().map(of).collect()
+        grid.series.iter().enumerate().map(of).collect()
     }
 }
 
