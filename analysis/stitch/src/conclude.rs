@@ -1,17 +1,20 @@
 //! From the last solve to the result: gauge, maps, noise, error bars, warnings.
 
+use rayon::prelude::*;
 use stitchbox_surface::HeightMap;
 
-use crate::assemble::{Assembled, assemble, shaped};
+use crate::assemble::{Assembled, assemble};
 use crate::conjugate::State;
 use crate::corrector_matrix::active;
 use crate::engine::{Engine, Kept, Mode};
 use crate::gauge;
 use crate::normal::Normal;
+use crate::plane::Plane;
 use crate::robust::Rejected;
 use crate::smooth::Smooth;
+use crate::tiles::{StitchedTiles, shaped};
 use crate::watch::Watch;
-use crate::{Corrector, Described, Reference, StitchError, Stitched};
+use crate::{Corrector, Described, Reference, StitchError};
 
 /// Part of a sub-aperture above which rejection is worth a warning.
 const MANY_REJECTED: f64 = 0.05;
@@ -20,7 +23,7 @@ const WEAK_NAMED: usize = 6;
 
 impl<'a> Engine<'a> {
     /// Fixes the gauge and assembles everything.
-    pub fn finish(mut self, mut state: State, kept: Kept<'a>) -> Result<Stitched, StitchError> {
+    pub fn finish(mut self, mut state: State, kept: Kept<'a>) -> Result<StitchedTiles, StitchError> {
         let watch = Watch::step(self.progress, 0.87, 0.87, "assembling the map")?;
         let Kept { normal, rejected, contradicted } = kept;
         let normal = self.without_unreferenced(normal, &watch)?;
@@ -37,8 +40,8 @@ impl<'a> Engine<'a> {
         };
         let of = |d: &f64| pull.filter(|_| *d > 0.0).map_or(0.0, |pull| 1.0 / (d + pull));
         let variance: Vec<f64> = normal.diagonal[..self.grid.camera_pixels()].iter().map(of).collect();
-        let mut assembled = assemble(&normal, &state, &variance, &watch)?;
-        gauge::fix_map(&normal, &self.observable, terms, &mut assembled.height, &mut state);
+        let mut assembled = assemble(&normal, &state, &variance, self.folder, &watch)?;
+        gauge::fix_map(&normal, &self.observable, terms, &mut assembled.height, &mut state)?;
         let noise_nm = self.noise(&normal, &assembled, &seen, fixed);
         self.warn_of_rejections(&rejected, contradicted);
         let of_one = active(terms).len();
@@ -56,20 +59,25 @@ impl<'a> Engine<'a> {
         }
         let reference = self.reference_map(&state, &seen)?;
         let correctors = self.correctors(&state, &assembled, &rejected);
-        let pixel = Some(self.grid.pixel);
-        let shape = self.grid.map;
-        let Assembled { height, residual, spread, .. } = assembled;
-        let uncertainty_nm = noise_nm.map(|s| shaped(shape, uncertainty(&normal, spread, s))).transpose()?;
-        let overlap = shaped(shape, normal.count)?;
-        let valid = overlap.mapv(|n: u16| n > 0);
-        let height = HeightMap::new(shaped(shape, height)?, valid, pixel)
-            .map_err(|_| StitchError::Internal { step: "assembling the map" })?;
+        let Assembled { height, residual, mut spread, .. } = assembled;
+        let uncertainty = match noise_nm {
+            Some(noise_nm) => {
+                uncertainty(&normal, &mut spread, noise_nm)?;
+                Some(spread)
+            }
+            None => None,
+        };
+        if let Some(journal) = &self.journal {
+            journal.clear();
+        }
         self.progress.at(1.0, "done");
-        Ok(Stitched {
+        Ok(StitchedTiles {
+            shape: self.grid.map,
+            pixel: self.grid.pixel,
             height,
-            uncertainty_nm,
-            overlap,
-            residual_nm: shaped(shape, residual)?,
+            uncertainty,
+            residual,
+            overlap: normal.count,
             reference,
             x0_mm: self.grid.origin_mm.0,
             y0_mm: self.grid.origin_mm.1,
@@ -192,14 +200,16 @@ impl<'a> Engine<'a> {
 }
 
 /// `s sqrt(1 / sum of w + sum over overlaps of (w / sum of w)^2 times the reference's variance)`.
-fn uncertainty(normal: &Normal, spread: Vec<f64>, noise_nm: f64) -> Vec<f64> {
-    let mut uncertainty = spread;
+fn uncertainty(normal: &Normal, spread: &mut Plane, noise_nm: f64) -> Result<(), StitchError> {
     let columns = normal.grid.map.1;
-    let mut buffer = Vec::new();
-    for (row, line) in uncertainty.chunks_exact_mut(columns).enumerate() {
-        for (value, inverse) in line.iter_mut().zip(normal.inverse_row(row, &mut buffer)) {
-            *value = if *inverse > 0.0 { noise_nm * (inverse + *value).sqrt() } else { 0.0 };
-        }
+    for batch in spread.batches() {
+        let mut values = spread.take(&batch)?;
+        values.par_chunks_mut(columns).enumerate().for_each_init(Vec::new, |buffer, (i, line)| {
+            for (value, inverse) in line.iter_mut().zip(normal.inverse_row(batch.start + i, buffer)) {
+                *value = if *inverse > 0.0 { noise_nm * (inverse + *value).sqrt() } else { 0.0 };
+            }
+        });
+        spread.give(&batch, values)?;
     }
-    uncertainty
+    Ok(())
 }
