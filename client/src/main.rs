@@ -3,10 +3,14 @@
 //! Exit codes: 0 done · 1 failed (network, disk, refused by the server) · 2 wrong command line · 3 the series or recipe
 //! cannot be stitched; trying again without changing the files will not help · 4 finished, but not every file arrived.
 
+mod compare;
+mod convert;
 mod credentials;
 mod dav;
 mod download;
 mod exit;
+mod info;
+mod process;
 mod recipe;
 mod runs;
 mod score;
@@ -39,6 +43,14 @@ enum Command {
     Simulate(simulate::Args),
     /// Compare a stitched map with the truth of a simulated series
     Score(score::Args),
+    /// Do the steps of a recipe on one map or profile
+    Process(process::Args),
+    /// Compare two maps: difference, and E_n where both have an uncertainty
+    Compare(compare::Args),
+    /// Write a map or profile in another format
+    Convert(convert::Args),
+    /// Say what is in a file: format, size, pixel, statistics; or list the formats
+    Info(info::Args),
     /// Upload a folder by WebDAV, with checksums, in parallel
     Upload(upload::Args),
     /// Download a folder by WebDAV
@@ -58,6 +70,10 @@ fn main() -> ExitCode {
         Command::Stitch(args) => stitch::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Score(args) => score::run(&args),
+        Command::Process(args) => process::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Convert(args) => convert::run(&args),
+        Command::Info(args) => info::run(&args),
         Command::Upload(args) => in_runtime(upload::run(args)),
         Command::Download(args) => in_runtime(download::run(args)),
         Command::Runs(args) => in_runtime(runs::run(args)),

@@ -29,7 +29,7 @@ pub use recipe::{
     PositionSource, ProfileRule, ProfilesRule, ProfilesTask, Quiet, Recipe, RecipeError, ReferenceChoice, RefineChoice,
     Restart, SeriesKind, SeriesRule, Step, StitchRule, Term, WeightChoice, reference_page, schema, step_names,
 };
-pub use run::{RunOutput, run};
+pub use run::{RunOutput, process, run};
 pub use size::{SizeError, parse_size};
 
 pub use stitchbox_report::{OutputFile, UnixTime};

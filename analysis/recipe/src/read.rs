@@ -192,39 +192,41 @@ pub(crate) fn map_and_uncertainty(
     file: &InputFile,
     limits: &Limits,
 ) -> Result<(HeightMap, Option<HeightMap>), RunFailure> {
-    let read = || {
-        let bytes = content(file, limits.max_file_bytes)?;
-        let damaged = |error: stitchbox_formats::FormatError| Complaint::Damaged(error.to_string());
-        let map = read_sub_aperture(&file.name, &bytes, limits).map_err(damaged)?.map;
-        Ok((map, read_uncertainty(&bytes, limits).map_err(damaged)?))
-    };
-    read().map_err(|complaint| {
-        let (kind, why) = match complaint {
-            Complaint::Damaged(why) => (FailureKind::BadRecipe, why),
-            Complaint::Storage(why) => (FailureKind::Storage, why),
-        };
-        RunFailure::new(kind, format!("The map {} cannot be used: {why}.", file.name))
-    })
+    match measurement(file, limits)? {
+        (Measurement::Map(map), uncertainty) => Ok((map.map, uncertainty)),
+        (Measurement::Slopes(_) | Measurement::Profile(_), _) => {
+            Err(unusable(file, Complaint::Damaged("it holds no height map, and one is needed".to_owned())))
+        }
+    }
 }
 
 /// A profile that the recipe names.
 pub(crate) fn profile(file: &InputFile, limits: &Limits) -> Result<Profile, RunFailure> {
+    match measurement(file, limits)? {
+        (Measurement::Profile(profile), _) => Ok(profile),
+        (Measurement::Map(_) | Measurement::Slopes(_), _) => {
+            Err(unusable(file, Complaint::Damaged("it holds a map, and a profile is needed".to_owned())))
+        }
+    }
+}
+
+/// Whatever one file holds; beside a map its uncertainty, where the file has one.
+pub(crate) fn measurement(file: &InputFile, limits: &Limits) -> Result<(Measurement, Option<HeightMap>), RunFailure> {
     let read = || {
         let bytes = content(file, limits.max_file_bytes)?;
-        match read_measurement(&file.name, &bytes, limits).map_err(|error| Complaint::Damaged(error.to_string()))? {
-            Measurement::Profile(profile) => Ok(profile),
-            Measurement::Map(_) | Measurement::Slopes(_) => {
-                Err(Complaint::Damaged("it holds a map, and a profile is needed".to_owned()))
-            }
-        }
+        let damaged = |error: stitchbox_formats::FormatError| Complaint::Damaged(error.to_string());
+        let measurement = read_measurement(&file.name, &bytes, limits).map_err(damaged)?;
+        Ok((measurement, read_uncertainty(&bytes, limits).map_err(damaged)?))
     };
-    read().map_err(|complaint| {
-        let (kind, why) = match complaint {
-            Complaint::Damaged(why) => (FailureKind::BadRecipe, why),
-            Complaint::Storage(why) => (FailureKind::Storage, why),
-        };
-        RunFailure::new(kind, format!("The profile {} cannot be used: {why}.", file.name))
-    })
+    read().map_err(|complaint| unusable(file, complaint))
+}
+
+fn unusable(file: &InputFile, complaint: Complaint) -> RunFailure {
+    let (kind, why) = match complaint {
+        Complaint::Damaged(why) => (FailureKind::BadRecipe, why),
+        Complaint::Storage(why) => (FailureKind::Storage, why),
+    };
+    RunFailure::new(kind, format!("{} cannot be used: {why}.", file.name))
 }
 
 /// A text file; bytes that are not UTF-8 are taken as Latin-1, as older spreadsheets write.

@@ -225,12 +225,7 @@ impl StitchRule {
     #[must_use]
     pub fn solver_terms(&self) -> Terms {
         let on = |term| self.terms.contains(&term);
-        Terms {
-            piston: on(Term::Piston),
-            pitch: on(Term::Pitch),
-            roll: on(Term::Roll),
-            curvature: on(Term::Curvature),
-        }
+        Terms { piston: on(Term::Piston), pitch: on(Term::Pitch), roll: on(Term::Roll), curvature: on(Term::Curvature) }
     }
 }
 

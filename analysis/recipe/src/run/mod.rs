@@ -4,11 +4,14 @@ mod complaint;
 mod cross;
 mod maps;
 mod other;
+mod process;
 mod profiles;
 mod record;
 mod slopes;
 mod solver;
 mod steps;
+
+pub use process::process;
 
 use stitchbox_report::{OutputFile, Summary};
 use stitchbox_stitch::Progress;

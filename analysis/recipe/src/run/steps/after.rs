@@ -14,9 +14,16 @@ use crate::run::{Job, json_file};
 /// Does the steps and returns their files: `steps.json`, one file for each end of a chain (the end of the list, and before
 /// each `restart`), one for each profile on the way, and the formats that `[output]` asks for.
 pub(in crate::run) fn after(job: &Job<'_>, stitched: &Stitched) -> Result<Vec<OutputFile>, RunFailure> {
+    if job.recipe.after.is_empty() && job.recipe.output.formats.is_empty() {
+        return Ok(Vec::new());
+    }
+    chain(job, Subject::map(stitched.height.clone(), uncertainty(stitched)?))
+}
+
+/// The same, on any map or profile.
+pub(in crate::run) fn chain(job: &Job<'_>, as_stitched: Subject) -> Result<Vec<OutputFile>, RunFailure> {
     let steps = &job.recipe.after;
     let others = Others::read(job, steps)?;
-    let as_stitched = Subject::map(stitched.height.clone(), uncertainty(stitched)?);
     let mut files = Vec::new();
     let mut found: Vec<Value> = Vec::with_capacity(steps.len());
     let mut subject = as_stitched.clone();
@@ -57,11 +64,9 @@ pub(in crate::run) fn after(job: &Job<'_>, stitched: &Stitched) -> Result<Vec<Ou
     if !steps.is_empty() {
         files.push(json_file("steps.json", &json!({ "schema": "stitchbox.steps/1", "steps": found }))?);
     }
-    let last = match &subject {
-        Subject::Map { map, .. } => map,
-        Subject::Slopes(_) | Subject::Profile { .. } => &stitched.height,
-    };
-    files.extend(export::formats(job, last)?);
+    if let Some(map) = [&subject, &as_stitched].into_iter().find_map(Subject::as_map) {
+        files.extend(export::formats(job, map)?);
+    }
     Ok(files)
 }
 

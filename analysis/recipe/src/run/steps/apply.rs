@@ -10,7 +10,7 @@ use crate::recipe::Step;
 
 /// What the steps work on.
 #[derive(Debug, Clone)]
-pub(super) enum Subject {
+pub(in crate::run) enum Subject {
     /// A map, with its uncertainty (nm, same grid) as long as the steps leave that as it is.
     Map {
         map: HeightMap,
@@ -34,6 +34,14 @@ pub(super) enum Made {
 impl Subject {
     pub fn map(map: HeightMap, uncertainty: Option<HeightMap>) -> Self {
         Self::Map { map, uncertainty }
+    }
+
+    /// The map, if it is one.
+    pub fn as_map(&self) -> Option<&HeightMap> {
+        match self {
+            Self::Map { map, .. } => Some(map),
+            Self::Slopes(_) | Self::Profile { .. } => None,
+        }
     }
 
     /// What it is, for people.

@@ -5,13 +5,14 @@ mod apply;
 pub(super) mod export;
 mod found;
 
-pub(super) use after::after;
+pub(super) use after::{after, chain};
+pub(super) use apply::Subject;
 
 use rayon::prelude::*;
 use stitchbox_steps::StepError;
 use stitchbox_surface::{HeightMap, SubAperture};
 
-use self::apply::{Subject, apply};
+use self::apply::apply;
 use super::Job;
 use crate::failure::{FailureKind, RunFailure, list};
 use crate::read;
