@@ -17,6 +17,17 @@ pub enum Measurement {
 }
 
 impl Measurement {
+    /// The same without a position that is infinite or no number: coordinates of spoilt files overflow on the way to mm.
+    fn with_finite_position(mut self) -> Self {
+        let finite = |(x, y): &(f64, f64)| x.is_finite() && y.is_finite();
+        match &mut self {
+            Self::Map(map) => map.position_mm = map.position_mm.filter(finite),
+            Self::Slopes(slopes) => slopes.position_mm = slopes.position_mm.filter(finite),
+            Self::Profile(profile) => profile.y_mm = profile.y_mm.filter(|y| y.is_finite()),
+        }
+        self
+    }
+
     /// What it is, for a sentence.
     fn holds(&self) -> &'static str {
         match self {
@@ -37,7 +48,11 @@ pub fn read_measurement(name: &str, bytes: &[u8], limits: &Limits) -> Result<Mea
     if file_bytes > limits.max_file_bytes {
         return Err(FormatError::FileTooLarge { bytes: file_bytes, limit: limits.max_file_bytes });
     }
-    match Format::of(bytes) {
+    Ok(read_as(Format::of(bytes), name, bytes, limits)?.with_finite_position())
+}
+
+fn read_as(format: Option<Format>, name: &str, bytes: &[u8], limits: &Limits) -> Result<Measurement, FormatError> {
+    match format {
         Some(Format::MetroPro) => Ok(Measurement::Map(metropro::read(name, bytes, limits)?)),
         Some(Format::Datx) => read_hdf5(name, bytes, limits),
         Some(Format::Opd) => Ok(Measurement::Map(opd::read(name, bytes, limits)?)),
@@ -74,7 +89,10 @@ fn read_hdf5(name: &str, bytes: &[u8], limits: &Limits) -> Result<Measurement, F
 /// [`FormatError`], like [`read_measurement`].
 pub fn read_measurements(name: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<Measurement>, FormatError> {
     match read_measurement(name, bytes, limits) {
-        Err(FormatError::Several { .. }) => nexus::read_all(name, bytes, limits),
+        Err(FormatError::Several { .. }) => {
+            let all = nexus::read_all(name, bytes, limits)?;
+            Ok(all.into_iter().map(Measurement::with_finite_position).collect())
+        }
         one => Ok(vec![one?]),
     }
 }

@@ -1,7 +1,8 @@
 //! Veeco, Wyko and Bruker Vision `.opd`: a directory of named blocks, little-endian, and the blocks one behind the other.
 //!
 //! `height[nm] = stored * Wavelength` for floats and `stored / Mult * Wavelength` for integers. Heights are stored column
-//! by column (`[x][y]`) and turned here into `[row, column]`; nothing is flipped. Rows and columns without any height,
+//! by column (`[x][y]`) and turned here into `[row, column]`; nothing is flipped, although other readers show y upwards
+//! (their row 0 is our last). Rows and columns without any height,
 //! which stitched Vision maps have, stay in the map with their mask, so that pixels keep their places.
 
 mod directory;

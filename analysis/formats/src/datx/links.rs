@@ -8,6 +8,8 @@ use crate::FormatError;
 
 /// Most rows of the table that are read; a measurement needs about ten.
 const MAX_ROWS: usize = 4096;
+/// Most measurements that are looked for: each costs the parsing of an object, however often a table names one.
+const MOST_MEASUREMENTS: usize = 64;
 
 /// The height map, the intensity and the attributes of one measurement.
 pub(super) struct Surface {
@@ -22,7 +24,7 @@ pub(super) fn locate(file: &Hdf5File) -> Result<Surface, FormatError> {
     let links = Links::read(file);
     let path_of = |measurement, link| links.destination(measurement, link).and_then(|id| links.destination(id, "Path"));
     let mut found: Vec<(&str, &str)> = Vec::new();
-    for measurement in links.destinations("Root", "Measurement") {
+    for measurement in links.destinations("Root", "Measurement").take(MOST_MEASUREMENTS) {
         if let Some(path) = path_of(measurement, "Surface")
             && found.iter().all(|(_, known)| *known != path)
             && file.dataset(path).is_ok()

@@ -44,10 +44,10 @@ pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<SubApert
     let mut channels: Vec<(u32, Field<'_>)> = Vec::new();
     for component in Components::of(content) {
         let Component { name, value } = component?;
-        if let (Some(number), Value::Object(kind, content)) = (channel(name, "data"), value) {
-            if kind == FIELD.as_bytes() {
-                channels.push((number, Field::read(content)?));
-            }
+        if let (Some(number), Value::Object(kind, content)) = (channel(name, "data"), value)
+            && kind == FIELD.as_bytes()
+        {
+            channels.push((number, Field::read(content)?));
         }
     }
     channels.sort_by_key(|(number, _)| *number);

@@ -17,8 +17,8 @@ const MM_PER_UM: f64 = 1e-3;
 pub(super) fn read(source: &Source<'_>) -> Result<Vec<Measurement>, FormatError> {
     let mut maps = Vec::new();
     let Ok(root) = source.file.root_group() else { return Ok(maps) };
-    for entry in tree::of_class(&root, "NXentry") {
-        for scan in tree::of_class(&entry.group, "NXscan") {
+    for entry in tree::of_class(source, &root, "NXentry") {
+        for scan in tree::of_class(source, &entry.group, "NXscan") {
             read_scan(source, &scan, &mut maps)?;
         }
     }
@@ -26,22 +26,22 @@ pub(super) fn read(source: &Source<'_>) -> Result<Vec<Measurement>, FormatError>
 }
 
 fn read_scan(source: &Source<'_>, scan: &tree::Named, maps: &mut Vec<Measurement>) -> Result<(), FormatError> {
-    let instruments = tree::of_class(&scan.group, "NXinstrument");
-    let detectors = instruments.iter().flat_map(|instrument| tree::of_class(&instrument.group, "NXdetector"));
+    let instruments = tree::of_class(source, &scan.group, "NXinstrument");
+    let detectors = instruments.iter().flat_map(|instrument| tree::of_class(source, &instrument.group, "NXdetector"));
     let pixel = detectors.into_iter().find_map(|detector| {
         let side = |name| length(source, &detector.group, name, MM_PER_UM)?.first().copied();
         raster::pixel_mm(side("x_pixel_size")?, side("y_pixel_size")?)
     });
     let actuators: Vec<tree::Named> =
-        instruments.iter().flat_map(|instrument| tree::of_class(&instrument.group, "NXactuator")).collect();
+        instruments.iter().flat_map(|instrument| tree::of_class(source, &instrument.group, "NXactuator")).collect();
     let stage = |name: &str| actuators.iter().find_map(|actuator| length(source, &actuator.group, name, 1.0));
     let (x, y) = (stage("sample_X"), stage("sample_Y"));
 
-    let data = tree::of_class(&scan.group, "NXscanData");
-    let collections = data.iter().flat_map(|data| tree::of_class(&data.group, "NXwavefront_collection"));
+    let data = tree::of_class(source, &scan.group, "NXscanData");
+    let collections = data.iter().flat_map(|data| tree::of_class(source, &data.group, "NXwavefront_collection"));
     // The first collection is the scan; the numbers of the stage go with it.
     let Some(collection) = collections.into_iter().next() else { return Ok(()) };
-    for (k, wavefront) in tree::of_class(&collection.group, "NXwavefront").into_iter().enumerate() {
+    for (k, wavefront) in tree::of_class(source, &collection.group, "NXwavefront").into_iter().enumerate() {
         let Some(phase) = tree::dataset(&wavefront.group, "unwrpdPhase") else { continue };
         let &[rows, columns] = phase.shape() else { return Err(FormatError::NotAMatrix { dimensions: phase.ndim() }) };
         let stored = numbers::all(source, &phase)?;

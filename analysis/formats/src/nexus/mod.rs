@@ -19,6 +19,8 @@ mod writer;
 pub use scalar_strings::make_scalar as make_scalar_strings;
 pub use writer::{NexusRecord, write_nexus_map, write_nexus_profile};
 
+use std::cell::Cell;
+
 use hdf5_reader::Hdf5File;
 use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, SubAperture};
 
@@ -40,7 +42,10 @@ pub(crate) const INFO: ReaderInfo = ReaderInfo {
 /// Reads everything the file holds, at least one measurement.
 pub(crate) fn read_all(name: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<Measurement>, FormatError> {
     let file = datx::open(bytes, limits)?;
-    let source = Source { name, file: &file, bytes: bytes.len(), limits };
+    // What a file holds in all may exceed one map, but not what so many bytes can stand for: links let a small file show
+    // the same large map a thousand times.
+    let room = Cell::new(limits.max_pixels.max(bytes.len()));
+    let source = Source { name, file: &file, bytes: bytes.len(), limits, room, listed: Cell::new(0) };
     if let Some(map) = shadow::read(&source)? {
         return Ok(vec![map]);
     }
@@ -87,6 +92,10 @@ struct Source<'a> {
     /// Length of the file, which bounds what it can hold.
     bytes: usize,
     limits: &'a Limits,
+    /// Values that may still be read.
+    room: Cell<usize>,
+    /// Members of groups listed so far.
+    listed: Cell<usize>,
 }
 
 /// A map with its place.

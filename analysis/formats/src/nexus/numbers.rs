@@ -7,7 +7,7 @@ use crate::FormatError;
 use crate::datx::heights::{self, MOST_UNFOLDING};
 use crate::datx::refusal;
 
-/// All numbers in the order of the file.
+/// All numbers in the order of the file, which the limits and the room left for this file must admit.
 pub(super) fn all(source: &Source<'_>, dataset: &Dataset) -> Result<Vec<f64>, FormatError> {
     let shape = dataset.shape();
     let columns = shape.last().copied().unwrap_or(1);
@@ -25,6 +25,8 @@ pub(super) fn all(source: &Source<'_>, dataset: &Dataset) -> Result<Vec<f64>, Fo
         let (needed, found) = (needed as u64, source.bytes as u64);
         return Err(FormatError::HeightsTruncated { columns, rows, needed, found });
     }
+    let room = source.room.get().checked_sub(pixels);
+    source.room.set(room.ok_or(FormatError::MapTooLarge { columns, rows, limit: source.room.get() })?);
     heights::numbers(dataset, rows, columns, false)
 }
 

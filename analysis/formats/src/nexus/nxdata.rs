@@ -52,9 +52,10 @@ fn find(source: &Source<'_>) -> Option<Group> {
         let Some(next) = tree::text(&group, "default").and_then(|name| group.group(&name).ok()) else { break };
         group = next;
     }
-    let first = |parent: &Group, class| tree::of_class(parent, class).into_iter().next().map(|named| named.group);
+    let first =
+        |parent: &Group, class| tree::of_class(source, parent, class).into_iter().next().map(|named| named.group);
     first(&root, "NXdata")
-        .or_else(|| tree::of_class(&root, "NXentry").iter().find_map(|entry| first(&entry.group, "NXdata")))
+        .or_else(|| tree::of_class(source, &root, "NXentry").iter().find_map(|entry| first(&entry.group, "NXdata")))
 }
 
 fn map(

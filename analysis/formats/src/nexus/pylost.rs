@@ -20,12 +20,12 @@ const MOST_JSON: usize = 4 << 20;
 pub(super) fn read(source: &Source<'_>) -> Result<Vec<Measurement>, FormatError> {
     let mut found = Vec::new();
     let Ok(root) = source.file.root_group() else { return Ok(found) };
-    tree::visit(root, |path, group| {
-        if let Some(item) = Item::open(group, "height")? {
+    tree::visit(source, root, |path, group, datasets| {
+        if let Some(item) = Item::open(group, datasets, "height")? {
             item.heights(source, &tree::join(path, "height"), &mut found)?;
         }
-        if let Some(item) = Item::open(group, "slopes_x")? {
-            let across = Item::open(group, "slopes_y")?;
+        if let Some(item) = Item::open(group, datasets, "slopes_x")? {
+            let across = Item::open(group, datasets, "slopes_y")?;
             item.slopes(source, &tree::join(path, "slopes"), across.as_ref(), &mut found)?;
         }
         Ok(())
@@ -48,8 +48,8 @@ struct Motor {
 }
 
 impl Item {
-    fn open(group: &Group, name: &str) -> Result<Option<Self>, FormatError> {
-        if !tree::dataset_names(group).iter().any(|found| found == name) {
+    fn open(group: &Group, datasets: &[String], name: &str) -> Result<Option<Self>, FormatError> {
+        if !datasets.iter().any(|found| found == name) {
             return Ok(None);
         }
         let Some(dataset) = tree::dataset(group, name) else { return Ok(None) };

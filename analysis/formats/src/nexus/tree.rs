@@ -2,12 +2,13 @@
 
 use hdf5_reader::{Dataset, group::Group};
 
+use super::Source;
 use crate::{FormatError, datx::attributes::Attributes};
 
 /// Deepest group that is looked into; MINT's wavefronts are the fifth.
 const MOST_DEPTH: usize = 8;
-/// Most objects looked at in one file.
-const MOST_OBJECTS: usize = 20_000;
+/// After so many members no further group is listed.
+const MOST_MEMBERS: usize = 20_000;
 
 /// A group with its name.
 pub(super) struct Named {
@@ -15,25 +16,23 @@ pub(super) struct Named {
     pub(super) group: Group,
 }
 
-/// The groups in a group, in natural order (`scan_2` before `scan_10`). What cannot be opened is passed over.
-pub(super) fn groups(group: &Group) -> Vec<Named> {
-    let Ok((mut names, _)) = group.member_names() else { return Vec::new() };
-    names.truncate(MOST_OBJECTS);
-    names.sort_by_cached_key(|name| natural(name));
-    names.into_iter().filter_map(|name| group.group(&name).ok().map(|group| Named { name, group })).collect()
+/// The names of the groups and datasets in a group, in natural order; none once too many were listed in this file.
+fn names(source: &Source<'_>, group: &Group) -> (Vec<String>, Vec<String>) {
+    if source.listed.get() > MOST_MEMBERS {
+        return (Vec::new(), Vec::new());
+    }
+    let Ok((mut groups, mut datasets)) = group.member_names() else { return (Vec::new(), Vec::new()) };
+    source.listed.set(source.listed.get() + 1 + groups.len() + datasets.len());
+    groups.sort_by_cached_key(|name| natural(name));
+    datasets.sort_by_cached_key(|name| natural(name));
+    (groups, datasets)
 }
 
-/// The names of the datasets in a group, in natural order.
-pub(super) fn dataset_names(group: &Group) -> Vec<String> {
-    let Ok((_, mut names)) = group.member_names() else { return Vec::new() };
-    names.truncate(MOST_OBJECTS);
-    names.sort_by_cached_key(|name| natural(name));
-    names
-}
-
-/// The groups of one NeXus class in a group.
-pub(super) fn of_class(group: &Group, class: &str) -> Vec<Named> {
-    groups(group).into_iter().filter(|named| is_class(&named.group, class)).collect()
+/// The groups of one NeXus class in a group, in natural order (`scan_2` before `scan_10`).
+pub(super) fn of_class(source: &Source<'_>, group: &Group, class: &str) -> Vec<Named> {
+    let (groups, _) = names(source, group);
+    let open = groups.into_iter().filter_map(|name| group.group(&name).ok().map(|group| Named { name, group }));
+    open.filter(|named| is_class(&named.group, class)).collect()
 }
 
 /// Whether a group says it is of a NeXus class.
@@ -46,20 +45,22 @@ pub(super) fn text(group: &Group, name: &str) -> Option<String> {
     Attributes::of_group(group.clone()).ok()?.text(name)
 }
 
-/// Visits every group, its path in front, no deeper and no more than the bounds.
+/// Visits the groups in natural order, each with its path and the names of its datasets, no deeper than the bound and
+/// until too many members were listed: a group may hold itself under a thousand names.
 pub(super) fn visit(
+    source: &Source<'_>,
     root: Group,
-    mut each: impl FnMut(&str, &Group) -> Result<(), FormatError>,
+    mut each: impl FnMut(&str, &Group, &[String]) -> Result<(), FormatError>,
 ) -> Result<(), FormatError> {
     let mut open = vec![(String::new(), root, 0)];
-    let mut visited = 0;
     while let Some((path, group, depth)) = open.pop() {
-        visited += 1;
-        each(&path, &group)?;
-        if depth < MOST_DEPTH && visited + open.len() < MOST_OBJECTS {
+        let (groups, datasets) = names(source, &group);
+        each(&path, &group, &datasets)?;
+        if depth < MOST_DEPTH {
             // The last that is pushed is visited first.
-            let children = groups(&group).into_iter().rev();
-            open.extend(children.map(|Named { name, group }| (join(&path, &name), group, depth + 1)));
+            let children =
+                groups.into_iter().rev().filter_map(|name| group.group(&name).ok().map(|group| (name, group)));
+            open.extend(children.map(|(name, group)| (join(&path, &name), group, depth + 1)));
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use quick_xml::{Reader, events::Event};
 
 use super::FORMAT;
-use crate::FormatError;
+use crate::{FormatError, Limits};
 
 /// Deepest nesting; the standard needs six.
 const MOST_DEPTH: usize = 16;
@@ -25,7 +25,7 @@ pub(super) struct Document {
 
 impl Document {
     /// Parses the XML. Entities beyond the five of XML are not known, so nothing can unfold.
-    pub(super) fn parse(xml: &[u8]) -> Result<Self, FormatError> {
+    pub(super) fn parse(xml: &[u8], limits: &Limits) -> Result<Self, FormatError> {
         let malformed = |problem: String| FormatError::malformed(FORMAT, "main.xml", problem);
         let mut reader = Reader::from_reader(xml);
         let mut buffer = Vec::new();
@@ -33,6 +33,10 @@ impl Document {
         let (mut path, mut starts, mut text) = (String::new(), Vec::new(), String::new());
         let mut document = Self { texts: BTreeMap::new(), listed: Vec::new() };
         loop {
+            if document.listed.len() > limits.max_pixels {
+                let (columns, rows) = (document.listed.len() as u64, 1);
+                return Err(FormatError::MapTooLarge { columns, rows, limit: limits.max_pixels });
+            }
             buffer.clear();
             match reader.read_event_into(&mut buffer).map_err(|error| malformed(format!("is no XML: {error}")))? {
                 Event::Start(element) => {

@@ -23,8 +23,10 @@ const FORMAT: &str = "X3P (ISO 25178-72)";
 const MAIN: &str = "main.xml";
 const NM_PER_M: f64 = 1e9;
 const MM_PER_M: f64 = 1e3;
-/// Largest description that is looked at, bytes; real ones have about two thousand, more only if they list the points.
-const MOST_XML: u64 = 64 << 20;
+/// Largest description without heights that is looked at, bytes; real ones have about two thousand.
+const MOST_XML: u64 = 1 << 20;
+/// Bytes of the description for each height that it lists: `<Datum>;;-1.234567890123456e-006</Datum>` and a line end.
+const MOST_DATUM: u64 = 64;
 /// Largest file of a check sum, bytes.
 const MOST_SUM: u64 = 64 << 10;
 
@@ -52,8 +54,9 @@ pub(crate) fn recognises(bytes: &[u8]) -> bool {
 /// Reads the surface or the profile of a file.
 pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Measurement, FormatError> {
     let archive = Archive::open(bytes)?;
-    let xml = archive.read(MAIN, MOST_XML)?;
-    let document = Document::parse(&xml)?;
+    let most_xml = MOST_XML.saturating_add((limits.max_pixels as u64).saturating_mul(MOST_DATUM));
+    let xml = archive.read(MAIN, most_xml)?;
+    let document = Document::parse(&xml, limits)?;
     if let Some(file) = document.text("Record4/ChecksumFile").filter(|file| archive.holds(file)) {
         let sum = archive.read(file, MOST_SUM)?;
         check_sum(MAIN, &xml, &String::from_utf8_lossy(&sum))?;

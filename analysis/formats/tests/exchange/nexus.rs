@@ -123,3 +123,21 @@ fn what_is_no_measurement_is_refused_and_limits_hold() {
         assert!(matches!(read_measurement("h", &bytes, &small), Err(FormatError::MapTooLarge { .. })));
     }
 }
+
+/// Not one file that is read, but one that must end soon: 3000 groups, each with 3 datasets, and depth beyond the bound.
+#[test]
+fn a_forest_of_groups_is_given_up_in_time() {
+    let started = std::time::Instant::now();
+    assert!(matches!(error(&nexus_files::forest()), FormatError::NoSurface));
+    assert!(started.elapsed().as_secs() < 20);
+}
+
+#[test]
+fn all_maps_of_a_file_together_are_bounded() {
+    let bytes = nexus_files::packed();
+    assert!(bytes.len() < 10_000, "{}", bytes.len());
+    let read = |max_pixels| read_measurements("p", &bytes, &Limits { max_pixels, ..Limits::default() });
+    assert_eq!(read(30_000).unwrap().len(), 3);
+    // Each map is within the limit, but not the three.
+    assert!(matches!(read(29_999), Err(FormatError::MapTooLarge { rows: 100, columns: 100, limit: 9_999 })));
+}

@@ -1,4 +1,5 @@
 //! HDF5 files as PyLOSt, MINT and SHADOW write them, and as a stitch writes its `height.h5`, made here.
+#![allow(dead_code)] // each test program uses its own part
 
 use hdf5_writer::{AttributeBuilder, DatasetBuilder, H5WriteElement, Hdf5Builder, WriteOptions};
 
@@ -120,4 +121,29 @@ pub fn shadow(turned: bool) -> Vec<u8> {
 /// A file of numbers that says nothing of them.
 pub fn foreign() -> Vec<u8> {
     encode(Hdf5Builder::new().dataset(data("numbers", &[2, 2], &[1.0f64, 2.0, 3.0, 4.0])))
+}
+
+/// Many groups, some of them deep.
+pub fn forest() -> Vec<u8> {
+    let mut file = Hdf5Builder::new();
+    for k in 0..3000 {
+        for name in ["a", "b", "height"] {
+            file = file.dataset(data(&format!("forest/tree_{k}/{name}"), &[1], &[1.0f64]));
+        }
+    }
+    let deep = "deep/".repeat(40);
+    encode(file.dataset(data(&format!("{deep}height"), &[1], &[1.0f64])))
+}
+
+/// Three PyLOSt maps of 100 x 100 zeros, which deflate packs into next to nothing.
+pub fn packed() -> Vec<u8> {
+    let filter = |id, client_data| hdf5_writer::FilterDescription { id, name: None, client_data };
+    let map = |k: usize| {
+        data(&format!("scan_{k}/height"), &[100, 100], &[0.0f64; 10_000])
+            .chunked(vec![100, 100])
+            .filter(filter(hdf5_writer::FILTER_DEFLATE, vec![9]))
+            .attribute(text("class", "MetrologyData"))
+            .attribute(text("unit", "nm"))
+    };
+    encode((0..3).fold(Hdf5Builder::new(), |file, k| file.dataset(map(k))))
 }

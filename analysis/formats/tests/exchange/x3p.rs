@@ -200,6 +200,16 @@ fn a_size_that_deflate_cannot_reach_is_not_believed() {
 }
 
 #[test]
+fn a_description_that_unfolds_beyond_the_limits_is_refused() {
+    let small = Limits { max_pixels: 4, ..Limits::default() };
+    let many = zip(&[("main.xml", [b"<p><Record3><DataList>".to_vec(), b"<Datum/>".repeat(9)].concat())]);
+    assert!(matches!(read_measurement("x", &many, &small), Err(FormatError::MapTooLarge { columns: 5, .. })));
+    let long = zip(&[("main.xml", vec![b' '; (1 << 20) + 4 * 64 + 1])]);
+    let text = read_measurement("x", &long, &small).unwrap_err().to_string();
+    assert!(text.contains("which cannot be"), "{text}");
+}
+
+#[test]
 fn it_is_recognised_and_other_archives_are_not() {
     assert_eq!(sniff("a.x3p", &X3p::default().bytes()), Sniff::Recognised(Format::X3p));
     assert_eq!(sniff("a.zip", &zip(&[("readme.txt", b"hello".to_vec())])), Sniff::Foreign);
