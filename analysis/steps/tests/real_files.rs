@@ -127,8 +127,11 @@ fn the_heights_of_a_hyperbolic_mirror_of_nsls2() {
     same(with_theta.term("theta").unwrap().uncertainty, 0.2105116, 1e-5);
 }
 
-/// A DABAM slope profile in mm and urad, and its design ellipse (p, q in m, theta in rad) if it names one.
-fn dabam(folder: &Path, entry: u64) -> Option<(Profile, Option<(f64, f64, f64)>)> {
+/// p and q in m, theta in rad.
+type Design = (f64, f64, f64);
+
+/// A DABAM slope profile in mm and urad, and its design ellipse if it names one.
+fn dabam(folder: &Path, entry: u64) -> Option<(Profile, Option<Design>)> {
     let text = std::fs::read_to_string(folder.join(format!("dabam-{entry:03}.txt"))).ok()?;
     let header: serde_json::Value = serde_json::from_str(&text).ok()?;
     if header["FILE_FORMAT"].as_u64()? != 1 {

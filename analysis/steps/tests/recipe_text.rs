@@ -38,6 +38,16 @@ fn steps_are_read_as_people_write_them() {
 }
 
 #[test]
+fn a_fit_is_written_as_a_document() {
+    let map = stitchbox_surface::HeightMap::from_heights_nm(ndarray::Array2::from_elem((4, 5), 7.0), None);
+    let fit = Remove::shape(Shape::Plane).apply(&map).unwrap().fit;
+    let document = serde_json::to_value(&fit).unwrap();
+    assert_eq!(document["covariance"].as_array().map(Vec::len), Some(3));
+    assert_eq!(document["terms"][0]["name"], "piston");
+    assert_eq!((document["points"].as_u64(), document["residual_unit"].as_str()), (Some(20), Some("nm")));
+}
+
+#[test]
 fn unknown_keys_and_wrong_units_are_refused() {
     let refused = [
         (read::<Remove>(json!({ "shape": "plain" })).unwrap_err(), "plain"),
