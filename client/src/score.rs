@@ -113,7 +113,7 @@ fn limit(series: &Series, recipe: &Recipe, null: NullSpace) -> Result<Option<f64
         ReferenceChoice::Pixelwise => Reference::Pixelwise,
         ReferenceChoice::Smooth => Reference::Smooth,
     };
-    let options = Options { terms: recipe.stitch.solver_terms(), reference, robust: false };
+    let options = Options { terms: recipe.stitch.solver_terms(), reference, robust: false, ..Options::default() };
     limit_nm(&simulated, &options, null).map(Some).map_err(|error| Failure::failed(error.to_string()))
 }
 

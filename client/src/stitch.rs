@@ -157,7 +157,10 @@ fn write_files(folder: &Path, output: &RunOutput) -> Result<(), Failure> {
 }
 
 fn print_json(folder: &Path, output: &RunOutput) {
-    let summary = &output.summary;
+    let Some(summary) = &output.summary else {
+        println!("{}", output.overview);
+        return;
+    };
     let object = serde_json::json!({
         "digest": output.digest,
         "solve_seconds": output.solve_seconds,
@@ -178,7 +181,11 @@ fn print_json(folder: &Path, output: &RunOutput) {
 }
 
 fn print_report(folder: &Path, output: &RunOutput) {
-    let s = &output.summary;
+    let Some(s) = &output.summary else {
+        println!("{:#}", output.overview);
+        println!("  written   {}", folder.display());
+        return;
+    };
     println!("{}: {} sub-apertures stitched in {:.2} s", s.title, s.sub_apertures, output.solve_seconds);
     println!(
         "  map       {} x {} px, {:.3} x {:.3} mm, {} valid",

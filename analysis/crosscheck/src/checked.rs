@@ -85,7 +85,9 @@ pub fn cross_check(series: &[Placed], method: &Method) -> Result<CrossChecked, C
         }
         Algorithm::PairPlanes => {
             used = pairs(&layout, method.min_overlap);
-            let correctors = network::correctors(series, &used, method.min_overlap)?;
+            network::check_tied(series, &used, method.min_overlap)?;
+            let solve = if method.all_pixels { network::by_pixels } else { network::by_pairs };
+            let correctors = solve(series.len(), &used);
             if used.len() < series.len() {
                 let message =
                     "the pairs form a chain: each tie rests on one pair alone, and errors add up along it".to_owned();

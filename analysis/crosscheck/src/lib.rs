@@ -9,7 +9,7 @@
 //!   off, while the correctors come from planes that still hold it: long waves of the map suffer;
 //! * there is no uncertainty and no rejection of outliers.
 //!
-//! On the oracle's cases A, B, C and L, seed 7, all figures that were measured of the peer come out again to within their
+//! On the oracle's cases A, B, C, D and L, seed 7, all figures that were measured of the peer come out again to within their
 //! rounding: see `examples/history.rs`.
 //!
 //! Frame and units are those of [`stitchbox_surface`]: heights nm, lengths mm, slopes nm/mm, x with the columns, y down

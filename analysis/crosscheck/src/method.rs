@@ -41,6 +41,9 @@ pub struct Method {
     /// areas. A number above 0, at most 1. Default 0.6. Smaller values use more pairs and make the map *worse*, for a
     /// narrow overlap counts as much as a wide one.
     pub min_overlap: f64,
+    /// Pair planes only: every common pixel counts as one equation, so that wide overlaps count more than narrow ones. The
+    /// peer's `cor_all_pixels`, solved to the end. Default false.
+    pub all_pixels: bool,
     /// Pair planes only: extract a reference afterwards, or not. Default `none`.
     pub reference: Extraction,
     /// Only with a reference: differences farther from their pair's plane than so many standard deviations of that pair
@@ -59,6 +62,7 @@ impl Default for Method {
         Self {
             algorithm: Algorithm::default(),
             min_overlap: 0.6,
+            all_pixels: false,
             reference: Extraction::None,
             reference_cut: None,
             sweeps: 5,

@@ -6,11 +6,13 @@ use crate::CrossCheckError;
 use crate::pair::Pair;
 use crate::plane::Plane;
 
-/// Solves `-C_first + C_second = plane` over all pairs, with the sum of each term zero, by least squares. Piston, pitch
-/// and roll are three systems with one matrix: the Laplacian of the graph of pairs plus ones.
-pub(crate) fn correctors(series: &[Placed], pairs: &[Pair], min_overlap: f64) -> Result<Vec<Plane>, CrossCheckError> {
-    let n = series.len();
-    check_tied(series, pairs, min_overlap)?;
+/// Pivots below this part of their diagonal element count as zero: a term that no pair determines.
+const NEGLIGIBLE: f64 = 1e-13;
+
+/// Solves `-C_first + C_second = plane` over all pairs, with the sum of each term zero, by least squares, each pair
+/// counting the same. Piston, pitch and roll are three systems with one matrix: the Laplacian of the graph of pairs plus
+/// ones.
+pub(crate) fn by_pairs(n: usize, pairs: &[Pair]) -> Vec<Plane> {
     let mut matrix = vec![1.0; n * n];
     let mut right = vec![[0.0f64; 3]; n];
     for pair in pairs {
@@ -19,20 +21,56 @@ pub(crate) fn correctors(series: &[Placed], pairs: &[Pair], min_overlap: f64) ->
         matrix[j * n + j] += 1.0;
         matrix[i * n + j] -= 1.0;
         matrix[j * n + i] -= 1.0;
-        for (term, value) in [pair.plane.piston, pair.plane.pitch, pair.plane.roll].into_iter().enumerate() {
+        for (term, value) in terms(pair).into_iter().enumerate() {
             right[i][term] -= value;
             right[j][term] += value;
         }
     }
     solve_in_place(&mut matrix, &mut right);
-    Ok(right
-        .iter()
-        .map(|[piston, pitch, roll]| Plane { piston: *piston, pitch: *pitch, roll: *roll, rms: 0.0 })
-        .collect())
+    right.iter().map(|[piston, pitch, roll]| Plane { piston: *piston, pitch: *pitch, roll: *roll, rms: 0.0 }).collect()
 }
 
-/// Cholesky without pivots: the matrix is positive definite when the pairs tie everything together.
-fn solve_in_place(matrix: &mut [f64], right: &mut [[f64; 3]]) {
+/// The same with one equation for every common pixel: what a pair's pixels say is its plane, weighted by their normal
+/// matrix. One system in three unknowns for each sub-aperture.
+pub(crate) fn by_pixels(n: usize, pairs: &[Pair]) -> Vec<Plane> {
+    let size = 3 * n;
+    let mut matrix = vec![0.0; size * size];
+    let mut right = vec![[0.0f64; 1]; size];
+    for pair in pairs {
+        let (i, j) = (3 * pair.first, 3 * pair.second);
+        let plane = terms(pair);
+        for (a, row) in pair.normal.iter().enumerate() {
+            let value: f64 = row.iter().zip(plane).map(|(m, p)| m * p).sum();
+            right[i + a][0] -= value;
+            right[j + a][0] += value;
+            for (b, m) in row.iter().enumerate() {
+                matrix[(i + a) * size + i + b] += m;
+                matrix[(j + a) * size + j + b] += m;
+                matrix[(i + a) * size + j + b] -= m;
+                matrix[(j + a) * size + i + b] -= m;
+            }
+        }
+    }
+    // The sums are zero: no pixel contradicts that, so its weight is free. As heavy as the data, for good conditioning.
+    for term in 0..3 {
+        let places = || (term..size).step_by(3);
+        let heavy = places().map(|k| matrix[k * size + k]).sum::<f64>() / (n * n) as f64;
+        for i in places() {
+            for j in places() {
+                matrix[i * size + j] += heavy;
+            }
+        }
+    }
+    solve_in_place(&mut matrix, &mut right);
+    right.chunks_exact(3).map(|c| Plane { piston: c[0][0], pitch: c[1][0], roll: c[2][0], rms: 0.0 }).collect()
+}
+
+fn terms(pair: &Pair) -> [f64; 3] {
+    [pair.plane.piston, pair.plane.pitch, pair.plane.roll]
+}
+
+/// Cholesky without pivots, for several right sides at once. What no equation determines becomes zero.
+fn solve_in_place<const SIDES: usize>(matrix: &mut [f64], right: &mut [[f64; SIDES]]) {
     let n = right.len();
     for k in 0..n {
         let (above, below) = matrix.split_at_mut(k * n);
@@ -43,10 +81,10 @@ fn solve_in_place(matrix: &mut [f64], right: &mut [[f64; 3]]) {
             row[j] = (row[j] - known) / above[j * n + j];
         }
         let known: f64 = row[..k].iter().map(|v| v * v).sum();
-        row[k] = (row[k] - known).max(f64::MIN_POSITIVE).sqrt();
+        let left = row[k] - known;
+        row[k] = if left > NEGLIGIBLE * row[k] { left.sqrt() } else { f64::INFINITY };
     }
-    // All three terms at once.
-    let less = |value: &mut [f64; 3], known: &[f64; 3], factor: f64| {
+    let less = |value: &mut [f64; SIDES], known: &[f64; SIDES], factor: f64| {
         for (value, known) in value.iter_mut().zip(known) {
             *value -= factor * known;
         }
@@ -68,7 +106,7 @@ fn solve_in_place(matrix: &mut [f64], right: &mut [[f64; 3]]) {
 }
 
 /// Refuses a graph of pairs that falls apart.
-fn check_tied(series: &[Placed], pairs: &[Pair], min_overlap: f64) -> Result<(), CrossCheckError> {
+pub(crate) fn check_tied(series: &[Placed], pairs: &[Pair], min_overlap: f64) -> Result<(), CrossCheckError> {
     let mut neighbours = vec![Vec::new(); series.len()];
     for pair in pairs {
         neighbours[pair.first].push(pair.second);

@@ -12,6 +12,8 @@ pub(crate) struct Pair {
     pub second: usize,
     /// Plane through first minus second, nm and nm/mm about the centre of the map.
     pub plane: Plane,
+    /// Normal matrix of piston, pitch and roll over the common pixels, in the same coordinates.
+    pub normal: [[f64; 3]; 3],
 }
 
 /// The map rows and columns that two sub-apertures share.
@@ -89,7 +91,9 @@ pub(crate) fn pairs(layout: &Layout, min_overlap: f64) -> Vec<Pair> {
     let fit = |&(first, second, common, least): &(usize, usize, Common, f64)| {
         let moments = common.moments(&plates[first], &plates[second]);
         let plane = moments.plane().filter(|_| moments.count >= least)?;
-        Some(Pair { first, second, plane: in_map(layout, plane, common.rows.0, common.columns.0) })
+        let corner = (layout.x(common.columns.0 as f64), layout.y(common.rows.0 as f64));
+        let normal = moments.normal(corner, (layout.pixel.x_mm, layout.pixel.y_mm));
+        Some(Pair { first, second, plane: in_map(layout, plane, common.rows.0, common.columns.0), normal })
     };
     near.par_iter().map(fit).collect::<Vec<_>>().into_iter().flatten().collect()
 }

@@ -63,6 +63,16 @@ impl Moments {
         self.dd += other.dd;
     }
 
+    /// The normal matrix of 1, X, Y, where X = `x0` + `step.0` x and Y = `y0` + `step.1` y.
+    pub fn normal(&self, (x0, y0): (f64, f64), step: (f64, f64)) -> [[f64; 3]; 3] {
+        let (n, dx, dy) = (self.count, step.0, step.1);
+        let (sx, sy) = (n * x0 + dx * self.x, n * y0 + dy * self.y);
+        let xx = n * x0 * x0 + 2.0 * x0 * dx * self.x + dx * dx * self.xx;
+        let yy = n * y0 * y0 + 2.0 * y0 * dy * self.y + dy * dy * self.yy;
+        let xy = n * x0 * y0 + x0 * dy * self.y + y0 * dx * self.x + dx * dy * self.xy;
+        [[n, sx, sy], [sx, xx, xy], [sy, xy, yy]]
+    }
+
     /// The least-squares plane in the same coordinates, or `None` where the pixels hold none: all on one line. In one
     /// single row there is no roll, in one single column no pitch: that term is zero.
     pub fn plane(&self) -> Option<Plane> {

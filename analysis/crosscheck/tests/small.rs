@@ -1,79 +1,12 @@
 //! Small series with a planted truth, and cases that can be computed by hand.
 
 use ndarray::Array2;
-use stitchbox_crosscheck::{Algorithm, CrossCheckError, Extraction, Method, cross_check};
-use stitchbox_stitch::Placed;
-use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, PixelSize, SubAperture};
+use stitchbox_crosscheck::{Algorithm, Extraction, Method, cross_check};
+use stitchbox_surface::DetectorWindow;
 
-const PIXEL_MM: f64 = 0.5;
+mod planted;
 
-fn placed(name: &str, heights: Array2<f64>, column: f64, row: f64) -> Placed {
-    let map = HeightMap::from_heights_nm(heights, Some(PixelSize { x_mm: PIXEL_MM, y_mm: PIXEL_MM }));
-    let sub_aperture = SubAperture {
-        name: name.into(),
-        map,
-        window: DetectorWindow { column: 0, row: 0 },
-        position_mm: None,
-        intensity: None,
-        instrument: Instrument::default(),
-    };
-    Placed { sub_aperture, x_mm: column * PIXEL_MM, y_mm: row * PIXEL_MM }
-}
-
-/// A mirror that no plane and no parabola describes.
-fn mirror(row: usize, column: usize) -> f64 {
-    let (x, y) = (column as f64, row as f64);
-    libm::sin(0.31 * x + 0.2 * y) * 5.0 + 0.001 * x * x * x - 0.4 * x * y + 0.02 * y * y * x
-}
-
-/// Sub-apertures of 8 x 12 pixels with a plane each, at the given (row, column), plus an error fixed in the camera.
-fn measured(places: &[(usize, usize)], reference: impl Fn(usize, usize) -> f64) -> Vec<Placed> {
-    let of = |(k, &(row, column)): (usize, &(usize, usize))| {
-        let lean = k as f64;
-        let mut heights = Array2::from_shape_fn((8, 12), |(v, u)| {
-            let plane = 100.0 * libm::sin(lean) + (3.0 - lean) * u as f64 + 0.7 * lean * v as f64;
-            mirror(row + v, column + u) + plane + reference(v, u)
-        });
-        heights[[k % 8, (5 * k) % 12]] = f64::NAN;
-        placed(&format!("sub_{k}"), heights, column as f64, row as f64)
-    };
-    places.iter().enumerate().map(of).collect()
-}
-
-/// Rms of (map - mirror) without its least-squares combination of `basis`.
-fn error(height: &HeightMap, shapes: &[fn(f64, f64) -> f64]) -> f64 {
-    let mut left: Vec<(Vec<f64>, f64)> = Vec::new();
-    for (((row, column), h), valid) in height.heights_nm().indexed_iter().zip(height.valid()) {
-        if *valid {
-            let (x, y) = (column as f64 / 20.0 - 1.0, row as f64 / 5.0 - 1.0);
-            left.push((shapes.iter().map(|f| f(x, y)).collect(), h - mirror(row, column)));
-        }
-    }
-    // Gram-Schmidt over the pixels: slow and independent of what is tested.
-    let mut done: Vec<Vec<f64>> = Vec::new();
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let mut d: Vec<f64> = left.iter().map(|l| l.1).collect();
-    for i in 0..shapes.len() {
-        let mut column: Vec<f64> = left.iter().map(|l| l.0[i]).collect();
-        for other in done.iter().chain(done.iter()) {
-            let part = dot(&column, other);
-            column.iter_mut().zip(other).for_each(|(c, o)| *c -= part * o);
-        }
-        let length = dot(&column, &column).sqrt();
-        column.iter_mut().for_each(|c| *c /= length);
-        let part = dot(&d, &column);
-        d.iter_mut().zip(&column).for_each(|(d, c)| *d -= part * c);
-        done.push(column);
-    }
-    (dot(&d, &d) / d.len() as f64).sqrt()
-}
-
-const PLANE: [fn(f64, f64) -> f64; 3] = [|_, _| 1.0, |x, _| x, |_, y| y];
-const SCAN: [(usize, usize); 5] = [(0, 0), (1, 3), (0, 7), (2, 10), (1, 14)];
-
-fn none(_: usize, _: usize) -> f64 {
-    0.0
-}
+use planted::{GRID, PIXEL_MM, PLANE, SCAN, error, measured, none, placed};
 
 #[test]
 fn without_noise_and_reference_the_mirror_comes_back_up_to_a_plane() {
@@ -138,9 +71,6 @@ fn pairs_count_alike_however_many_pixels_they_share() {
         assert_eq!(c.roll_nm_per_mm, 0.0);
     }
 }
-
-/// Steps that differ, in x and y, so that the camera pixels are all tied together.
-const GRID: [(usize, usize); 9] = [(0, 0), (0, 3), (1, 7), (2, 1), (3, 5), (3, 8), (5, 0), (5, 4), (6, 9)];
 
 #[test]
 fn a_reference_without_planes_in_its_pair_differences_is_found() {
@@ -236,6 +166,53 @@ fn without_plane(points: &[(f64, f64, f64)]) -> Vec<f64> {
 }
 
 #[test]
+fn with_all_pixels_the_sum_over_all_pairs_of_pixels_is_least() {
+    // Independent: every derivative of sum (S_i + C_i - S_j - C_j)^2 vanishes at the solution.
+    let bump = |v: usize, u: usize| libm::cos(0.9 * u as f64) + libm::sin(1.3 * (v * v + 2 * u) as f64);
+    let series = measured(&GRID, bump);
+    let of = |all_pixels| cross_check(&series, &Method { min_overlap: 0.2, all_pixels, ..Method::default() }).unwrap();
+    let (pixels, pairs) = (of(true), of(false));
+    let steepest = |correctors: &[stitchbox_crosscheck::AddedCorrector]| {
+        let mut gradient = vec![[0.0f64; 3]; GRID.len()];
+        for (i, a) in GRID.iter().enumerate() {
+            for (j, b) in GRID.iter().enumerate().skip(i + 1) {
+                let (ma, mb) = (&series[i].sub_aperture.map, &series[j].sub_aperture.map);
+                let mut rows = Vec::new();
+                for y in a.0.max(b.0)..(a.0 + 8).min(b.0 + 8) {
+                    for x in a.1.max(b.1)..(a.1 + 12).min(b.1 + 12) {
+                        let (pa, pb) = ([y - a.0, x - a.1], [y - b.0, x - b.1]);
+                        if ma.valid()[pa] && mb.valid()[pb] {
+                            let shape = [1.0, (x as f64 - 10.0) * PIXEL_MM, (y as f64 - 6.5) * PIXEL_MM];
+                            let plus = |k: usize| {
+                                let c: &stitchbox_crosscheck::AddedCorrector = &correctors[k];
+                                c.piston_nm + c.pitch_nm_per_mm * shape[1] + c.roll_nm_per_mm * shape[2]
+                            };
+                            rows.push((shape, ma.heights_nm()[pa] + plus(i) - mb.heights_nm()[pb] - plus(j)));
+                        }
+                    }
+                }
+                if (rows.len() as f64) < 0.2 * 95.0 {
+                    continue;
+                }
+                for (shape, left) in rows {
+                    for term in 0..3 {
+                        gradient[i][term] += left * shape[term];
+                        gradient[j][term] -= left * shape[term];
+                    }
+                }
+            }
+        }
+        gradient.iter().flatten().fold(0.0f64, |m, g| m.max(g.abs()))
+    };
+    assert!(steepest(&pixels.correctors) < 1e-8, "{}", steepest(&pixels.correctors));
+    assert!(steepest(&pairs.correctors) > 1.0);
+    for k in [0, 1, 2] {
+        let sum: f64 = pixels.correctors.iter().map(|c| [c.piston_nm, c.pitch_nm_per_mm, c.roll_nm_per_mm][k]).sum();
+        assert!(sum.abs() < 1e-9);
+    }
+}
+
+#[test]
 fn later_sweeps_lower_the_residual_and_stop_in_time() {
     let bump = |v: usize, u: usize| 0.5 * libm::cos(0.9 * u as f64) + 0.01 * (v * u) as f64;
     let series = measured(&SCAN, bump);
@@ -245,31 +222,6 @@ fn later_sweeps_lower_the_residual_and_stop_in_time() {
     assert_eq!(one.sweeps, 1);
     assert!((2..=5).contains(&five.sweeps));
     assert!(five.residual_rms_nm < one.residual_rms_nm);
-}
-
-#[test]
-fn the_same_bits_for_any_number_of_threads() {
-    let bump = |v: usize, u: usize| 0.5 * libm::cos(0.9 * u as f64) + 0.01 * (v * u) as f64;
-    let series = measured(&GRID, bump);
-    for algorithm in [Algorithm::SimpleAverage, Algorithm::Progressive, Algorithm::PairPlanes] {
-        let reference = if algorithm == Algorithm::PairPlanes { Extraction::Full } else { Extraction::None };
-        let method = Method { algorithm, min_overlap: 0.3, reference, ..Method::default() };
-        let with = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| cross_check(&series, &method)).unwrap()
-        };
-        assert_eq!(with(1), with(3));
-    }
-}
-
-#[test]
-fn positions_between_pixels_are_rounded_and_that_is_said() {
-    let mut series = measured(&SCAN, none);
-    series[1].x_mm += 0.3 * PIXEL_MM;
-    let method = Method { min_overlap: 0.5, ..Method::default() };
-    let checked = cross_check(&series, &method).unwrap();
-    assert!(error(&checked.height, &PLANE) < 1e-9);
-    assert!(checked.warnings.iter().any(|w| w.code == "positions-rounded"));
 }
 
 #[test]
@@ -283,48 +235,4 @@ fn detector_windows_move_the_map_and_the_reference() {
     let checked = cross_check(&series, &method).unwrap();
     assert!(error(&checked.height, &PLANE) < 1e-9);
     assert_eq!(checked.reference.unwrap().shape(), (10, 17));
-}
-
-#[test]
-fn what_cannot_be_is_refused() {
-    let series = measured(&SCAN, none);
-    let refused = |method: Method| cross_check(&series, &method).unwrap_err();
-    let base = Method::default();
-    assert!(matches!(refused(Method { min_overlap: 0.0, ..base.clone() }), CrossCheckError::BadMinOverlap { .. }));
-    assert!(matches!(refused(Method { min_overlap: f64::NAN, ..base.clone() }), CrossCheckError::BadMinOverlap { .. }));
-    assert!(matches!(
-        refused(Method { reference_cut: Some(-1.0), ..base.clone() }),
-        CrossCheckError::BadReferenceCut { .. }
-    ));
-    assert!(matches!(refused(Method { sweeps: 0, ..base.clone() }), CrossCheckError::NoSweeps));
-    let reference = Method { algorithm: Algorithm::Progressive, reference: Extraction::Full, ..base.clone() };
-    assert_eq!(refused(reference), CrossCheckError::NoReferenceInMethod);
-    assert!(matches!(
-        refused(Method { min_overlap: 0.9, ..base.clone() }),
-        CrossCheckError::NotTied { tied: 1, count: 5, .. }
-    ));
-    assert_eq!(cross_check(&series[..1], &base), Err(CrossCheckError::TooFew { count: 1 }));
-    let mut far = series.clone();
-    far[3].x_mm = f64::NAN;
-    assert!(matches!(cross_check(&far, &base), Err(CrossCheckError::AbsurdPosition { .. })));
-    far[3].x_mm = 1e8;
-    assert!(matches!(cross_check(&far, &base), Err(CrossCheckError::TooLarge { .. })));
-    let mut blind = series.clone();
-    let size = blind[0].sub_aperture.map.pixel();
-    blind[1].sub_aperture.map = HeightMap::from_heights_nm(Array2::from_elem((8, 12), f64::NAN), size);
-    assert!(matches!(cross_check(&blind, &base), Err(CrossCheckError::NoValidPixels { .. })));
-    blind[1].sub_aperture.map = HeightMap::from_heights_nm(Array2::zeros((8, 12)), None);
-    assert!(matches!(cross_check(&blind, &base), Err(CrossCheckError::NoLateralCalibration { .. })));
-    let apart = [series[0].clone(), Placed { x_mm: 100.0, ..series[1].clone() }];
-    let progressive = Method { algorithm: Algorithm::Progressive, ..base };
-    assert!(matches!(cross_check(&apart, &progressive), Err(CrossCheckError::NothingBefore { .. })));
-}
-
-#[test]
-fn a_method_is_read_as_it_is_written_and_unknown_keys_are_refused() {
-    let read: Method = serde_json::from_str(r#"{"algorithm": "progressive", "sweeps": 3}"#).unwrap();
-    assert_eq!(read, Method { algorithm: Algorithm::Progressive, sweeps: 3, ..Method::default() });
-    assert!(serde_json::from_str::<Method>(r#"{"overlap": 0.5}"#).is_err());
-    let text = serde_json::to_string(&read).unwrap();
-    assert_eq!(serde_json::from_str::<Method>(&text).unwrap(), read);
 }

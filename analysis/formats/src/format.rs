@@ -1,7 +1,7 @@
 //! The formats that can be read: which there are, what each gives, and how its content is recognised.
 
 use crate::sniff::{HDF5_SIGNATURE, METROPRO_SIGNATURES};
-use crate::{dabam, matlab, nexus, plain, sdf, sur, x3p};
+use crate::{dabam, gwyddion, keyence, matlab, nexus, plain, sdf, sur, x3p};
 use crate::{datx, has, metropro, opd, slp, slp2, zygo_text};
 
 /// File formats that can be read.
@@ -41,6 +41,10 @@ pub enum Format {
     Csv,
     /// MATLAB `.mat` of version 5.
     Matlab,
+    /// Gwyddion's own `.gwy`.
+    Gwyddion,
+    /// Keyence `.vk4`.
+    Keyence,
 }
 
 /// What a file of a format holds.
@@ -86,6 +90,8 @@ const RECOGNISED: &[(Format, Recognises)] = &[
     (Format::X3p, x3p::recognises),
     (Format::Sdf, sdf::recognises),
     (Format::Matlab, matlab::recognises),
+    (Format::Gwyddion, gwyddion::recognises),
+    (Format::Keyence, keyence::recognises),
     (Format::ZygoXyz, zygo_text::recognises_xyz),
     (Format::ZygoAscii, zygo_text::recognises_ascii),
     (Format::Has, has::recognises),
@@ -112,6 +118,8 @@ const READERS: &[ReaderInfo] = &[
     nexus::INFO,
     dabam::INFO,
     matlab::INFO,
+    gwyddion::INFO,
+    keyence::INFO,
     plain::CSV,
     plain::MATRIX,
     plain::XYZ,
@@ -163,6 +171,8 @@ impl Format {
             Self::XyzPoints => "xyz",
             Self::Csv => "csv",
             Self::Matlab => "matlab",
+            Self::Gwyddion => "gwyddion",
+            Self::Keyence => "keyence",
         }
     }
 

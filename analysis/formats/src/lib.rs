@@ -17,8 +17,10 @@ mod diamond;
 mod error;
 mod export_error;
 mod format;
+mod gwyddion;
 mod has;
 mod intensity;
+mod keyence;
 mod limits;
 mod matlab;
 mod measurement;
@@ -52,7 +54,7 @@ pub use metropro::{
     IntensityBlock, MetroPro, MetroProHeader, PhaseWindow, Stage, WriteError, read_metropro, write_metropro,
     write_metropro_with_intensity,
 };
-pub use nexus::{NexusRecord, make_scalar_strings, write_nexus_map, write_nexus_profile};
+pub use nexus::{NexusRecord, make_scalar_strings, read_uncertainty, write_nexus_map, write_nexus_profile};
 pub use plain::{write_csv_map, write_csv_profile, write_xyz};
 pub use position::from_comment as position_in_comment;
 pub use slp::{SlpHeader, SlpWriteError, write_slp};

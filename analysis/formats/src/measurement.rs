@@ -3,7 +3,7 @@
 use stitchbox_surface::{Profile, SlopeSubAperture, SubAperture};
 
 use crate::{Format, FormatError, Limits, datx, has, metropro, opd, slp, slp2, zygo_text};
-use crate::{matlab, nexus, plain, sdf, sur, x3p};
+use crate::{gwyddion, keyence, matlab, nexus, plain, sdf, sur, x3p};
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +50,8 @@ pub fn read_measurement(name: &str, bytes: &[u8], limits: &Limits) -> Result<Mea
         Some(Format::X3p) => x3p::read(name, bytes, limits),
         Some(Format::Sdf) => sdf::read(name, bytes, limits),
         Some(Format::Matlab) => matlab::read(name, bytes, limits),
+        Some(Format::Gwyddion) => Ok(Measurement::Map(gwyddion::read(name, bytes, limits)?)),
+        Some(Format::Keyence) => Ok(Measurement::Map(keyence::read(name, bytes, limits)?)),
         Some(Format::Csv | Format::Matrix | Format::XyzPoints) => plain::read(name, bytes, limits),
         Some(_) => Err(FormatError::unknown_signature(bytes)),
         None if bytes.is_empty() => Err(FormatError::Empty),

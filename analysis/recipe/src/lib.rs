@@ -6,6 +6,7 @@
 
 mod classify;
 mod context;
+mod digest;
 mod failure;
 mod identity;
 mod list;
@@ -24,9 +25,9 @@ pub use list::ListError;
 pub use memory::estimate_bytes;
 pub use positions::PositionsFile;
 pub use recipe::{
-    Completeness, DriftChoice, FileName, OutputFormat, OutputRule, PixelMm, Place, PositionRule, PositionSource,
-    ProfileRule, Quiet, Recipe, RecipeError, ReferenceChoice, RefineChoice, SeriesKind, SeriesRule, Step, StitchRule,
-    Term, WeightChoice, reference_page, schema, step_names,
+    BandRms, CompareWith, Completeness, DriftChoice, FileName, OutputFormat, OutputRule, PixelMm, Place, PositionRule,
+    PositionSource, ProfileRule, ProfilesRule, ProfilesTask, Quiet, Recipe, RecipeError, ReferenceChoice, RefineChoice,
+    Restart, SeriesKind, SeriesRule, Step, StitchRule, Term, WeightChoice, reference_page, schema, step_names,
 };
 pub use run::{RunOutput, run};
 pub use size::{SizeError, parse_size};

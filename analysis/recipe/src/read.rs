@@ -5,9 +5,11 @@ use std::io::{ErrorKind, Read as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
-use stitchbox_formats::{Limits, SNIFF_BYTES, read_sub_aperture};
+use stitchbox_formats::{
+    Limits, Measurement, SNIFF_BYTES, read_measurement, read_measurements, read_sub_aperture, read_uncertainty,
+};
 use stitchbox_report::sha256_hex;
-use stitchbox_surface::SubAperture;
+use stitchbox_surface::{HeightMap, Profile, SlopeSubAperture, SubAperture};
 
 use crate::classify::{Role, positions_among, recipe_among};
 use crate::context::{InputFile, RecipeOrigin, RunContext};
@@ -61,12 +63,72 @@ pub(crate) fn sort<'a>(
     Ok(sorted)
 }
 
-/// All sub-apertures, in the order of their names.
+/// What the files of a series hold, in the order of their names: height maps, slopes or profiles.
+pub(crate) trait Member: Sized + Send {
+    /// What it is called in a sentence.
+    const WHAT: &'static str;
+    /// This kind of measurement, or what else it is.
+    fn of(measurement: Measurement) -> Result<Self, Measurement>;
+    /// Memory that it takes, bytes.
+    fn held_bytes(&self) -> u64;
+    /// Whether there is anything in it to use.
+    fn is_empty(&self) -> bool;
+}
+
+impl Member for SubAperture {
+    const WHAT: &'static str = "a height map";
+    fn of(measurement: Measurement) -> Result<Self, Measurement> {
+        match measurement {
+            Measurement::Map(map) => Ok(map),
+            other => Err(other),
+        }
+    }
+    fn held_bytes(&self) -> u64 {
+        held_bytes(&self.map)
+    }
+    fn is_empty(&self) -> bool {
+        self.map.valid_count() == 0
+    }
+}
+
+impl Member for SlopeSubAperture {
+    const WHAT: &'static str = "slopes";
+    fn of(measurement: Measurement) -> Result<Self, Measurement> {
+        match measurement {
+            Measurement::Slopes(slopes) => Ok(slopes),
+            other => Err(other),
+        }
+    }
+    fn held_bytes(&self) -> u64 {
+        17 * self.valid.len() as u64
+    }
+    fn is_empty(&self) -> bool {
+        !self.valid.iter().any(|valid| *valid)
+    }
+}
+
+impl Member for Profile {
+    const WHAT: &'static str = "a profile";
+    fn of(measurement: Measurement) -> Result<Self, Measurement> {
+        match measurement {
+            Measurement::Profile(profile) => Ok(profile),
+            other => Err(other),
+        }
+    }
+    fn held_bytes(&self) -> u64 {
+        16 * self.len() as u64
+    }
+    fn is_empty(&self) -> bool {
+        false
+    }
+}
+
+/// All files of a series, each as one or more members of one kind.
 ///
 /// # Errors
 /// One failure that names every damaged file; [`FailureKind::Storage`] if any could not be read at all,
-/// [`FailureKind::TooLarge`] as soon as the maps take more memory than allowed.
-pub(crate) fn sub_apertures(sorted: &Sorted<'_>, context: &RunContext) -> Result<Vec<SubAperture>, RunFailure> {
+/// [`FailureKind::TooLarge`] as soon as they take more memory than allowed.
+pub(crate) fn series<T: Member>(sorted: &Sorted<'_>, context: &RunContext) -> Result<Vec<T>, RunFailure> {
     let mut files: Vec<&InputFile> = sorted.sub_apertures.iter().chain(&sorted.claimed).copied().collect();
     files.sort_by(|a, b| a.name.cmp(&b.name));
     // What was read is counted on the way: compressed files may unfold to more than their sizes told.
@@ -75,24 +137,24 @@ pub(crate) fn sub_apertures(sorted: &Sorted<'_>, context: &RunContext) -> Result
         if held.load(Ordering::Relaxed) > limit {
             return None;
         }
-        let read = sub_aperture(file, &context.limits);
+        let read = members::<T>(file, &context.limits);
         if let Ok(read) = &read {
-            held.fetch_add(held_bytes(&read.map), Ordering::Relaxed);
+            held.fetch_add(read.iter().map(T::held_bytes).sum(), Ordering::Relaxed);
         }
         Some(read)
     };
-    let read: Option<Vec<Result<SubAperture, Complaint>>> = files.par_iter().map(read_one).collect();
+    let read: Option<Vec<Result<Vec<T>, Complaint>>> = files.par_iter().map(read_one).collect();
     let Some(read) = read else { return Err(too_large(files.len(), held.into_inner(), limit)) };
     let mut maps = Vec::with_capacity(read.len());
     let mut complaints = Vec::new();
     let mut storage = false;
     for (file, result) in files.iter().zip(read) {
         match result {
-            Ok(map) if map.map.valid_count() == 0 => {
+            Ok(members) if members.iter().any(T::is_empty) => {
                 complaints
                     .push(format!("{}: there is no valid pixel in the file; measure it again or remove it", file.name));
             }
-            Ok(map) => maps.push(map),
+            Ok(members) => maps.extend(members),
             Err(Complaint::Damaged(why)) => complaints.push(format!("{}: {why}", file.name)),
             Err(Complaint::Storage(why)) => {
                 storage = true;
@@ -125,6 +187,46 @@ pub(crate) fn reference(file: &InputFile, limits: &Limits) -> Result<SubAperture
     })
 }
 
+/// A map and, where the file has one, its uncertainty.
+pub(crate) fn map_and_uncertainty(
+    file: &InputFile,
+    limits: &Limits,
+) -> Result<(HeightMap, Option<HeightMap>), RunFailure> {
+    let read = || {
+        let bytes = content(file, limits.max_file_bytes)?;
+        let damaged = |error: stitchbox_formats::FormatError| Complaint::Damaged(error.to_string());
+        let map = read_sub_aperture(&file.name, &bytes, limits).map_err(damaged)?.map;
+        Ok((map, read_uncertainty(&bytes, limits).map_err(damaged)?))
+    };
+    read().map_err(|complaint| {
+        let (kind, why) = match complaint {
+            Complaint::Damaged(why) => (FailureKind::BadRecipe, why),
+            Complaint::Storage(why) => (FailureKind::Storage, why),
+        };
+        RunFailure::new(kind, format!("The map {} cannot be used: {why}.", file.name))
+    })
+}
+
+/// A profile that the recipe names.
+pub(crate) fn profile(file: &InputFile, limits: &Limits) -> Result<Profile, RunFailure> {
+    let read = || {
+        let bytes = content(file, limits.max_file_bytes)?;
+        match read_measurement(&file.name, &bytes, limits).map_err(|error| Complaint::Damaged(error.to_string()))? {
+            Measurement::Profile(profile) => Ok(profile),
+            Measurement::Map(_) | Measurement::Slopes(_) => {
+                Err(Complaint::Damaged("it holds a map, and a profile is needed".to_owned()))
+            }
+        }
+    };
+    read().map_err(|complaint| {
+        let (kind, why) = match complaint {
+            Complaint::Damaged(why) => (FailureKind::BadRecipe, why),
+            Complaint::Storage(why) => (FailureKind::Storage, why),
+        };
+        RunFailure::new(kind, format!("The profile {} cannot be used: {why}.", file.name))
+    })
+}
+
 /// A text file; bytes that are not UTF-8 are taken as Latin-1, as older spreadsheets write.
 pub(crate) fn text(file: &InputFile) -> Result<String, RunFailure> {
     let bytes = content(file, MOST_TEXT_BYTES).map_err(|complaint| match complaint {
@@ -149,6 +251,22 @@ enum Complaint {
     Damaged(String),
     /// With reading it: tomorrow perhaps better.
     Storage(String),
+}
+
+fn members<T: Member>(file: &InputFile, limits: &Limits) -> Result<Vec<T>, Complaint> {
+    let bytes = content(file, limits.max_file_bytes)?;
+    let read = read_measurements(&file.name, &bytes, limits).map_err(|error| Complaint::Damaged(error.to_string()))?;
+    let of = |measurement| {
+        T::of(measurement).map_err(|other| {
+            let found = match other {
+                Measurement::Map(_) => "a height map",
+                Measurement::Slopes(_) => "slopes",
+                Measurement::Profile(_) => "a profile",
+            };
+            Complaint::Damaged(format!("it holds {found}, and the series is made of files that hold {}", T::WHAT))
+        })
+    };
+    read.into_iter().map(of).collect()
 }
 
 fn sub_aperture(file: &InputFile, limits: &Limits) -> Result<SubAperture, Complaint> {

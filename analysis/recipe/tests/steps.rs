@@ -30,9 +30,16 @@ fn steps_describe_and_change_a_copy_of_the_map() {
     let (before, after) = (found[0]["rms_nm"].as_f64().unwrap(), found[2]["rms_nm"].as_f64().unwrap());
     // The solver takes the plane off already.
     assert!((before - after).abs() < 1e-6 * before && before > 0.0, "{before} {after}");
-    assert!((before - output.summary.rms_nm).abs() < 1e-9 * before, "{before} {}", output.summary.rms_nm);
+    assert!(
+        (before - output.summary.as_ref().unwrap().rms_nm).abs() < 1e-9 * before,
+        "{before} {}",
+        output.summary.as_ref().unwrap().rms_nm
+    );
     let processed = map("processed.h5", bytes(&output, "processed.h5"));
-    assert_eq!(processed.shape(), (output.summary.shape[0], output.summary.shape[1]));
+    assert_eq!(
+        processed.shape(),
+        (output.summary.as_ref().unwrap().shape[0], output.summary.as_ref().unwrap().shape[1])
+    );
     assert!(bytes(&output, "processed.png").starts_with(b"\x89PNG"));
     let provenance = json(&output, "provenance.json").to_string();
     assert!(provenance.contains("steps.json") && provenance.contains("processed.h5"), "the outputs are not all named");
@@ -59,7 +66,7 @@ fn a_profile_a_restart_and_a_second_chain() {
     let csv = String::from_utf8(bytes(&output, "01-profile.csv").to_vec()).unwrap();
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines[0], "x_mm,height_nm,uncertainty");
-    assert!(lines.len() > output.summary.shape[1] * 9 / 10, "{} lines", lines.len());
+    assert!(lines.len() > output.summary.as_ref().unwrap().shape[1] * 9 / 10, "{} lines", lines.len());
     assert_eq!(lines[1].split(',').count(), 3);
     assert!(String::from_utf8_lossy(bytes(&output, "processed-1.csv")).starts_with("x_mm,height_nm"));
     assert!(String::from_utf8_lossy(bytes(&output, "processed-2_x.csv")).starts_with("# Slopes in urad"));
@@ -83,7 +90,9 @@ fn a_map_of_the_folder_is_subtracted_and_named_as_input() {
 #[test]
 fn a_mask_before_stitching_takes_its_pixels_out_of_every_sub_aperture() {
     let plain = run_in(series("").path()).unwrap();
-    let folder = series("[[before]]\nstep = \"mask\"\nkeep = \"inside\"\n[before.region.rectangle]\nsize = [\"100 m\", \"100 m\"]\n");
+    let folder = series(
+        "[[before]]\nstep = \"mask\"\nkeep = \"inside\"\n[before.region.rectangle]\nsize = [\"100 m\", \"100 m\"]\n",
+    );
     let all = run_in(folder.path()).unwrap();
     assert_eq!(plain.digest, all.digest, "a mask that keeps everything changes nothing");
 }
@@ -151,4 +160,26 @@ fn every_step_is_in_the_reference_page_and_reads_back() {
     let text = "[[after]]\nstep = \"section\"\nwidth = \"2 mm\"\n[[after]]\nstep = \"multiply\"\nfactor = 2.5\n";
     let recipe = Recipe::parse(text).unwrap();
     assert_eq!(Recipe::parse(&recipe.resolved_toml()).unwrap(), recipe, "{}", recipe.resolved_toml());
+}
+
+#[test]
+fn spectra_and_comparisons_leave_their_files_and_the_map_alone() {
+    let first = run_in(series("").path()).unwrap();
+    let folder = series(
+        "[[after]]\nstep = \"psd\"\n[[after]]\nstep = \"band-rms\"\nfrom = \"0 1/mm\"\nto = \"1 1/um\"\n\
+         [[after]]\nstep = \"compare\"\nfile = \"before.h5\"\n[[after]]\nstep = \"areal-psd\"\nmin_valid = 0.5\n",
+    );
+    std::fs::write(folder.path().join("before.h5"), bytes(&first, "height.h5")).unwrap();
+    let output = run_in(folder.path()).unwrap();
+    let found = found(&output);
+    // The whole band holds what the density adds up to.
+    let (whole, band) = (found[0]["rms"].as_f64().unwrap(), found[1]["rms"].as_f64().unwrap());
+    assert!(whole > 0.0 && (whole - band).abs() < 1e-9 * whole, "{whole} {band}");
+    assert_eq!(found[2]["rms_nm"], 0.0);
+    assert_eq!(found[2]["e_n_within_1"], 1.0, "the uncertainties of both files were read");
+    let csv = String::from_utf8_lossy(bytes(&output, "01-psd.csv")).into_owned();
+    assert!(csv.starts_with("frequency_per_mm,density_nm2_mm,rms_up_to_here\n") && csv.lines().count() > 100);
+    bytes(&output, "03-difference.h5");
+    bytes(&output, "04-psd.csv");
+    assert!(output.files.iter().all(|file| !file.name.starts_with("processed")), "nothing changed the map");
 }

@@ -88,17 +88,17 @@ impl Differentiate {
         let mut slopes = Array2::zeros(map.shape());
         let mut valid = Array2::from_elem(map.shape(), false);
         let scale = 1.0 / (self.step as f64 * pixel_mm);
-        Zip::from(slopes.lanes_mut(axis))
-            .and(valid.lanes_mut(axis))
-            .and(map.heights_nm().lanes(axis))
-            .and(map.valid().lanes(axis))
-            .par_for_each(|mut slopes, mut valid, heights, ok| {
-                for (i, (slope, good)) in slopes.iter_mut().zip(valid.iter_mut()).enumerate() {
-                    if let Some(difference) = self.difference(heights, ok, i) {
-                        (*slope, *good) = (difference * scale, true);
-                    }
-                }
-            });
+        // Row by row in both directions, so that memory is read in order.
+        Zip::indexed(&mut slopes).and(&mut valid).par_for_each(|(row, column), slope, good| {
+            let found = if axis == Axis(1) {
+                self.difference(map.heights_nm().row(row), map.valid().row(row), column)
+            } else {
+                self.difference(map.heights_nm().column(column), map.valid().column(column), row)
+            };
+            if let Some(difference) = found {
+                (*slope, *good) = (difference * scale, true);
+            }
+        });
         (slopes, valid)
     }
 

@@ -1,18 +1,20 @@
 //! From the last solve to the result: gauge, maps, noise, error bars, warnings.
 
-use ndarray::Array2;
+use rayon::prelude::*;
 use stitchbox_surface::HeightMap;
 
-use crate::assemble::{Assembled, assemble, shaped};
+use crate::assemble::{Assembled, assemble};
 use crate::conjugate::State;
 use crate::corrector_matrix::active;
 use crate::engine::{Engine, Kept, Mode};
 use crate::gauge;
 use crate::normal::Normal;
+use crate::plane::Plane;
 use crate::robust::Rejected;
 use crate::smooth::Smooth;
+use crate::tiles::{StitchedTiles, shaped};
 use crate::watch::Watch;
-use crate::{Corrector, Placed, Reference, StitchError, Stitched};
+use crate::{Corrector, Described, Reference, StitchError};
 
 /// Part of a sub-aperture above which rejection is worth a warning.
 const MANY_REJECTED: f64 = 0.05;
@@ -21,31 +23,31 @@ const WEAK_NAMED: usize = 6;
 
 impl<'a> Engine<'a> {
     /// Fixes the gauge and assembles everything.
-    pub fn finish(mut self, series: &[Placed], mut state: State, kept: Kept<'a>) -> Result<Stitched, StitchError> {
-        Watch::step(self.progress, 0.87, 0.87, "assembling the map")?;
+    pub fn finish(mut self, mut state: State, kept: Kept<'a>) -> Result<StitchedTiles, StitchError> {
+        let watch = Watch::step(self.progress, 0.87, 0.87, "assembling the map")?;
         let Kept { normal, rejected, contradicted } = kept;
-        let normal = self.without_unreferenced(normal);
+        let normal = self.without_unreferenced(normal, &watch)?;
         let terms = self.options.terms;
         let mut fixed = 0;
         let seen = normal.seen();
         if self.mode != Mode::Held {
             fixed = gauge::fix_reference(self.grid, &self.observable, terms, &seen, &mut state);
         }
-        gauge::fix_map(&normal, &self.observable, terms, &mut state);
         let pull = match self.mode {
             Mode::Pixels => Some(0.0),
             Mode::Prior => Some(self.observable.prior_weight()),
             Mode::Held | Mode::Smooth => None,
         };
         let of = |d: &f64| pull.filter(|_| *d > 0.0).map_or(0.0, |pull| 1.0 / (d + pull));
-        let variance: Vec<f64> = normal.diagonal.iter().map(of).collect();
-        let assembled = assemble(&normal, &state, &variance)?;
+        let variance: Vec<f64> = normal.diagonal[..self.grid.camera_pixels()].iter().map(of).collect();
+        let mut assembled = assemble(&normal, &state, &variance, self.folder, &watch)?;
+        gauge::fix_map(&normal, &self.observable, terms, &mut assembled.height, &mut state)?;
         let noise_nm = self.noise(&normal, &assembled, &seen, fixed);
-        self.warn_of_rejections(series, &rejected, contradicted);
+        self.warn_of_rejections(&rejected, contradicted);
         let of_one = active(terms).len();
-        if self.rank + of_one < of_one * series.len() {
+        if self.rank + of_one < of_one * self.grid.series.len() {
             let names: Vec<&str> =
-                self.undetermined.iter().map(|k| series[*k].sub_aperture.name.as_str()).take(WEAK_NAMED).collect();
+                self.undetermined.iter().map(|k| self.grid.series[*k].name.as_str()).take(WEAK_NAMED).collect();
             let more = self.undetermined.len().saturating_sub(WEAK_NAMED);
             let message = format!(
                 "the sub-apertures fall into parts that overlap each other so little that piston, pitch or roll between them is \
@@ -55,19 +57,27 @@ impl<'a> Engine<'a> {
             );
             self.warn("weak-overlap", message);
         }
-        let uncertainty_nm = noise_nm.map(|s| uncertainty(&normal, &assembled, s));
         let reference = self.reference_map(&state, &seen)?;
-        let correctors = self.correctors(series, &state, &assembled, &rejected);
-        let pixel = Some(self.grid.pixel);
-        let overlap = shaped(self.grid.map, normal.count)?;
-        let height = HeightMap::new(assembled.height, assembled.valid, pixel)
-            .map_err(|_| StitchError::Internal { step: "assembling the map" })?;
+        let correctors = self.correctors(&state, &assembled, &rejected);
+        let Assembled { height, residual, mut spread, .. } = assembled;
+        let uncertainty = match noise_nm {
+            Some(noise_nm) => {
+                uncertainty(&normal, &mut spread, noise_nm)?;
+                Some(spread)
+            }
+            None => None,
+        };
+        if let Some(journal) = &self.journal {
+            journal.clear();
+        }
         self.progress.at(1.0, "done");
-        Ok(Stitched {
+        Ok(StitchedTiles {
+            shape: self.grid.map,
+            pixel: self.grid.pixel,
             height,
-            uncertainty_nm,
-            overlap,
-            residual_nm: assembled.residual,
+            uncertainty,
+            residual,
+            overlap: normal.count,
             reference,
             x0_mm: self.grid.origin_mm.0,
             y0_mm: self.grid.origin_mm.1,
@@ -80,9 +90,9 @@ impl<'a> Engine<'a> {
     }
 
     /// A camera pixel that was used only where nothing overlaps has no known reference, so what it saw cannot be in the map.
-    fn without_unreferenced(&mut self, normal: Normal<'a>) -> Normal<'a> {
+    fn without_unreferenced(&mut self, normal: Normal<'a>, watch: &Watch) -> Result<Normal<'a>, StitchError> {
         if !matches!(self.mode, Mode::Pixels | Mode::Prior) {
-            return normal;
+            return Ok(normal);
         }
         let columns = self.grid.camera.1;
         let mut total = 0;
@@ -100,7 +110,7 @@ impl<'a> Engine<'a> {
             })
             .collect();
         if total == 0 {
-            return normal;
+            return Ok(normal);
         }
         let message = format!(
             "{total} values were left out: their camera pixels measured only where no other sub-aperture overlaps, so the reference \
@@ -108,7 +118,9 @@ impl<'a> Engine<'a> {
         );
         self.warn("reference-unknown", message);
         let used = normal.used.iter().zip(&unreferenced).map(|(used, pixels)| used.without(pixels)).collect();
-        Normal::new(self.grid, used)
+        let mut smaller = Normal::new(self.grid, used, normal.additive, watch)?;
+        smaller.shift = normal.shift;
+        Ok(smaller)
     }
 
     /// Noise of one pixel, from the residuals and the degrees of freedom left.
@@ -128,13 +140,13 @@ impl<'a> Engine<'a> {
         Some((squares / freedom as f64).sqrt())
     }
 
-    fn warn_of_rejections(&mut self, series: &[Placed], rejected: &Rejected, contradicted: usize) {
+    fn warn_of_rejections(&mut self, rejected: &Rejected, contradicted: usize) {
         let total: usize = rejected.iter().map(Vec::len).sum();
         let mut many = Vec::new();
-        for ((placed, pixels), plate) in series.iter().zip(rejected).zip(&self.grid.plates) {
+        for ((placed, pixels), plate) in self.grid.series.iter().zip(rejected).zip(&self.grid.plates) {
             let part = pixels.len() as f64 / plate.runs.count().max(1) as f64;
             if part > MANY_REJECTED {
-                many.push(format!("{} ({:.0} %)", placed.sub_aperture.name, 100.0 * part));
+                many.push(format!("{} ({:.0} %)", placed.name, 100.0 * part));
             }
         }
         if !many.is_empty() {
@@ -160,43 +172,44 @@ impl<'a> Engine<'a> {
         if matches!(self.options.reference, Reference::None) {
             return Ok(None);
         }
-        let heights = shaped(self.grid.camera, state.reference.clone())?;
+        let heights = shaped(self.grid.camera, state.reference[..self.grid.camera_pixels()].to_vec())?;
         let valid = shaped(self.grid.camera, seen.to_vec())?;
         let map = HeightMap::new(heights, valid, Some(self.grid.pixel));
         map.map(Some).map_err(|_| StitchError::Internal { step: "writing down the reference" })
     }
 
-    fn correctors(
-        &self,
-        series: &[Placed],
-        state: &State,
-        assembled: &Assembled,
-        rejected: &Rejected,
-    ) -> Vec<Corrector> {
+    fn correctors(&self, state: &State, assembled: &Assembled, rejected: &Rejected) -> Vec<Corrector> {
         let grid = self.grid;
-        let of = |(k, placed): (usize, &Placed)| {
+        let of = |(k, placed): (usize, &Described)| {
             let c = state.correctors[k];
             let (squares, count) = assembled.squares[k];
             Corrector {
-                name: placed.sub_aperture.name.clone(),
+                name: placed.name.clone(),
                 x_mm: placed.x_mm,
                 y_mm: placed.y_mm,
                 piston_nm: c[0],
                 pitch_nm_per_mm: c[1] / (grid.scale.0 * grid.pixel.x_mm),
                 roll_nm_per_mm: c[2] / (grid.scale.1 * grid.pixel.y_mm),
+                curvature_nm_per_mm2: c[3] / grid.power_mm2,
                 residual_rms_nm: if count > 0 { (squares / count as f64).sqrt() } else { 0.0 },
                 rejected: rejected[k].len(),
             }
         };
-        series.iter().enumerate().map(of).collect()
+        grid.series.iter().enumerate().map(of).collect()
     }
 }
 
-/// `s sqrt(1/n + 1/n^2 sum of the reference's variance)`.
-fn uncertainty(normal: &Normal, assembled: &Assembled, noise_nm: f64) -> Array2<f64> {
-    let mut uncertainty = assembled.spread.clone();
-    for (value, n) in uncertainty.iter_mut().zip(&normal.count) {
-        *value = if *n == 0 { 0.0 } else { noise_nm * (1.0 / f64::from(*n) + *value).sqrt() };
+/// `s sqrt(1 / sum of w + sum over overlaps of (w / sum of w)^2 times the reference's variance)`.
+fn uncertainty(normal: &Normal, spread: &mut Plane, noise_nm: f64) -> Result<(), StitchError> {
+    let columns = normal.grid.map.1;
+    for batch in spread.batches() {
+        let mut values = spread.take(&batch)?;
+        values.par_chunks_mut(columns).enumerate().for_each_init(Vec::new, |buffer, (i, line)| {
+            for (value, inverse) in line.iter_mut().zip(normal.inverse_row(batch.start + i, buffer)) {
+                *value = if *inverse > 0.0 { noise_nm * (inverse + *value).sqrt() } else { 0.0 };
+            }
+        });
+        spread.give(&batch, values)?;
     }
-    uncertainty
+    Ok(())
 }

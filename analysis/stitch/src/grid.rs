@@ -5,13 +5,15 @@ use std::borrow::Cow;
 
 use ndarray::Array2;
 use rayon::prelude::*;
-use stitchbox_surface::{HeightMap, PixelSize, SubAperture};
+use stitchbox_surface::{HeightMap, PixelSize};
 
-use crate::cholesky::dot;
 use crate::layout::{Layout, connected, groups};
 use crate::runs::Runs;
+use crate::scratch::ScratchRows;
+use crate::source::described;
 use crate::tie::tied;
-use crate::{Placed, StitchError, Terms, resample};
+use crate::weights::{self, PlateWeights};
+use crate::{Described, Options, Placed, StitchError, Terms, Weights, resample};
 
 /// No mirror has heights beyond a metre, nm.
 const HIGHEST_NM: f64 = 1e9;
@@ -29,10 +31,14 @@ pub(crate) struct Plate<'a> {
     pub shape: (usize, usize),
     /// Heights, nm, row-major.
     pub heights: Cow<'a, [f64]>,
+    /// Where the heights are if not in memory.
+    scratch: Option<ScratchRows>,
     /// Valid pixels as measured.
     pub runs: Runs,
     /// Part of a pixel along x and y by which it was resampled; zero where it was not.
     pub fraction: (f64, f64),
+    /// Weights of the pixels, if they differ.
+    weights: Option<PlateWeights>,
 }
 
 impl Plate<'_> {
@@ -46,20 +52,44 @@ impl Plate<'_> {
         row.checked_sub(self.camera.0).filter(|r| *r < self.shape.0)
     }
 
-    /// Sum of the squared heights of the valid pixels, nm^2.
-    pub fn square_sum(&self) -> f64 {
-        let of_row = |row: usize| -> f64 {
-            let heights = self.row(row);
-            let runs = self.runs.row(row).iter().map(|(start, end)| &heights[*start as usize..*end as usize]);
-            runs.map(|run| dot(run, run)).sum()
-        };
-        (0..self.shape.0).map(of_row).sum()
-    }
-
-    /// Heights of one row, nm.
-    pub fn row(&self, row: usize) -> &[f64] {
+    /// Heights of one row, nm. `buffer` is working space for heights that are not in memory.
+    pub fn row<'b>(&'b self, row: usize, buffer: &'b mut Vec<f64>) -> &'b [f64] {
+        if let Some(scratch) = &self.scratch {
+            return scratch.row(row, buffer);
+        }
         &self.heights[row * self.shape.1..(row + 1) * self.shape.1]
     }
+
+    /// Weight of one pixel.
+    pub fn weight(&self, row: usize, column: usize) -> f64 {
+        self.weights.as_ref().map_or(1.0, |w| w.at(row * self.shape.1 + column))
+    }
+
+    /// Multiplies values of one row from column `from` on with the weights.
+    pub fn weigh(&self, row: usize, from: usize, values: &mut [f64]) {
+        if let Some(weights) = &self.weights {
+            let at = row * self.shape.1 + from;
+            for (value, i) in values.iter_mut().zip(at..) {
+                *value *= weights.at(i);
+            }
+        }
+    }
+
+    /// Sum of weight times square of values of one row from column `from` on.
+    pub fn weighted_square(&self, row: usize, from: usize, values: &[f64]) -> f64 {
+        let at = row * self.shape.1 + from;
+        values.iter().zip(at..).map(|(value, i)| value * value * self.weights.as_ref().map_or(1.0, |w| w.at(i))).sum()
+    }
+}
+
+/// Pixels of one sub-aperture.
+#[derive(Debug)]
+pub(crate) struct Contents<'a> {
+    /// Heights, nm, row-major; empty if they are in a scratch file.
+    pub heights: Cow<'a, [f64]>,
+    pub scratch: Option<ScratchRows>,
+    pub runs: Runs,
+    pub weights: Option<PlateWeights>,
 }
 
 /// Camera frame, map grid, and every sub-aperture on them.
@@ -79,42 +109,100 @@ pub(crate) struct Grid<'a> {
     pub v: Vec<f64>,
     /// Pixels per unit of `u` and `v`.
     pub scale: (f64, f64),
+    /// Power is `power.0 u^2 + power.1 v^2`: the distance from the centre squared, in units of `power_mm2`.
+    pub power: (f64, f64),
+    pub power_mm2: f64,
+    /// Every sub-aperture may carry power.
+    pub curvature: bool,
+    weighted: bool,
+    /// The series, without its pixels.
+    pub series: Vec<Described>,
     pub plates: Vec<Plate<'a>>,
 }
 
 impl<'a> Grid<'a> {
     /// Places the series. Sub-apertures between whole pixels wait for [`Grid::resample`].
-    pub fn new(series: &'a [Placed]) -> Result<Self, StitchError> {
-        let Layout { pixel, x, y, camera, camera_origin, map, map_origin, footprints } = Layout::new(series)?;
-        for p in series {
-            check_heights(&p.sub_aperture)?;
-        }
-        let plates = series
-            .iter()
-            .enumerate()
-            .map(|(k, p)| {
-                let (heights, runs) = heights_and_runs(&p.sub_aperture.map);
-                Plate {
-                    camera: (
-                        (p.sub_aperture.window.row - camera_origin.0) as usize,
-                        (p.sub_aperture.window.column - camera_origin.1) as usize,
-                    ),
-                    map: ((footprints[k].row - map_origin.0) as usize, (footprints[k].column - map_origin.1) as usize),
-                    step: (x.whole[k] - x.whole[0], y.whole[k] - y.whole[0]),
-                    shape: footprints[k].shape,
-                    heights,
-                    runs,
-                    fraction: (x.fraction[k], y.fraction[k]),
-                }
+    pub fn new(series: &'a [Placed], options: &Options) -> Result<Self, StitchError> {
+        let described: Vec<Described> = series.iter().map(described).collect();
+        let layout = Layout::new(&described)?;
+        let mut weights = match options.weights {
+            Weights::Equal => Vec::new(),
+            Weights::Intensity => weights::of_series(series),
+        };
+        weights.resize_with(series.len(), || None);
+        let contents: Result<Vec<Contents>, StitchError> = series
+            .par_iter()
+            .zip(weights)
+            .map(|(p, weights)| {
+                let (heights, runs) = heights_and_runs(&p.sub_aperture.name, &p.sub_aperture.map)?;
+                Ok(Contents { heights, scratch: None, runs, weights })
             })
             .collect();
+        Ok(Self::laid_out(layout, described, contents?, options))
+    }
+
+    /// Joins places and pixels.
+    pub fn laid_out(layout: Layout, series: Vec<Described>, contents: Vec<Contents<'a>>, options: &Options) -> Self {
+        let Layout { pixel, x, y, camera, camera_origin, map, map_origin, footprints } = layout;
+        let plates: Vec<Plate> = series
+            .iter()
+            .zip(contents)
+            .enumerate()
+            .map(|(k, (of, Contents { heights, scratch, runs, weights }))| Plate {
+                camera: ((of.window.row - camera_origin.0) as usize, (of.window.column - camera_origin.1) as usize),
+                map: ((footprints[k].row - map_origin.0) as usize, (footprints[k].column - map_origin.1) as usize),
+                step: (x.whole[k] - x.whole[0], y.whole[k] - y.whole[0]),
+                shape: footprints[k].shape,
+                heights,
+                scratch,
+                runs,
+                fraction: (x.fraction[k], y.fraction[k]),
+                weights,
+            })
+            .collect();
+        let weighted = plates.iter().any(|p| p.weights.is_some());
         let origin_mm = (
             x.origin * pixel.x_mm + map_origin.1 as f64 * pixel.x_mm,
             y.origin * pixel.y_mm + map_origin.0 as f64 * pixel.y_mm,
         );
         let (u, su) = scaled(camera.1);
         let (v, sv) = scaled(camera.0);
-        Ok(Self { pixel, camera, camera_origin, map, origin_mm, u, v, scale: (su, sv), plates })
+        let (half_x, half_y) = (su * pixel.x_mm, sv * pixel.y_mm);
+        let power_mm2 = (half_x * half_x).max(half_y * half_y);
+        let power = (half_x * half_x / power_mm2, half_y * half_y / power_mm2);
+        let curvature = options.terms.curvature;
+        let scale = (su, sv);
+        Self {
+            pixel,
+            camera,
+            camera_origin,
+            map,
+            origin_mm,
+            u,
+            v,
+            scale,
+            power,
+            power_mm2,
+            curvature,
+            weighted,
+            series,
+            plates,
+        }
+    }
+
+    /// Number of pixels of the camera frame.
+    pub fn camera_pixels(&self) -> usize {
+        self.camera.0 * self.camera.1
+    }
+
+    /// Pixels have weights that differ.
+    pub fn is_weighted(&self) -> bool {
+        self.weighted
+    }
+
+    /// Heights that are not in memory could be read so far.
+    pub fn readable(&self) -> Result<(), StitchError> {
+        self.plates.first().and_then(|p| p.scratch.as_ref()).map_or(Ok(()), |scratch| scratch.file.readable())
     }
 
     /// Some sub-apertures lie between whole pixels.
@@ -152,8 +240,8 @@ impl<'a> Grid<'a> {
     }
 
     /// Refuses a series whose valid pixels do not tie all sub-apertures together.
-    pub fn check_overlap(&self, series: &[Placed], terms: Terms) -> Result<(), StitchError> {
-        connected(series, |i, j| {
+    pub fn check_overlap(&self, terms: Terms) -> Result<(), StitchError> {
+        connected(&self.series, |i, j| {
             tied((&self.plates[i], &self.plates[i].runs), (&self.plates[j], &self.plates[j].runs), terms)
         })
     }
@@ -176,24 +264,6 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// Refuses a map without a valid pixel, and one whose heights cannot be those of a mirror.
-fn check_heights(sub_aperture: &SubAperture) -> Result<(), StitchError> {
-    let map = &sub_aperture.map;
-    let mut farthest: Option<f64> = None;
-    for (height, _) in map.heights_nm().iter().zip(map.valid()).filter(|(_, valid)| **valid) {
-        if farthest.is_none_or(|far| height.abs() > far.abs()) {
-            farthest = Some(*height);
-        }
-    }
-    match farthest {
-        None => Err(StitchError::NoValidPixels { file: sub_aperture.name.clone() }),
-        Some(height) if height.abs() > HIGHEST_NM => {
-            Err(StitchError::AbsurdHeight { file: sub_aperture.name.clone(), height_nm: height })
-        }
-        Some(_) => Ok(()),
-    }
-}
-
 /// Coordinates -1..1 of the pixels of one camera axis, and the pixels per unit.
 fn scaled(length: usize) -> (Vec<f64>, f64) {
     let half = (length as f64 - 1.0) / 2.0;
@@ -201,14 +271,29 @@ fn scaled(length: usize) -> (Vec<f64>, f64) {
     ((0..length).map(|i| (i as f64 - half) / unit).collect(), unit)
 }
 
-fn heights_and_runs(map: &HeightMap) -> (Cow<'_, [f64]>, Runs) {
+/// Heights and valid pixels. Refuses a map without a valid pixel, and one whose heights cannot be those of a mirror.
+pub(crate) fn heights_and_runs<'a>(name: &str, map: &'a HeightMap) -> Result<(Cow<'a, [f64]>, Runs), StitchError> {
     let heights = match map.heights_nm().as_slice() {
         Some(heights) => Cow::Borrowed(heights),
         None => Cow::Owned(map.heights_nm().iter().copied().collect()),
     };
-    (heights, runs_of(map.valid()))
+    let runs = runs_of(map.valid());
+    if runs.count() == 0 {
+        return Err(StitchError::NoValidPixels { file: name.to_owned() });
+    }
+    // Heights of invalid pixels are zero, so all may be looked at.
+    if let Some(height_nm) = heights.iter().find(|height| height.abs() > HIGHEST_NM) {
+        let of_valid = map.heights_nm().iter().zip(map.valid()).filter(|(_, valid)| **valid).map(|(h, _)| *h);
+        let farthest = of_valid.fold(*height_nm, |far, h| if h.abs() > far.abs() { h } else { far });
+        return Err(StitchError::AbsurdHeight { file: name.to_owned(), height_nm: farthest });
+    }
+    Ok((heights, runs))
 }
 
+/// Runs of a mask.
 fn runs_of(valid: &Array2<bool>) -> Runs {
-    Runs::collect(valid.nrows(), valid.ncols(), |row, column| valid[[row, column]])
+    match valid.as_slice() {
+        Some(mask) => Runs::of_mask(mask, valid.ncols()),
+        None => Runs::collect(valid.nrows(), valid.ncols(), |row, column| valid[[row, column]]),
+    }
 }

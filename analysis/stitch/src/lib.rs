@@ -29,7 +29,9 @@
 //!
 //! This crate knows no files, no recipes and no users.
 
+mod additive;
 mod assemble;
+mod bands;
 mod cholesky;
 mod conclude;
 mod conjugate;
@@ -38,24 +40,34 @@ mod engine;
 mod error;
 mod gauge;
 mod grid;
+mod intake;
+mod journal;
 mod known;
 mod layout;
+mod line;
 mod lonely;
 mod memory;
 mod normal;
 mod observable;
 mod options;
+mod plane;
 mod planes;
 mod resample;
 mod robust;
 mod runs;
+mod scratch;
 mod smooth;
+mod source;
 mod stitched;
 mod tie;
+mod tiles;
 mod watch;
+mod weights;
 
-pub use engine::stitch;
+pub use engine::{stitch, stitch_source};
 pub use error::StitchError;
-pub use memory::estimate_bytes;
-pub use options::{KnownReference, Options, Placed, Progress, Reference, Terms};
+pub use memory::{estimate_bytes, estimate_source_bytes};
+pub use options::{KnownReference, Options, Placed, Progress, Reference, Scratch, Terms, Weights};
+pub use source::{Described, Source};
 pub use stitched::{Corrector, NonObservable, Stitched, Warning};
+pub use tiles::{StitchedTiles, Tile};

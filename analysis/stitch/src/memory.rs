@@ -3,7 +3,8 @@
 use stitchbox_surface::HeightMap;
 
 use crate::layout::Layout;
-use crate::{Options, Placed, Reference};
+use crate::source::described;
+use crate::{Described, Options, Placed, Reference, Source};
 
 /// For each pixel of the map while solving: count and 1/count of the problem as measured; as much again of the problem
 /// without outliers; the mean, unless all rows coincide.
@@ -28,7 +29,8 @@ const FIXED: u64 = 8 << 20;
 #[must_use]
 pub fn estimate_bytes(series: &[Placed], options: &Options) -> u64 {
     let given: u64 = series.iter().map(|p| GIVEN * pixels(p.sub_aperture.map.shape())).sum();
-    let Ok(layout) = Layout::new(series) else { return given };
+    let described: Vec<Described> = series.iter().map(described).collect();
+    let Ok(layout) = Layout::new(&described) else { return given };
     let n = series.len() as u64;
     let (map, camera) = (pixels(layout.map), pixels(layout.camera));
     let (rows, camera_rows) = (layout.map.0 as u64, layout.camera.0 as u64);
@@ -43,7 +45,7 @@ pub fn estimate_bytes(series: &[Placed], options: &Options) -> u64 {
     let runs: u64 = series.iter().map(|p| 8 * runs(&p.sub_aperture.map) + 4 * rows).sum();
 
     let unknown = matches!(options.reference, Reference::Pixelwise | Reference::Smooth);
-    let on = [options.terms.piston, options.terms.pitch, options.terms.roll];
+    let on = [options.terms.piston, options.terms.pitch, options.terms.roll, options.terms.curvature];
     let size = n * on.iter().filter(|on| **on).count() as u64;
     let coincide = layout.y.whole.iter().all(|y| *y == layout.y.whole[0]);
     let solving = map * (PROBLEM * if options.robust { 2 } else { 1 } + if coincide { 0 } else { MEAN });
@@ -54,6 +56,19 @@ pub fn estimate_bytes(series: &[Placed], options: &Options) -> u64 {
     let assembling = map * ASSEMBLING + 16 * rows * n;
     let of_camera = camera * if unknown { UNKNOWN_REFERENCE } else { GIVEN_REFERENCE };
     given + resampled + RUN_COPIES * runs + of_camera + solving.max(assembling) + FIXED
+}
+
+/// As [`estimate_bytes`], for a series whose maps are read one after the other. What the masks look like is not known yet: one hole
+/// for every hundred pixels is assumed.
+#[must_use]
+pub fn estimate_source_bytes(source: &dyn Source, options: &Options) -> u64 {
+    let series: Vec<Described> = (0..source.len()).map(|k| source.describe(k)).collect();
+    let given: u64 = series.iter().map(|p| GIVEN * pixels(p.shape)).sum();
+    let Ok(layout) = Layout::new(&series) else { return given };
+    let map = pixels(layout.map);
+    let unknown = matches!(options.reference, Reference::Pixelwise | Reference::Smooth);
+    let of_camera = pixels(layout.camera) * if unknown { UNKNOWN_REFERENCE } else { GIVEN_REFERENCE };
+    given + RUN_COPIES * given / GIVEN / 100 * 8 + of_camera + map * ASSEMBLING + FIXED
 }
 
 fn pixels((rows, columns): (usize, usize)) -> u64 {

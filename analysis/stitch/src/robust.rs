@@ -7,9 +7,12 @@
 
 use rayon::prelude::*;
 
+use crate::StitchError;
 use crate::conjugate::State;
+use crate::line::Quantity;
 use crate::lonely;
-use crate::normal::{Line, Normal, Quantity};
+use crate::normal::Normal;
+use crate::watch::Watch;
 
 /// Sigmas from the median at which a value is rejected.
 pub(crate) const THRESHOLD: f64 = 6.0;
@@ -31,20 +34,27 @@ pub(crate) struct Outliers {
 
 /// Looks at all measured pixels, whether used in `state` or not, and says which do not belong.
 /// `measured` is the problem with all measured pixels.
-pub(crate) fn outliers(measured: &Normal, state: &State) -> Outliers {
+pub(crate) fn outliers(measured: &Normal, state: &State, watch: &Watch) -> Result<Outliers, StitchError> {
     let grid = measured.grid;
     let limit = THRESHOLD * overlap_sigma(measured, state);
-    let suspects = lonely::suspects(measured, state);
+    watch.still()?;
+    let suspects = lonely::suspects(measured, state, watch);
+    watch.still()?;
     let rows: Vec<Found> = (0..grid.map.0)
         .into_par_iter()
         .map_init(
             || Screen::new(grid.map.1),
             |screen, row| {
+                if watch.stopped() {
+                    return Found::default();
+                }
                 screen.fill(measured, state, row);
                 screen.outliers(measured, state, row, limit, &suspects)
             },
         )
         .collect();
+    watch.still()?;
+    grid.readable()?;
     let mut rejected: Rejected = vec![Vec::new(); grid.plates.len()];
     let mut contradicted = 0;
     for row in rows {
@@ -56,7 +66,7 @@ pub(crate) fn outliers(measured: &Normal, state: &State) -> Outliers {
     for own in &mut rejected {
         own.sort_unstable();
     }
-    Outliers { rejected, contradicted }
+    Ok(Outliers { rejected, contradicted })
 }
 
 /// What one map row has: (sub-aperture, row, column) of each outlier, and the contradictions.
@@ -82,11 +92,12 @@ impl Screen {
         let grid = normal.grid;
         self.low.fill(f64::INFINITY);
         self.high.fill(f64::NEG_INFINITY);
+        let mut buffer = Vec::new();
         for (k, plate) in grid.plates.iter().enumerate() {
             let Some(own) = plate.row_at_map(row) else { continue };
             self.line.resize(plate.shape.1, 0.0);
-            let line = Line::new(grid, plate, own, &state.reference, state.correctors[k]);
-            line.fill(Quantity::Corrected, 0, &mut self.line);
+            let c = &state.correctors[k];
+            normal.line(Quantity::Corrected, (k, own), &state.reference, c, &mut buffer).fill(0, &mut self.line);
             for &(start, end) in normal.used[k].row(own) {
                 let (start, end) = (start as usize, end as usize);
                 let columns = plate.map.1 + start..plate.map.1 + end;
@@ -164,11 +175,9 @@ fn values_at(normal: &Normal, state: &State, row: usize, column: usize, values: 
             continue;
         }
         let mut value = [0.0];
-        Line::new(grid, plate, own, &state.reference, state.correctors[k]).fill(
-            Quantity::Corrected,
-            own_column,
-            &mut value,
-        );
+        let c = &state.correctors[k];
+        let mut buffer = Vec::new();
+        normal.line(Quantity::Corrected, (k, own), &state.reference, c, &mut buffer).fill(own_column, &mut value);
         values.push((value[0], k));
     }
 }

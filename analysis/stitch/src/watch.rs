@@ -18,6 +18,11 @@ impl<'a> Watch<'a> {
         Ok(watch)
     }
 
+    /// Tells nothing, and can be ended all the same.
+    pub fn quiet(progress: &'a dyn Progress) -> Self {
+        Self { progress, from: 0.0, to: 0.0, step: "" }
+    }
+
     /// A part of the step is done; ends the stitch if the caller wants that.
     pub fn at(&self, part: f64) -> Result<(), StitchError> {
         if self.progress.cancelled() {
@@ -25,6 +30,16 @@ impl<'a> Watch<'a> {
         }
         self.progress.at(self.from + (self.to - self.from) * part.clamp(0.0, 1.0), self.step);
         Ok(())
+    }
+
+    /// The caller wants no more: tasks leave off, and `still` tells why.
+    pub fn stopped(&self) -> bool {
+        self.progress.cancelled()
+    }
+
+    /// Ends the stitch if the caller wants that.
+    pub fn still(&self) -> Result<(), StitchError> {
+        if self.stopped() { Err(StitchError::Cancelled) } else { Ok(()) }
     }
 
     /// As `at`, for a residual on its way from `first` to `goal`.

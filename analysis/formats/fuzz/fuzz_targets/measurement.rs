@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use stitchbox_formats::{
-    Content, Limits, Measurement, SNIFF_BYTES, position_in_comment, read_diamond_steps, read_measurement, sniff,
+    Content, Limits, Measurement, SNIFF_BYTES, position_in_comment, read_dabam, read_diamond_steps, read_measurement, read_measurements, sniff,
 };
 
 const LIMITS: Limits = Limits { max_pixels: 1 << 16, max_file_bytes: 1 << 22 };
@@ -14,9 +14,14 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(sniff(name, Content::of(head).head()), sniff(name, head));
     }
     let _ = read_diamond_steps(bytes, &LIMITS);
+    // DABAM comes as two files, here with a NUL between them.
+    if let Some(end) = bytes.iter().position(|byte| *byte == 0) {
+        let _ = read_dabam("x", &bytes[..end], &bytes[end + 1..], &LIMITS);
+    }
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = position_in_comment(text);
     }
+    let _ = read_measurements("x", bytes, &LIMITS);
     match read_measurement("x", bytes, &LIMITS) {
         Ok(Measurement::Map(sub)) => {
             assert!(sub.map.heights_nm().iter().all(|h| h.is_finite()));

@@ -137,7 +137,8 @@ impl<'a> Elements<'a> {
             self.bytes = self.bytes.get(8..).unwrap_or_default();
             return Ok(Some((kind, content)));
         }
-        let length = self.bytes.get(4..).and_then(|rest| self.word(rest)).ok_or_else(|| damaged("is cut off"))? as usize;
+        let length =
+            self.bytes.get(4..).and_then(|rest| self.word(rest)).ok_or_else(|| damaged("is cut off"))? as usize;
         let content = self.bytes.get(8..).and_then(|rest| rest.get(..length)).ok_or_else(|| damaged("is cut off"))?;
         let padded = if kind == COMPRESSED { length } else { length.next_multiple_of(8) };
         self.bytes = self.bytes.get(8 + padded..).unwrap_or_default();

@@ -81,7 +81,8 @@ pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Measurem
         let (rows, columns) = z.dim();
         raster::admit(rows as u64, columns as u64, 0, 0, limits)?;
         // x along a row, y along a column: the first ones stand for all if all are like them.
-        let uneven = || FormatError::unsupported(FORMAT, "coordinates that make no even grid", "save it on a regular grid");
+        let uneven =
+            || FormatError::unsupported(FORMAT, "coordinates that make no even grid", "save it on a regular grid");
         let x_step = even(x.row(0).iter().copied(), columns).ok_or_else(uneven)?;
         let y_step = even(y.column(0).iter().copied(), rows).ok_or_else(uneven)?;
         let (x0, y0) = (x.first().copied().unwrap_or(0.0), y.first().copied().unwrap_or(0.0));

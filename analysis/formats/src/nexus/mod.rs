@@ -22,7 +22,7 @@ pub use writer::{NexusRecord, write_nexus_map, write_nexus_profile};
 use hdf5_reader::Hdf5File;
 use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, SubAperture};
 
-use crate::{FormatError, Gives, Limits, Measurement, ReaderInfo, datx};
+use crate::{Format, FormatError, Gives, Limits, Measurement, ReaderInfo, datx};
 
 const FORMAT: &str = "HDF5";
 
@@ -65,6 +65,19 @@ pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<Measurem
         (Some(measurement), 0) => Ok(measurement),
         (_, others) => Err(FormatError::Several { count: others + 1 }),
     }
+}
+
+/// The map of standard uncertainties (nm) that stands beside the heights of a NeXus file such as our own `height.h5`; `None`
+/// where there is none, or the file is of another kind.
+///
+/// # Errors
+/// [`FormatError`] where the file names one that cannot be read.
+pub fn read_uncertainty(bytes: &[u8], limits: &Limits) -> Result<Option<HeightMap>, FormatError> {
+    if Format::of(bytes) != Some(Format::Datx) && Format::of(bytes) != Some(Format::Nexus) {
+        return Ok(None);
+    }
+    let file = datx::open(bytes, limits)?;
+    nxdata::uncertainty(&Source { name: "", file: &file, bytes: bytes.len(), limits })
 }
 
 /// An open file and what its parts need to know.

@@ -2,7 +2,7 @@
 //! of `default` attributes, or else the first NXdata of the first NXentry.
 
 use hdf5_reader::{Dataset, group::Group};
-use stitchbox_surface::{Instrument, Profile, ProfileKind};
+use stitchbox_surface::{HeightMap, Instrument, Profile, ProfileKind};
 
 use super::{FORMAT, Source, numbers, sub_aperture, tree};
 use crate::datx::attributes::Attributes;
@@ -26,6 +26,19 @@ pub(super) fn read(source: &Source<'_>) -> Result<Option<Measurement>, FormatErr
         dimensions => return Err(FormatError::NotAMatrix { dimensions }),
     };
     Ok(Some(measurement))
+}
+
+/// The standard uncertainty that the signal names (`uncertainties` of the group or the signal), as a map in nm on its grid.
+pub(super) fn uncertainty(source: &Source<'_>) -> Result<Option<HeightMap>, FormatError> {
+    let Some(group) = find(source) else { return Ok(None) };
+    let Ok(attributes) = Attributes::of_group(group.clone()) else { return Ok(None) };
+    let Some(name) = attributes.text("uncertainties") else { return Ok(None) };
+    let Some(values) = tree::dataset(&group, &name) else { return Ok(None) };
+    let unit = Attributes::of_dataset(&values)?.text("units").unwrap_or_default();
+    match map(source, &group, &values, unit, &attributes.texts("axes").unwrap_or_default())? {
+        Measurement::Map(found) => Ok(Some(found.map)),
+        Measurement::Slopes(_) | Measurement::Profile(_) => Ok(None),
+    }
 }
 
 /// The group to show.

@@ -13,6 +13,7 @@ const MOST_DEPTH: usize = 16;
 const MOST_TEXTS: usize = 500;
 /// Longest text of an element, bytes.
 const MOST_TEXT: usize = 4096;
+const LIST: &str = "Record3/DataList";
 const DATUM: &str = "Record3/DataList/Datum";
 
 /// What the description says.
@@ -47,11 +48,9 @@ impl Document {
                     }
                     text.clear();
                 }
-                Event::Empty(element) => {
-                    // An empty point was not measured.
-                    if path == "Record3/DataList" && element.local_name().as_ref() == "Datum" {
-                        document.listed.push(f64::NAN);
-                    }
+                // An empty point was not measured.
+                Event::Empty(element) if path == LIST && element.local_name().as_ref() == "Datum" => {
+                    document.listed.push(f64::NAN);
                 }
                 Event::Text(piece) => append(&mut text, &piece),
                 Event::CData(piece) => append(&mut text, &piece),

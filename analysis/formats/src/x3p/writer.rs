@@ -42,7 +42,7 @@ pub fn write_x3p(map: &HeightMap, record: &X3pRecord) -> Result<Vec<u8>, ExportE
     let (rows, columns) = map.shape();
     let mut data = Vec::with_capacity(rows.saturating_mul(columns).saturating_mul(8));
     for (height_nm, valid) in map.heights_nm().iter().zip(map.valid()) {
-        let metres = if *valid { height_nm / 1e9 } else { f64::NAN };
+        let metres = if *valid { metres(*height_nm) } else { f64::NAN };
         data.extend_from_slice(&metres.to_le_bytes());
     }
     let axis = |name: &str, mm: f64| {
@@ -79,6 +79,14 @@ pub fn write_x3p(map: &HeightMap, record: &X3pRecord) -> Result<Vec<u8>, ExportE
     let sum = format!("{} *{MAIN}\n", hex(xml.as_bytes()));
     let files = [(MAIN, xml.as_bytes()), (DATA, data.as_slice()), (SUM, sum.as_bytes())];
     archive::pack(&files).ok_or(ExportError::TooLarge { format: FORMAT, columns, rows })
+}
+
+/// The height in metres that reads back as these nanometres, or is next to it where there is none (in about a tenth of
+/// all numbers metres are coarser than nanometres).
+fn metres(height_nm: f64) -> f64 {
+    let nearest = height_nm / 1e9;
+    let candidates = [nearest, nearest.next_up(), nearest.next_down()];
+    candidates.into_iter().find(|metres| metres * 1e9 == height_nm).unwrap_or(nearest)
 }
 
 /// Text for XML: its special signs escaped, what XML cannot hold left out.

@@ -7,7 +7,8 @@ use stitchbox_formats::{
 };
 use stitchbox_surface::ProfileKind;
 
-use crate::{matlab, nexus_files, real, sdf, small_map, small_profile, sur::Sur, x3p::X3p};
+use crate::x3p::{X3p, zip};
+use crate::{corpus, nexus_files, real, sdf, small_map, small_profile, sur::Sur};
 
 /// Reads the bytes, whatever comes out; what does come out must be finite and such as the file can hold.
 fn survive(bytes: &[u8]) {
@@ -87,29 +88,41 @@ fn mutate(genuine: &[u8], dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-/// One small genuine file of each kind.
+/// One small genuine file of each kind, HDF5 apart, which is slow.
 fn genuine() -> Vec<Vec<u8>> {
-    let profile = small_profile(ProfileKind::SlopeUrad);
-    let numbers: Vec<u8> = [1i16, 2, -32768, 4, -5, 6].iter().flat_map(|v| v.to_le_bytes()).collect();
-    vec![
+    let seeds = corpus::seeds().into_iter().filter(|(folder, ..)| *folder != "nexus").map(|(.., bytes)| bytes);
+    let others = [
         Sur::default().bytes(),
         Sur { compressed: true, ..Sur::default() }.bytes(),
-        Sur { bits: 16, kind: 1, ..Sur::default() }.bytes(),
         sdf::text("aISO-1.0", 7, (3, 2), "1 2 BAD 4 -5.5 6"),
-        sdf::binary(b"bISO-2.0", 5, (3, 2), &numbers),
-        X3p::default().bytes(),
-        X3p { mask: Some(vec![0xFD]), ..X3p::default() }.bytes(),
-        X3p { listed: Some("<Datum>;;1e-9</Datum><Datum/>"), size: (2, 1, 1), feature: "PRF", ..X3p::default() }
-            .bytes(),
         write_x3p(&small_map(), &X3pRecord::default()).unwrap(),
         write_csv_map(&small_map()),
-        write_csv_profile(&profile),
+        write_csv_profile(&small_profile(ProfileKind::SlopeUrad)),
         write_xyz(&small_map()).unwrap(),
-        matlab::map(false, false),
-        matlab::map(true, true),
-        b"# Width: 12.34 um\n# Height: 5678.9 nm\n# Value units: m\n1 1,5 3 2\n-2 -3 -6 1\n".to_vec(),
-        b"h=2 w=4\npixel size=3e-7 m\nheight conversion factor (-> m)=2e-8\n1 2 3 4\n5 6 7 8\n".to_vec(),
+    ];
+    seeds.chain(others).collect()
+}
+
+/// The sums of an archive hide its content from mutations: these files are spoilt before they are packed.
+#[test]
+fn archives_of_spoilt_files_are_survived() {
+    let none = Some("no sum");
+    for (seed, archive) in [
+        X3p { data_sum: none, main_sum: none, ..X3p::default() },
+        X3p { data_sum: none, main_sum: none, mask: Some(vec![0xFD]), ..X3p::default() },
+        X3p { data_sum: none, main_sum: none, listed: Some("<Datum>1e-9</Datum><Datum/>"), ..X3p::default() },
     ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut dice = Dice(30 + seed as u64);
+        for _ in 0..3000 * rounds() {
+            let mut files = archive.files();
+            let spoilt = dice.below(4) % files.len();
+            files[spoilt].1 = mutate(&files[spoilt].1, &mut dice);
+            survive(&zip(&files));
+        }
+    }
 }
 
 /// Address space this process ever took, bytes, where the system tells.

@@ -1,8 +1,11 @@
 //! The exchange formats: files written here byte by byte with every trap of facts/stitching.md 6.7 to 6.9, what the
 //! writers write, genuine files, and spoilt ones.
 
+mod corpus;
 mod dabam;
+mod gwyddion;
 mod hostile;
+mod keyence;
 mod matlab;
 mod nexus;
 mod nexus_files;

@@ -100,7 +100,8 @@ fn every_kind_of_number_is_read_and_texts_are_passed_over() {
         writer.array("none", 6, 9, [0, 0], &[]),
     ];
     let read = read_matlab(&writer.file(&arrays, false), &Limits::default()).unwrap();
-    let found: Vec<(&str, Vec<f64>)> = read.iter().map(|a| (a.name.as_str(), a.values.iter().copied().collect())).collect();
+    let found: Vec<(&str, Vec<f64>)> =
+        read.iter().map(|a| (a.name.as_str(), a.values.iter().copied().collect())).collect();
     assert_eq!(
         found,
         [("bytes", vec![7.0, 255.0]), ("signed", vec![1.0, -2.0]), ("single", vec![0.5, -1.5]), ("none", vec![])]
@@ -130,7 +131,9 @@ fn the_mirrors_of_xmf_have_the_numbers_of_the_manifest() {
         let bytes = std::fs::read(folder.join("xmf").join(name)).unwrap();
         read_measurement(name, &bytes, &Limits::default()).unwrap()
     };
-    let Measurement::Profile(slopes) = read("sample_01_concave_elliptic_cylinder_slope.mat") else { panic!("no profile") };
+    let Measurement::Profile(slopes) = read("sample_01_concave_elliptic_cylinder_slope.mat") else {
+        panic!("no profile")
+    };
     assert_eq!((slopes.kind, slopes.len()), (ProfileKind::SlopeUrad, 201));
     let range = |values: &mut dyn Iterator<Item = f64>| {
         values.fold((f64::MAX, f64::MIN), |(low, high): (f64, f64), v| (low.min(v), high.max(v)))

@@ -4,7 +4,7 @@ mod resolve;
 
 use std::collections::BTreeMap;
 
-pub(crate) use resolve::{Source, place};
+pub(crate) use resolve::{Source, Told, places};
 
 use crate::list::{self, Column, ListError, entry_of};
 

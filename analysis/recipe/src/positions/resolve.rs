@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use stitchbox_formats::position_in_comment;
-use stitchbox_stitch::Placed;
-use stitchbox_surface::SubAperture;
+use stitchbox_surface::{Instrument, SlopeSubAperture, SubAperture};
 
 use super::PositionsFile;
 use crate::context::InputFile;
@@ -24,6 +23,10 @@ pub(crate) enum Source {
     Comment,
     /// The stage coordinates of the file.
     Stage,
+    /// Another place in the file, as its format defines it.
+    File,
+    /// Found from the overlaps.
+    Registration,
 }
 
 impl Source {
@@ -34,36 +37,53 @@ impl Source {
             Self::List => list.unwrap_or(crate::POSITIONS_NAME).to_owned(),
             Self::Comment => "comment".to_owned(),
             Self::Stage => "stage".to_owned(),
+            Self::File => "file".to_owned(),
+            Self::Registration => "registration".to_owned(),
         }
     }
 }
 
-/// Gives every sub-aperture its place and, if the recipe says so, its pixel size. One source serves the whole series:
-/// positions of different origin would not share a frame.
+/// What a file tells of where it was measured.
+pub(crate) struct Told<'a> {
+    pub name: &'a str,
+    pub instrument: &'a Instrument,
+    /// As the reader understood it.
+    pub position_mm: Option<(f64, f64)>,
+}
+
+impl<'a> From<&'a SubAperture> for Told<'a> {
+    fn from(measured: &'a SubAperture) -> Self {
+        Self { name: &measured.name, instrument: &measured.instrument, position_mm: measured.position_mm }
+    }
+}
+
+impl<'a> From<&'a SlopeSubAperture> for Told<'a> {
+    fn from(measured: &'a SlopeSubAperture) -> Self {
+        Self { name: &measured.name, instrument: &measured.instrument, position_mm: measured.position_mm }
+    }
+}
+
+/// The place (x, y) of every file, mm in the mirror frame. One source serves the whole series: positions of different
+/// origin would not share a frame.
 ///
 /// # Errors
 /// [`FailureKind::NoPositions`] naming the files that have none, [`FailureKind::BadRecipe`] for a list that cannot be read.
-pub(crate) fn place(
-    maps: Vec<SubAperture>,
+pub(crate) fn places(
+    series: &[Told<'_>],
     rule: &PositionRule,
     list_file: Option<&InputFile>,
-) -> Result<Vec<(Placed, Source)>, RunFailure> {
-    let origin = Origin::choose(rule, list_file, &maps)?;
+) -> Result<(Vec<(f64, f64)>, Source), RunFailure> {
+    let origin = Origin::choose(rule, list_file, series)?;
     let source = origin.source();
-    let mut placed = Vec::with_capacity(maps.len());
+    let mut places = Vec::with_capacity(series.len());
     let mut missing = Vec::new();
-    let all = maps.len();
-    for mut map in maps {
-        let Some((x_mm, y_mm)) = origin.position(&map) else {
-            missing.push(map.name);
-            continue;
-        };
-        if let Some(pixel) = rule.pixel() {
-            map.map = map.map.with_pixel(Some(pixel));
+    for told in series {
+        match origin.position(told) {
+            Some(place) => places.push(place),
+            None => missing.push(told.name.to_owned()),
         }
-        placed.push((Placed { sub_aperture: map, x_mm, y_mm }, source));
     }
-    if missing.is_empty() { Ok(placed) } else { Err(no_positions(&missing, all, source, list_file)) }
+    if missing.is_empty() { Ok((places, source)) } else { Err(no_positions(&missing, series.len(), source, list_file)) }
 }
 
 /// The one source of positions of a series.
@@ -72,10 +92,11 @@ enum Origin<'a> {
     List(PositionsFile),
     Comments,
     Stage,
+    Files,
 }
 
 impl<'a> Origin<'a> {
-    fn choose(rule: &'a PositionRule, list_file: Option<&InputFile>, maps: &[SubAperture]) -> Result<Self, RunFailure> {
+    fn choose(rule: &'a PositionRule, list_file: Option<&InputFile>, maps: &[Told<'_>]) -> Result<Self, RunFailure> {
         if !rule.at.is_empty() {
             return Ok(Self::Recipe(&rule.at));
         }
@@ -97,7 +118,7 @@ impl<'a> Origin<'a> {
 
     /// What the files themselves tell: all by their comment, or else all by their stage coordinates. A stage that stands
     /// at one place in every file was not the one that moved, or was never read out.
-    fn of_files(maps: &[SubAperture]) -> Result<Self, RunFailure> {
+    fn of_files(maps: &[Told<'_>]) -> Result<Self, RunFailure> {
         let told = maps.iter().filter(|map| by_comment(map).is_some()).count();
         if told == maps.len() {
             return Ok(Self::Comments);
@@ -107,11 +128,15 @@ impl<'a> Origin<'a> {
         if stages.iter().all(Option::is_some) && !stands_still {
             return Ok(Self::Stage);
         }
-        let by_stage_only = |map: &&SubAperture| by_comment(map).is_none() && map.instrument.stage_mm.is_some();
+        let no_stage = stages.iter().all(Option::is_none);
+        if told == 0 && no_stage && maps.iter().all(|map| map.position_mm.is_some()) {
+            return Ok(Self::Files);
+        }
+        let by_stage_only = |map: &&Told<'_>| by_comment(map).is_none() && map.instrument.stage_mm.is_some();
         let mixed = told > 0 && !stands_still && maps.iter().any(|map| by_stage_only(&map));
         let missing: Vec<String> = match told {
-            0 => maps.iter().map(|map| map.name.clone()).collect(),
-            _ => maps.iter().filter(|map| by_comment(map).is_none()).map(|map| map.name.clone()).collect(),
+            0 => maps.iter().map(|map| map.name.to_owned()).collect(),
+            _ => maps.iter().filter(|map| by_comment(map).is_none()).map(|map| map.name.to_owned()).collect(),
         };
         let why = if mixed {
             "Some files tell their position in the comment and others only by the stage, and the two need not share a \
@@ -137,20 +162,22 @@ impl<'a> Origin<'a> {
             Self::List(_) => Source::List,
             Self::Comments => Source::Comment,
             Self::Stage => Source::Stage,
+            Self::Files => Source::File,
         }
     }
 
-    fn position(&self, map: &SubAperture) -> Option<(f64, f64)> {
+    fn position(&self, map: &Told<'_>) -> Option<(f64, f64)> {
         match self {
-            Self::Recipe(at) => entry_of(at, &map.name).map(|place| (place.0, place.1)),
-            Self::List(positions) => positions.get(&map.name),
+            Self::Recipe(at) => entry_of(at, map.name).map(|place| (place.0, place.1)),
+            Self::List(positions) => positions.get(map.name),
             Self::Comments => by_comment(map),
             Self::Stage => map.instrument.stage_mm,
+            Self::Files => map.position_mm,
         }
     }
 }
 
-fn by_comment(map: &SubAperture) -> Option<(f64, f64)> {
+fn by_comment(map: &Told<'_>) -> Option<(f64, f64)> {
     map.instrument.comment.as_deref().and_then(position_in_comment)
 }
 

@@ -19,12 +19,14 @@ use serde::Serialize;
 pub use parse::RecipeError;
 pub use reference::reference_page;
 pub use rules::{
-    Completeness, DriftChoice, OutputFormat, OutputRule, PositionRule, PositionSource, ProfileRule, ReferenceChoice,
-    RefineChoice, SeriesKind, SeriesRule, StitchRule, Term, WeightChoice,
+    Completeness, DriftChoice, OutputFormat, OutputRule, PositionRule, PositionSource, ProfileRule, ProfilesRule,
+    ProfilesTask, ReferenceChoice, RefineChoice, SeriesKind, SeriesRule, StitchRule, Term, WeightChoice,
 };
 pub use schema::{schema, step_names};
-pub use step::Step;
+pub use step::{BandRms, CompareWith, Restart, Step};
 pub use values::{FileName, PixelMm, Place, Quiet};
+
+use stitchbox_profiles::SlopeStitching;
 
 use crate::classify::{Role, classify, matches};
 
@@ -39,6 +41,10 @@ pub struct Recipe {
     pub stitch: StitchRule,
     /// Where the positions and the pixel size come from, if not from the files.
     pub positions: PositionRule,
+    /// How a series of slope maps is stitched (`kind = "slopes"`).
+    pub slopes: SlopeStitching,
+    /// How a series of profiles is treated (`kind = "profiles"`).
+    pub profiles: ProfilesRule,
     /// What is written besides the files that every run writes.
     pub output: OutputRule,
     /// Steps done on every sub-aperture before stitching, in order.
@@ -74,6 +80,10 @@ impl Recipe {
             return self.classify_by_name(name);
         }
         let role = classify(name, head);
+        // An HDF5 file under another name than an instrument's is a measurement only where the recipe says so.
+        if role == Role::Foreign && !self.series.include.is_empty() && self.admits(name) && is_hdf5(head) {
+            return Role::SubAperture;
+        }
         if matches!(role, Role::SubAperture | Role::Claimed) && !self.admits(name) {
             return Role::Foreign;
         }
@@ -122,6 +132,10 @@ impl Recipe {
         let included = series.include.is_empty() || series.include.iter().any(|p| matches(p, name));
         included && !series.exclude.iter().any(|p| matches(p, name))
     }
+}
+
+fn is_hdf5(head: &[u8]) -> bool {
+    stitchbox_formats::Content::of(head) == stitchbox_formats::Content::Hdf5
 }
 
 #[cfg(test)]

@@ -48,11 +48,13 @@ pub(super) fn parse(text: &str) -> Result<Recipe, RecipeError> {
                 recipe.positions = reader.section("positions", value)?;
                 reader.one_source(table, &recipe)?;
             }
+            "slopes" => recipe.slopes = reader.section("slopes", value)?,
+            "profiles" => recipe.profiles = reader.section("profiles", value)?,
             "output" => recipe.output = reader.section("output", value)?,
             "before" => recipe.before = reader.steps("before", value)?,
             "after" => recipe.after = reader.steps("after", value)?,
             other => {
-                let known = ["series", "stitch", "positions", "output", "before", "after"];
+                let known = ["series", "stitch", "positions", "slopes", "profiles", "output", "before", "after"];
                 return Err(reader.check.unknown(key.span().start, "section", other, &known));
             }
         }

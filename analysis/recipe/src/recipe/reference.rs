@@ -16,7 +16,7 @@ pub fn reference_page() -> String {
         "Generated from the program (`stitchbox recipe reference`); do not edit. Every key may be left out. Quantities are texts \
          with their unit, `\"2 mm\"`; a missing or wrong unit, an unknown key or an unknown word is refused with its line.\n",
     );
-    for section in ["series", "stitch", "positions", "output"] {
+    for section in ["series", "stitch", "positions", "slopes", "profiles", "output"] {
         let part = page.resolve(&schema["properties"][section]);
         let _ = write!(out, "\n## `[{section}]`\n\n{}\n\n", text(part, "description"));
         page.keys(&mut out, part);

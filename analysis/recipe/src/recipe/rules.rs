@@ -6,6 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stitchbox_crosscheck::Method;
+use stitchbox_profiles::{Averaging, MultiPitch, ProfileStitching};
 use stitchbox_stitch::Terms;
 use stitchbox_surface::PixelSize;
 use stitchbox_surface::quantity::{Angle, Length};
@@ -224,7 +225,12 @@ impl StitchRule {
     #[must_use]
     pub fn solver_terms(&self) -> Terms {
         let on = |term| self.terms.contains(&term);
-        Terms { piston: on(Term::Piston), pitch: on(Term::Pitch), roll: on(Term::Roll) }
+        Terms {
+            piston: on(Term::Piston),
+            pitch: on(Term::Pitch),
+            roll: on(Term::Roll),
+            curvature: on(Term::Curvature),
+        }
     }
 }
 
@@ -262,6 +268,38 @@ impl PositionRule {
     pub fn pixel(&self) -> Option<PixelSize> {
         self.pixel_mm.map(|pixel| pixel.0)
     }
+}
+
+/// What is made of a series of profiles.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProfilesTask {
+    /// Overlapping profiles of one mirror become one long one.
+    #[default]
+    Stitch,
+    /// Repeated scans of one line become one mean; scans that disagree are left out.
+    Average,
+    /// Slope profiles of one mirror at several pitches: the mirror, and the error of the instrument as a function of the
+    /// measured angle.
+    Calibrate,
+}
+
+/// How a series of profiles is treated (`kind = "profiles"`). Places come from the list of positions, where there is one;
+/// else the positions in the files are those on the mirror.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProfilesRule {
+    /// What is made of them.
+    pub task: ProfilesTask,
+    /// Patterns of the names of backward scans; all others are forward scans. Only for averages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub backward: Vec<String>,
+    /// How scans are averaged.
+    pub average: Averaging,
+    /// How profiles are stitched.
+    pub stitch: ProfileStitching,
+    /// How the instrument is calibrated.
+    pub calibrate: MultiPitch,
 }
 
 /// A format in which the map is written besides `height.h5`.

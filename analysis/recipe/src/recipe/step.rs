@@ -6,7 +6,11 @@ use stitchbox_steps::extract::{Line, Section};
 use stitchbox_steps::filter::{Gaussian, Hampel, Median, Threshold};
 use stitchbox_steps::geometry::{Bin, Crop, Fill, Flip, Resample, Rotate, Shift};
 use stitchbox_steps::integrate::{IntegrateProfile, IntegrateSlopes};
-use stitchbox_steps::{Add, Differentiate, Gravity, Mask, Multiply, Remove, RemoveFromProfile, Statistics, Subtract};
+use stitchbox_steps::psd::{ArealPsd, Psd};
+use stitchbox_steps::{
+    Add, Compare, Differentiate, Gravity, Mask, Multiply, Remove, RemoveFromProfile, Statistics, Subtract,
+};
+use stitchbox_surface::quantity::Frequency;
 use toml::Spanned;
 use toml::de::{DeTable, Deserializer};
 
@@ -69,6 +73,10 @@ steps! {
     "integrate" => Integrate(IntegrateSlopes): "Goes on with heights, from slope maps.",
     "integrate-profile" => IntegrateProfile(IntegrateProfile): "Goes on with heights, from a slope profile.",
     "statistics" => Statistics(Statistics): "Describes what there is at this place of the list.",
+    "psd" => Psd(Psd): "Power spectral density along lines. Written as `NN-psd.csv`; the map or profile stays as it is.",
+    "areal-psd" => ArealPsd(ArealPsd): "Power spectral density in two dimensions. Its radial mean is written as `NN-psd.csv`.",
+    "band-rms" => BandRms(BandRms): "Rms between two spatial frequencies.",
+    "compare" => Compare(CompareWith): "Compares with a map of the folder: difference and E_n. Written as `NN-difference.h5`, `.png`.",
     "restart" => Restart(Restart): "Goes on with the map as stitched.",
 }
 
@@ -77,14 +85,55 @@ steps! {
 #[serde(deny_unknown_fields)]
 pub struct Restart {}
 
+/// Rms between two spatial frequencies, from the power spectral density along lines.
+#[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BandRms {
+    /// Lowest frequency that counts.
+    pub from: Frequency,
+    /// Highest frequency that counts.
+    pub to: Frequency,
+    /// How the density is computed.
+    #[serde(default)]
+    pub psd: Psd,
+}
+
+/// Compares the map with another of the folder. Where both have an uncertainty (a `height.h5` has), E_n is computed:
+/// |a - b| / sqrt(U_a^2 + U_b^2) with U = k u.
+#[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CompareWith {
+    /// The file with the other map.
+    pub file: String,
+    /// How the two are compared.
+    #[serde(default)]
+    pub how: Compare,
+}
+
 impl Step {
     /// The file that the step reads besides the map, if it does.
     #[must_use]
     pub fn file(&self) -> Option<&str> {
         match self {
-            Self::Add(Add { file }) | Self::Subtract(Subtract { file }) => Some(file),
+            Self::Add(Add { file }) | Self::Subtract(Subtract { file }) | Self::Compare(CompareWith { file, .. }) => {
+                Some(file)
+            }
             _ => None,
         }
+    }
+
+    /// Whether what comes after the step is something else than what went into it.
+    #[must_use]
+    pub fn changes_its_subject(&self) -> bool {
+        !matches!(
+            self,
+            Self::Statistics(_)
+                | Self::Psd(_)
+                | Self::ArealPsd(_)
+                | Self::BandRms(_)
+                | Self::Compare(_)
+                | Self::Restart(_)
+        )
     }
 
     /// Whether the step may be done on a sub-aperture: it leaves the grid of the camera as it is, so that the reference

@@ -9,7 +9,8 @@ pub(super) fn no_result(error: &StitchError) -> RunFailure {
         StitchError::Cancelled => FailureKind::Cancelled,
         StitchError::ReferenceShape { .. } | StitchError::ReferencePixels { .. } => FailureKind::BadRecipe,
         StitchError::AbsurdPosition { .. } => FailureKind::NoPositions,
-        StitchError::TooLarge { .. } => FailureKind::TooLarge,
+        StitchError::TooLarge { .. } | StitchError::NotInMemory { .. } => FailureKind::TooLarge,
+        StitchError::Unreadable { .. } | StitchError::Scratch { .. } => FailureKind::Storage,
         StitchError::Internal { .. } => FailureKind::Internal,
         StitchError::TooFew { .. }
         | StitchError::NoValidPixels { .. }

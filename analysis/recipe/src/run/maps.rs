@@ -5,23 +5,24 @@ use std::time::Instant;
 use stitchbox_report::write_all;
 use stitchbox_stitch::{Placed, StitchError, Warning, stitch};
 
+use stitchbox_surface::SubAperture;
+
 use super::complaint::no_result;
 use super::record::{Measured, camera_origin, parameters, record};
-use super::{Job, Part, READ_UNTIL, RunOutput, SOLVE_UNTIL, cross, enough, solver, steps};
+use super::{Job, Part, READ_UNTIL, RunOutput, SOLVE_UNTIL, cross, enough, overview, solver, steps};
 use crate::Completeness;
 use crate::failure::{FailureKind, RunFailure};
 use crate::memory::{estimate_bytes, too_large};
-use crate::positions::{Source, place};
+use crate::positions::{Source, Told, places};
 use crate::read;
 
 /// Runs the recipe on maps.
 pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
     let Job { recipe, context, progress, .. } = *job;
-    let maps = read::sub_apertures(&job.sorted, context)?;
-    enough(&job.sorted, job.recipe_text.is_some())?;
+    let maps = read::series::<SubAperture>(&job.sorted, context)?;
+    enough(&job.sorted, recipe, job.recipe_text.is_some())?;
     let maps = steps::before(job, maps)?;
-    let placed = place(maps, &recipe.positions, job.sorted.positions)?;
-    let (series, sources): (Vec<Placed>, Vec<Source>) = placed.into_iter().unzip();
+    let (series, source) = placed(job, maps)?;
     let options = solver::options(job, &series)?;
     fits(series.len(), estimate_bytes(&series, &options), context.memory_limit)?;
     progress.at(READ_UNTIL, "stitching");
@@ -36,18 +37,33 @@ pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
     }
     let mut more = cross::check(job, &series, &stitched)?;
     more.extend(steps::after(job, &stitched)?);
-    let measured: Vec<Measured> = series.iter().zip(sources).map(measured).collect();
+    let measured: Vec<Measured> = series.iter().map(|placed| measured(&placed.sub_aperture, source)).collect();
     let parameters = parameters(recipe, &series);
     let record = record(&job.sorted, recipe, job.recipe_text, context, &measured, parameters, camera_origin(&series));
     let (files, summary) = write_all(&stitched, &record, more)
         .map_err(|error| RunFailure::new(FailureKind::Internal, format!("{error}.")))?;
     progress.at(1.0, "done");
-    Ok(RunOutput { files, digest: summary.digest.clone(), summary, solve_seconds })
+    let overview = overview(&summary)?;
+    Ok(RunOutput { files, digest: summary.digest.clone(), overview, summary: Some(summary), solve_seconds })
 }
 
-fn measured((placed, source): (&Placed, Source)) -> Measured {
-    let instrument = &placed.sub_aperture.instrument;
-    Measured { format: instrument.format.clone(), acquired_unix: instrument.acquired_unix, source }
+fn measured(sub_aperture: &SubAperture, source: Source) -> Measured {
+    Measured::new(&sub_aperture.name, &sub_aperture.instrument, source)
+}
+
+/// The series at its places.
+fn placed(job: &Job<'_>, maps: Vec<SubAperture>) -> Result<(Vec<Placed>, Source), RunFailure> {
+    let rule = &job.recipe.positions;
+    let told: Vec<Told<'_>> = maps.iter().map(Told::from).collect();
+    let (places, source) = places(&told, rule, job.sorted.positions)?;
+    let with_pixel = |mut map: SubAperture| {
+        if let Some(pixel) = rule.pixel() {
+            map.map = map.map.with_pixel(Some(pixel));
+        }
+        map
+    };
+    let series = maps.into_iter().map(with_pixel).zip(places);
+    Ok((series.map(|(sub_aperture, (x_mm, y_mm))| Placed { sub_aperture, x_mm, y_mm }).collect(), source))
 }
 
 fn fits(files: usize, needed: u64, limit: Option<u64>) -> Result<(), RunFailure> {

@@ -3,7 +3,10 @@
 mod complaint;
 mod cross;
 mod maps;
+mod other;
+mod profiles;
 mod record;
+mod slopes;
 mod solver;
 mod steps;
 
@@ -14,15 +17,17 @@ use crate::context::{InputFile, RunContext};
 use crate::failure::{FailureKind, RunFailure};
 use crate::memory::{least_bytes, too_large};
 use crate::read::{self, Sorted};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, SeriesKind};
 
 /// What a run made.
 #[derive(Debug, Clone)]
 pub struct RunOutput {
     /// Files for the folder `Stitched/`.
     pub files: Vec<OutputFile>,
-    /// The numbers of the result.
-    pub summary: Summary,
+    /// The numbers of the result as `summary.json` has them.
+    pub overview: serde_json::Value,
+    /// The same, where the result is a stitched map.
+    pub summary: Option<Summary>,
     /// Result digest.
     pub digest: String,
     /// Time from the inputs decoded in memory to the map in memory, seconds. In none of the files.
@@ -63,13 +68,18 @@ pub fn run(
 ) -> Result<RunOutput, RunFailure> {
     progress.at(0.0, "reading");
     let sorted = read::sort(inputs, recipe, &context.recipe_origin)?;
-    enough(&sorted, recipe_text.is_some())?;
+    enough(&sorted, recipe, recipe_text.is_some())?;
     let files = sorted.sub_apertures.len() + sorted.claimed.len();
     let least = least_bytes(sorted.sub_apertures.iter().map(|file| read::size(file)));
     if let Some(limit) = context.memory_limit.filter(|limit| least > *limit) {
         return Err(too_large(files, least, limit));
     }
-    maps::run(&Job { sorted, recipe, recipe_text, context, progress })
+    let job = Job { sorted, recipe, recipe_text, context, progress };
+    match recipe.series.kind {
+        SeriesKind::Maps => maps::run(&job),
+        SeriesKind::Slopes => slopes::run(&job),
+        SeriesKind::Profiles => profiles::run(&job),
+    }
 }
 
 /// The part of the progress bar that one step fills.
@@ -89,17 +99,25 @@ impl Progress for Part<'_> {
     }
 }
 
-fn enough(sorted: &Sorted<'_>, has_recipe: bool) -> Result<(), RunFailure> {
+fn enough(sorted: &Sorted<'_>, recipe: &Recipe, has_recipe: bool) -> Result<(), RunFailure> {
     let count = sorted.sub_apertures.len();
-    if !sorted.claimed.is_empty() || count >= 2 {
+    // One file that the recipe names may hold a whole series.
+    let named = count == 1 && !recipe.series.include.is_empty();
+    if !sorted.claimed.is_empty() || count >= 2 || named {
         return Ok(());
     }
     let found = match sorted.sub_apertures.first() {
         Some(only) => format!("The folder holds one sub-aperture, {}; a map is stitched from two or more.", only.name),
-        None => "The folder holds no sub-aperture in a format that is read (MetroPro .dat, Zygo .datx).".to_owned(),
+        None => "The folder holds no file of a series: no map in a format that forms one by itself (MetroPro .dat, Zygo .datx, \
+                 Wyko .opd, Digital Surf .sur, X3P, Zygo text), and none that the recipe includes.".to_owned(),
     };
     let kind = if has_recipe { FailureKind::BadSeries } else { FailureKind::TooFew };
     Err(RunFailure::new(kind, format!("{found} Add the missing files.")))
+}
+
+fn overview(summary: &impl serde::Serialize) -> Result<serde_json::Value, RunFailure> {
+    serde_json::to_value(summary)
+        .map_err(|error| RunFailure::new(FailureKind::Internal, format!("The summary could not be written: {error}.")))
 }
 
 /// A JSON document as a file of the result.

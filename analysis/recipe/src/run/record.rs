@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use stitchbox_report::{Input, InputRole, RecipeRecord, Record, UnixTime};
 use stitchbox_stitch::Placed;
+use stitchbox_surface::Instrument;
 
 use crate::classify::RECIPE_NAME;
 use crate::context::{Clock, ENGINE_VERSION, InputFile, RecipeOrigin, RunContext};
@@ -15,12 +16,26 @@ use crate::recipe::{Recipe, StitchRule};
 
 /// One file of the series as the record tells it.
 pub(super) struct Measured {
+    /// Name of the file; one that holds several has a longer one for each.
+    pub name: String,
     /// Format it was read as.
     pub format: String,
     /// Acquisition, seconds since 1970.
     pub acquired_unix: Option<i64>,
     /// Where its position came from.
     pub source: Source,
+}
+
+impl Measured {
+    /// What the instrument of a file tells.
+    pub fn new(name: &str, instrument: &Instrument, source: Source) -> Self {
+        Self {
+            name: name.to_owned(),
+            format: instrument.format.clone(),
+            acquired_unix: instrument.acquired_unix,
+            source,
+        }
+    }
 }
 
 /// Everything of a run that is not a number of its result.
@@ -44,11 +59,14 @@ pub(super) fn record(
     };
     let list = sorted.positions.map(|file| file.name.as_str());
     let mut inputs: Vec<Input> = Vec::new();
-    for (file, measured) in sorted.sub_apertures.iter().zip(measured) {
+    for file in &sorted.sub_apertures {
+        let measured = measured.iter().find(|measured| measured.name.starts_with(&file.name));
         inputs.push(Input {
-            format: Some(measured.format.clone()),
-            acquired_at: measured.acquired_unix.map(|seconds| UnixTime { seconds, nanoseconds: 0 }),
-            position_from: Some(measured.source.as_str(list)),
+            format: measured.map(|measured| measured.format.clone()),
+            acquired_at: measured
+                .and_then(|measured| measured.acquired_unix)
+                .map(|seconds| UnixTime { seconds, nanoseconds: 0 }),
+            position_from: measured.map(|measured| measured.source.as_str(list)),
             ..plain(file, InputRole::SubAperture)
         });
     }

@@ -1,17 +1,26 @@
 //! The solver's options as the recipe and the files it names give them.
 
-use stitchbox_stitch::{KnownReference, Options, Placed, Reference};
+use stitchbox_stitch::{KnownReference, Options, Placed, Reference, Weights};
 use stitchbox_surface::SubAperture;
 
 use super::Job;
 use crate::failure::{FailureKind, RunFailure};
 use crate::read;
-use crate::recipe::ReferenceChoice;
+use crate::recipe::{ReferenceChoice, WeightChoice};
 
 /// How this series is to be solved.
 pub(super) fn options(job: &Job<'_>, _series: &[Placed]) -> Result<Options, RunFailure> {
     let rule = &job.recipe.stitch;
-    Ok(Options { terms: rule.solver_terms(), reference: reference(job)?, robust: rule.robust })
+    Ok(Options {
+        terms: rule.solver_terms(),
+        reference: reference(job)?,
+        robust: rule.robust,
+        weights: match rule.weights {
+            WeightChoice::Equal => Weights::Equal,
+            WeightChoice::Intensity => Weights::Intensity,
+        },
+        ..Options::default()
+    })
 }
 
 fn reference(job: &Job<'_>) -> Result<Reference, RunFailure> {

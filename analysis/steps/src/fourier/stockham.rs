@@ -43,7 +43,7 @@ impl Stockham {
 
     /// Transforms in place; `swap` is room of the same length.
     pub(super) fn transform(&self, values: &mut [Complex], swap: &mut Vec<Complex>) {
-        swap.clear();
+        // Every stage writes all of it: what is left from the last transform does not matter.
         swap.resize(values.len(), Complex::default());
         let mut stride = 1;
         for (index, stage) in self.stages.iter().enumerate() {
@@ -101,17 +101,31 @@ impl Stage {
         stride: usize,
         butterfly: impl Fn([Complex; R]) -> [Complex; R],
     ) {
-        let legs: [&[Complex]; R] = std::array::from_fn(|j| {
-            let start = j * self.rest * stride;
-            &from[start..start + self.rest * stride]
-        });
-        for (p, (out, twiddles)) in to.chunks_exact_mut(R * stride).zip(self.twiddles.chunks_exact(R - 1)).enumerate() {
-            let ins: [&[Complex]; R] = std::array::from_fn(|j| &legs[j][p * stride..(p + 1) * stride]);
+        let length = self.rest * stride;
+        let legs: [&[Complex]; R] = std::array::from_fn(|j| &from[j * length..(j + 1) * length]);
+        let blocks = to.chunks_exact_mut(R * stride).zip(self.twiddles.chunks_exact(R - 1));
+        if stride == 1 {
+            for (p, (out, twiddles)) in blocks.enumerate() {
+                let mixed = butterfly(std::array::from_fn(|j| legs[j][p]));
+                out[0] = mixed[0];
+                for k in 1..R {
+                    out[k] = mixed[k] * twiddles[k - 1];
+                }
+            }
+            return;
+        }
+        for (p, (out, twiddles)) in blocks.enumerate() {
+            let ins: [&[Complex]; R] = std::array::from_fn(|j| &legs[j][p * stride..][..stride]);
+            let mut parts = out.chunks_exact_mut(stride);
+            let outs: [&mut [Complex]; R] = std::array::from_fn(|_| parts.next().unwrap_or(&mut []));
+            if outs.iter().any(|out| out.len() != stride) || twiddles.len() != R - 1 {
+                continue;
+            }
             for q in 0..stride {
                 let mixed = butterfly(std::array::from_fn(|j| ins[j][q]));
-                out[q] = mixed[0];
+                outs[0][q] = mixed[0];
                 for k in 1..R {
-                    out[k * stride + q] = mixed[k] * twiddles[k - 1];
+                    outs[k][q] = mixed[k] * twiddles[k - 1];
                 }
             }
         }

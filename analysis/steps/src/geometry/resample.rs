@@ -116,22 +116,22 @@ impl Grid {
         } else {
             Vec::new()
         };
-        Zip::from(to.lanes_mut(axis))
-            .and(to_valid.lanes_mut(axis))
-            .and(heights.lanes(axis))
-            .and(valid.lanes(axis))
-            .par_for_each(|mut to, mut to_valid, from, from_valid| {
-                for (i, (height, ok)) in to.iter_mut().zip(to_valid.iter_mut()).enumerate() {
-                    let value = match kernels.get(i) {
-                        Some(kernel) => kernel.on(from, from_valid, min_valid),
-                        // The ends may lie beside the outermost centre by rounding.
-                        None => on_line(from, from_valid, self.position(i).clamp(0.0, from.len() as f64 - 1.0)),
-                    };
-                    if let Some(value) = value {
-                        (*height, *ok) = (value, true);
-                    }
-                }
-            });
+        let at = |from: ArrayView1<'_, f64>, from_valid: ArrayView1<'_, bool>, i: usize| match kernels.get(i) {
+            Some(kernel) => kernel.on(from, from_valid, min_valid),
+            // The ends may lie beside the outermost centre by rounding.
+            None => on_line(from, from_valid, self.position(i).clamp(0.0, from.len() as f64 - 1.0)),
+        };
+        // Row by row in both directions, so that memory is read in order.
+        Zip::indexed(&mut to).and(&mut to_valid).par_for_each(|(row, column), height, ok| {
+            let value = if axis == Axis(1) {
+                at(heights.row(row), valid.row(row), column)
+            } else {
+                at(heights.column(column), valid.column(column), row)
+            };
+            if let Some(value) = value {
+                (*height, *ok) = (value, true);
+            }
+        });
         (to, to_valid)
     }
 }

@@ -47,17 +47,17 @@ impl Shift {
 fn along(heights: &Array2<f64>, valid: &Array2<bool>, axis: Axis, pixels: f64) -> (Array2<f64>, Array2<bool>) {
     let mut moved = Array2::zeros(heights.dim());
     let mut moved_valid = Array2::from_elem(heights.dim(), false);
-    Zip::from(moved.lanes_mut(axis))
-        .and(moved_valid.lanes_mut(axis))
-        .and(heights.lanes(axis))
-        .and(valid.lanes(axis))
-        .par_for_each(|mut to, mut to_valid, from, from_valid| {
-            for (i, (height, ok)) in to.iter_mut().zip(to_valid.iter_mut()).enumerate() {
-                if let Some(value) = on_line(from, from_valid, i as f64 - pixels) {
-                    (*height, *ok) = (value, true);
-                }
-            }
-        });
+    // Row by row in both directions, so that memory is read in order.
+    Zip::indexed(&mut moved).and(&mut moved_valid).par_for_each(|(row, column), height, ok| {
+        let value = if axis == Axis(1) {
+            on_line(heights.row(row), valid.row(row), column as f64 - pixels)
+        } else {
+            on_line(heights.column(column), valid.column(column), row as f64 - pixels)
+        };
+        if let Some(value) = value {
+            (*height, *ok) = (value, true);
+        }
+    });
     (moved, moved_valid)
 }
 

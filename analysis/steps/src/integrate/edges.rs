@@ -115,15 +115,17 @@ impl Differences {
     pub(super) fn new(slopes: &SlopeMaps, rule: Rule) -> Self {
         let along = |slopes: &Array2<f64>, valid: &Array2<bool>, axis: Axis, pixel_mm: f64| {
             let mut found = Array2::zeros(slopes.dim());
-            Zip::from(found.lanes_mut(axis)).and(slopes.lanes(axis)).and(valid.lanes(axis)).par_for_each(
-                |mut found, slopes, valid| {
-                    for (i, difference) in found.iter_mut().enumerate() {
-                        if valid[i] && valid.get(i + 1) == Some(&true) {
-                            *difference = pixel_mm * mean_between(slopes, valid, i, rule);
-                        }
-                    }
-                },
-            );
+            // Row by row in both directions, so that memory is read in order.
+            Zip::indexed(&mut found).par_for_each(|(row, column), difference| {
+                let (line, ok, i) = if axis == Axis(1) {
+                    (slopes.row(row), valid.row(row), column)
+                } else {
+                    (slopes.column(column), valid.column(column), row)
+                };
+                if ok[i] && ok.get(i + 1) == Some(&true) {
+                    *difference = pixel_mm * mean_between(line, ok, i, rule);
+                }
+            });
             found
         };
         let pixel = slopes.pixel();

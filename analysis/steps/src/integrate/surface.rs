@@ -42,7 +42,7 @@ pub struct Integrated {
 }
 
 /// Energy of the error relative to that of the solution at which the iteration ends.
-const ACCURACY: f64 = 1e-11;
+const ACCURACY: f64 = 1e-10;
 /// Never needed more than some 60 on masks with thousands of holes; strongly varying weights need more.
 const MOST_ITERATIONS: usize = 1000;
 const STEP: &str = "integrate-slopes";

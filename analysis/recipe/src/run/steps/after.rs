@@ -42,8 +42,12 @@ pub(in crate::run) fn after(job: &Job<'_>, stitched: &Stitched) -> Result<Vec<Ou
             found.push(json!({ "step": step, "number": number }));
             continue;
         }
-        let result = apply(step, &mut subject, &others).map_err(|error| refused(number, step, &error))?;
-        changed |= !matches!(step, Step::Statistics(_));
+        let mut made = Vec::new();
+        let result = apply(step, &mut subject, &others, &mut made).map_err(|error| refused(number, step, &error))?;
+        changed |= step.changes_its_subject();
+        for made in made {
+            files.extend(export::made(job, made, number)?);
+        }
         if let (Step::Section(_) | Step::Line(_), Subject::Profile { profile, uncertainty }) = (step, &subject) {
             files.push(export::profile_csv(&format!("{number:02}-profile.csv"), profile, uncertainty.as_deref()));
         }
@@ -57,7 +61,7 @@ pub(in crate::run) fn after(job: &Job<'_>, stitched: &Stitched) -> Result<Vec<Ou
         Subject::Map { map, .. } => map,
         Subject::Slopes(_) | Subject::Profile { .. } => &stitched.height,
     };
-    files.extend(export::formats(job, last, (stitched.x0_mm, stitched.y0_mm))?);
+    files.extend(export::formats(job, last)?);
     Ok(files)
 }
 

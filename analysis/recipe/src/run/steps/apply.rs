@@ -5,7 +5,7 @@ use stitchbox_steps::{SlopeMaps, StepError};
 use stitchbox_surface::{HeightMap, Profile};
 
 use super::Others;
-use super::found::{fit, map_statistics, profile_statistics};
+use super::found::{areal_spectrum, band_rms, comparison, fit, map_statistics, profile_statistics, spectrum};
 use crate::recipe::Step;
 
 /// What the steps work on.
@@ -24,6 +24,13 @@ pub(super) enum Subject {
     },
 }
 
+/// A file that a step leaves on its way; the number of the step goes before the name.
+#[derive(Debug)]
+pub(super) enum Made {
+    Map { what: &'static str, map: HeightMap },
+    Text { name: &'static str, text: String },
+}
+
 impl Subject {
     pub fn map(map: HeightMap, uncertainty: Option<HeightMap>) -> Self {
         Self::Map { map, uncertainty }
@@ -40,14 +47,20 @@ impl Subject {
 }
 
 /// Does the step; what it found besides is returned for `steps.json`.
-pub(super) fn apply(step: &Step, subject: &mut Subject, others: &Others) -> Result<Value, StepError> {
+/// Files that the step leaves are added to `files`.
+pub(super) fn apply(
+    step: &Step,
+    subject: &mut Subject,
+    others: &Others,
+    files: &mut Vec<Made>,
+) -> Result<Value, StepError> {
     match subject {
         Subject::Map { map, uncertainty } => {
             if let Some(next) = out_of_map(step, map, uncertainty.as_ref())? {
                 *subject = next;
                 return Ok(Value::Null);
             }
-            on_map(step, map, uncertainty, others)
+            on_map(step, map, uncertainty, others, files)
         }
         Subject::Slopes(slopes) => {
             let Step::Integrate(integrate) = step else { return Err(other_kind(step, "maps or profiles", subject)) };
@@ -61,7 +74,7 @@ pub(super) fn apply(step: &Step, subject: &mut Subject, others: &Others) -> Resu
             Ok(found)
         }
         Subject::Profile { profile, uncertainty } => {
-            let found = on_profile(step, profile)?;
+            let found = on_profile(step, profile, files)?;
             match found {
                 Some((next, found)) => {
                     if next.len() != profile.len() {
@@ -93,8 +106,8 @@ fn on_map(
     map: &mut HeightMap,
     uncertainty: &mut Option<HeightMap>,
     others: &Others,
+    files: &mut Vec<Made>,
 ) -> Result<Value, StepError> {
-    let other = |file: &str| others.get(file).ok_or(StepError::NothingLeft { step: "a step that reads another map" });
     let mut found = Value::Null;
     let (next, keeps_uncertainty) = match step {
         Step::Mask(mask) => (mask.apply(map)?, true),
@@ -104,11 +117,23 @@ fn on_map(
             (removed.map, true)
         }
         Step::Gravity(gravity) => (gravity.apply(map)?, true),
-        Step::Subtract(subtract) => (subtract.apply(map, other(&subtract.file)?)?, true),
-        Step::Add(add) => (add.apply(map, other(&add.file)?)?, true),
+        Step::Subtract(subtract) => (subtract.apply(map, others.map(&subtract.file)?)?, true),
+        Step::Add(add) => (add.apply(map, others.map(&add.file)?)?, true),
         Step::Threshold(threshold) => (threshold.apply(map)?, true),
         Step::Statistics(statistics) => {
             return Ok(map_statistics(&statistics.apply(map)?));
+        }
+        Step::Psd(psd) => return spectrum(&psd.apply(map)?, files),
+        Step::ArealPsd(psd) => return areal_spectrum(&psd.apply(map)?, files),
+        Step::BandRms(band) => return Ok(band_rms(&band.psd.apply(map)?, band)),
+        Step::Compare(with) => {
+            let other = others.other(&with.file)?;
+            let (own, theirs) = (uncertainty.as_ref(), other.uncertainty.as_ref());
+            let compared =
+                with.how.apply(map, own.map(HeightMap::heights_nm), &other.map, theirs.map(HeightMap::heights_nm))?;
+            let found = comparison(&compared);
+            files.push(Made::Map { what: "difference", map: compared.difference });
+            return Ok(found);
         }
         Step::Multiply(multiply) => (multiply.apply(map)?, false),
         Step::Flip(flip) => (flip.apply(map)?, false),
@@ -140,7 +165,7 @@ fn on_map(
 }
 
 /// Steps on a profile; `None` for those that need a map.
-fn on_profile(step: &Step, profile: &Profile) -> Result<Option<(Profile, Value)>, StepError> {
+fn on_profile(step: &Step, profile: &Profile, files: &mut Vec<Made>) -> Result<Option<(Profile, Value)>, StepError> {
     let plain = |profile: Profile| Ok(Some((profile, Value::Null)));
     match step {
         Step::RemoveFromProfile(remove) => {
@@ -155,6 +180,8 @@ fn on_profile(step: &Step, profile: &Profile) -> Result<Option<(Profile, Value)>
         Step::Statistics(statistics) => {
             Ok(Some((profile.clone(), profile_statistics(&statistics.apply_to_profile(profile)?))))
         }
+        Step::Psd(psd) => Ok(Some((profile.clone(), spectrum(&psd.apply_to_profile(profile)?, files)?))),
+        Step::BandRms(band) => Ok(Some((profile.clone(), band_rms(&band.psd.apply_to_profile(profile)?, band)))),
         _ => Ok(None),
     }
 }

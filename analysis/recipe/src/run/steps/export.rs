@@ -11,7 +11,7 @@ use stitchbox_steps::extract::Section;
 use stitchbox_steps::{Axis, StepError};
 use stitchbox_surface::{HeightMap, PixelSize, Profile, ProfileKind, statistics};
 
-use super::apply::Subject;
+use super::apply::{Made, Subject};
 use crate::failure::{FailureKind, RunFailure};
 use crate::recipe::OutputFormat;
 use crate::run::Job;
@@ -35,8 +35,16 @@ pub(super) fn subject(job: &Job<'_>, subject: &Subject, name: &str) -> Result<Ve
     }
 }
 
+/// What a step left on its way.
+pub(super) fn made(job: &Job<'_>, made: Made, number: usize) -> Result<Vec<OutputFile>, RunFailure> {
+    match made {
+        Made::Map { what, map } => subject(job, &Subject::map(map, None), &format!("{number:02}-{what}")),
+        Made::Text { name, text } => Ok(vec![file(&format!("{number:02}-{name}"), text.into_bytes())]),
+    }
+}
+
 /// `x_mm`, the value and, where it is known, its standard uncertainty, a line for each place.
-pub(super) fn profile_csv(name: &str, profile: &Profile, uncertainty: Option<&[f64]>) -> OutputFile {
+pub(in crate::run) fn profile_csv(name: &str, profile: &Profile, uncertainty: Option<&[f64]>) -> OutputFile {
     let value = match profile.kind {
         ProfileKind::HeightNm => "height_nm",
         ProfileKind::SlopeUrad => "slope_urad",
@@ -57,7 +65,7 @@ pub(super) fn profile_csv(name: &str, profile: &Profile, uncertainty: Option<&[f
 }
 
 /// The formats that `[output]` asks for.
-pub(super) fn formats(job: &Job<'_>, map: &HeightMap, _origin_mm: (f64, f64)) -> Result<Vec<OutputFile>, RunFailure> {
+pub(in crate::run) fn formats(job: &Job<'_>, map: &HeightMap) -> Result<Vec<OutputFile>, RunFailure> {
     let mut files = Vec::new();
     for format in &job.recipe.output.formats {
         match format {
@@ -103,7 +111,12 @@ fn mean_profile(map: &HeightMap) -> Result<Profile, StepError> {
 }
 
 /// A matrix of slopes, its unit and pixel size in the first lines.
-fn slopes_csv(name: &str, slopes: &Array2<f64>, valid: &Array2<bool>, pixel: PixelSize) -> OutputFile {
+pub(in crate::run) fn slopes_csv(
+    name: &str,
+    slopes: &Array2<f64>,
+    valid: &Array2<bool>,
+    pixel: PixelSize,
+) -> OutputFile {
     let mut text = format!(
         "# Slopes in urad; row 0 first, x with the columns; nan = not known\n# pixel x: {} mm\n# pixel y: {} mm\n",
         pixel.x_mm, pixel.y_mm
@@ -117,7 +130,7 @@ fn slopes_csv(name: &str, slopes: &Array2<f64>, valid: &Array2<bool>, pixel: Pix
 }
 
 /// The picture of a map.
-fn figure(job: &Job<'_>, map: &HeightMap, name: &str) -> Result<OutputFile, RunFailure> {
+pub(in crate::run) fn figure(job: &Job<'_>, map: &HeightMap, name: &str) -> Result<OutputFile, RunFailure> {
     let remark =
         statistics(map).map_or_else(String::new, |s| format!("rms {} nm · PV {} nm", label(s.rms_nm), label(s.pv_nm)));
     let drawn = MapFigure {
@@ -135,7 +148,7 @@ fn figure(job: &Job<'_>, map: &HeightMap, name: &str) -> Result<OutputFile, RunF
     Ok(file(&format!("{name}.png"), bytes))
 }
 
-fn nexus_record(job: &Job<'_>) -> NexusRecord {
+pub(in crate::run) fn nexus_record(job: &Job<'_>) -> NexusRecord {
     NexusRecord {
         title: job.context.title.clone(),
         start_time: job.context.started_at.rfc3339(),

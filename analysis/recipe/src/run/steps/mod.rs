@@ -2,7 +2,7 @@
 
 mod after;
 mod apply;
-mod export;
+pub(super) mod export;
 mod found;
 
 pub(super) use after::after;
@@ -18,13 +18,19 @@ use crate::read;
 use crate::recipe::Step;
 
 /// Maps of the folder that steps name, read once.
-pub(super) struct Others(Vec<(String, HeightMap)>);
+pub(super) struct Others(Vec<Other>);
+
+struct Other {
+    name: String,
+    map: HeightMap,
+    uncertainty: Option<HeightMap>,
+}
 
 impl Others {
     fn read(job: &Job<'_>, steps: &[Step]) -> Result<Self, RunFailure> {
-        let mut maps: Vec<(String, HeightMap)> = Vec::new();
+        let mut maps: Vec<Other> = Vec::new();
         for name in steps.iter().filter_map(Step::file) {
-            if maps.iter().any(|(known, _)| known == name) {
+            if maps.iter().any(|known| known.name == name) {
                 continue;
             }
             let Some(file) = job.named(name) else {
@@ -33,13 +39,22 @@ impl Others {
                 );
                 return Err(RunFailure::new(FailureKind::BadRecipe, message));
             };
-            maps.push((name.to_owned(), read::reference(file, &job.context.limits)?.map));
+            let (map, uncertainty) = read::map_and_uncertainty(file, &job.context.limits)?;
+            maps.push(Other { name: name.to_owned(), map, uncertainty });
         }
         Ok(Self(maps))
     }
 
-    fn get(&self, name: &str) -> Option<&HeightMap> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, map)| map)
+    fn other(&self, name: &str) -> Result<&Other, StepError> {
+        self.0
+            .iter()
+            .find(|known| known.name == name)
+            .ok_or(StepError::NothingLeft { step: "a step that reads another map" })
+    }
+
+    /// The heights of a file.
+    fn map(&self, name: &str) -> Result<&HeightMap, StepError> {
+        Ok(&self.other(name)?.map)
     }
 }
 
@@ -58,7 +73,7 @@ pub(super) fn before(job: &Job<'_>, mut maps: Vec<SubAperture>) -> Result<Vec<Su
             let map = sub_aperture.map.clone();
             let mut subject = Subject::map(if pixel.is_some() { map.with_pixel(pixel) } else { map }, None);
             for (number, step) in steps.iter().enumerate() {
-                if let Err(error) = apply(step, &mut subject, &others) {
+                if let Err(error) = apply(step, &mut subject, &others, &mut Vec::new()) {
                     return Some(format!("{}: step {} of [[before]]: {error}", sub_aperture.name, number + 1));
                 }
             }

@@ -154,3 +154,15 @@ fn what_has_no_meaning_is_refused() {
     let unknown = map.with_pixel(None);
     assert!(matches!(low(1.0).apply(&unknown), Err(StepError::NoPixelSize { .. })));
 }
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let mut heights = map(45, 70, rough).into_parts().0;
+    heights[[7, 9]] = f64::NAN;
+    let map = HeightMap::from_heights_nm(heights, Some(PIXEL));
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| Gaussian { end_effect: EndEffect::FirstOrder, ..low(1.5) }.apply(&map).unwrap())
+    };
+    assert_eq!(with(1), with(5));
+}

@@ -185,3 +185,14 @@ fn islands_are_left_out_or_levelled() {
     let nothing = masked(&slopes, &Array2::from_elem((40, 600), false));
     assert!(matches!(IntegrateSlopes::default().apply(&nothing), Err(StepError::TooFew { .. })));
 }
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let (_, slopes) = exact(50, 130, PixelSize { x_mm: 0.1, y_mm: 0.2 });
+    let slopes = masked(&slopes, &Array2::from_shape_fn((50, 130), |(r, c)| (r * 7 + c * 3) % 31 != 0));
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| IntegrateSlopes::default().apply(&slopes).unwrap())
+    };
+    assert_eq!(with(1), with(5));
+}
