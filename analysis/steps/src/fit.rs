@@ -18,11 +18,12 @@ pub struct Term {
 }
 
 /// A least-squares fit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Fit {
     /// Fitted and fixed terms.
     pub terms: Vec<Term>,
     /// Covariance of `terms` in the units of the terms, in their order; zero where a term was fixed.
+    #[serde(serialize_with = "as_rows")]
     pub covariance: Array2<f64>,
     /// Numbers that follow from the terms, for instance a radius of curvature in m, with their uncertainty.
     pub derived: Vec<Term>,
@@ -34,6 +35,11 @@ pub struct Fit {
     pub points: usize,
     /// Passes over the data until it settled; 0 for a fit that is linear in all terms.
     pub iterations: usize,
+}
+
+/// A matrix as a list of its rows.
+fn as_rows<S: serde::Serializer>(matrix: &Array2<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(matrix.outer_iter().map(|row| row.to_vec()))
 }
 
 impl Fit {

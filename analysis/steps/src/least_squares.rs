@@ -262,11 +262,11 @@ mod tests {
         let (normal, inverse) = solve_normal(&a, &b).unwrap();
         for triangle in [whole, first] {
             let solution = triangle.solve().unwrap();
-            for k in 0..3 {
-                assert!((solution.values[k] - normal[k]).abs() < 1e-10);
+            for (found, expected) in solution.values.iter().zip(&normal) {
+                assert!((found - expected).abs() < 1e-10);
             }
-            for k in 0..9 {
-                assert!((solution.inverse[k] - inverse[k]).abs() < 1e-10 * inverse[0].abs());
+            for (found, expected) in solution.inverse.iter().zip(&inverse) {
+                assert!((found - expected).abs() < 1e-10 * inverse[0].abs());
             }
             let residual: f64 = (0..40)
                 .map(|i| {

@@ -94,9 +94,12 @@ impl Problem {
                 },
             }
         }
-        let sensible = match figure {
-            Figure::Conic { u, v, theta } => theta > 0.0 && theta < 1.57 && u + v != 0.0,
-            Figure::Circle { .. } => true,
+        // A focus does not pass through infinity: an ellipse stays an ellipse.
+        let sensible = match (figure, self.figure) {
+            (Figure::Conic { u, v, theta }, Figure::Conic { u: u0, v: v0, .. }) => {
+                u * u0 > 0.0 && v * v0 > 0.0 && u + v != 0.0 && theta > 0.0 && theta < 1.57
+            }
+            _ => true,
         };
         let finite = values.iter().all(|v| v.is_finite());
         let turned = pose.tilt.abs() < 1.0 && pose.roll.abs() < 1.0 && pose.yaw.abs() < 1.0;

@@ -58,8 +58,8 @@ fn noll(index: u32) -> (u32, i32) {
     }
     // Within a radial order |m| grows; even indices are cosines.
     let place = index - first;
-    let m = if n % 2 == 0 { 2 * place.div_ceil(2) } else { 2 * (place / 2) + 1 } as i32;
-    (n, if index % 2 == 0 { m } else { -m })
+    let m = if n.is_multiple_of(2) { 2 * place.div_ceil(2) } else { 2 * (place / 2) + 1 } as i32;
+    (n, if index.is_multiple_of(2) { m } else { -m })
 }
 
 /// Radial and azimuthal order of the fringe index, from 1.
@@ -70,7 +70,7 @@ fn fringe(index: u32) -> (u32, i32) {
     }
     let place = index - group * group - 1;
     let m = (group - place / 2) as i32;
-    ((2 * group) - m as u32, if place % 2 == 0 { m } else { -m })
+    ((2 * group) - m as u32, if place.is_multiple_of(2) { m } else { -m })
 }
 
 /// The radial polynomial divided by `rho^|m|`, as a polynomial in `rho²`, by Horner's rule.
@@ -78,7 +78,7 @@ fn radial(n: u32, m: u32, rho2: f64) -> f64 {
     let factorial = |k: u32| (1..=k).map(f64::from).product::<f64>();
     let (sum, difference) = ((n + m) / 2, (n - m) / 2);
     (0..=difference).fold(0.0, |value, k| {
-        let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = if k.is_multiple_of(2) { 1.0 } else { -1.0 };
         let factor = factorial(n - k) / (factorial(k) * factorial(sum - k) * factorial(difference - k));
         value * rho2 + sign * factor
     })
