@@ -12,7 +12,7 @@ pub mod integrate;
 pub mod psd;
 mod slope_maps;
 
-pub use differentiate::{Differentiate, Edges};
+pub use differentiate::{Differentiate, SlopeEdges};
 pub use error::StepError;
 pub use frame::{Axes, Axis};
 pub use slope_maps::SlopeMaps;
