@@ -9,6 +9,7 @@ mod fourier;
 mod frame;
 pub mod geometry;
 pub mod integrate;
+mod lagrange;
 pub mod psd;
 mod slope_maps;
 
