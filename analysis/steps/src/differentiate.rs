@@ -11,7 +11,7 @@ use crate::{SlopeMaps, StepError};
 /// What is done where one of the two neighbours is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Edges {
+pub enum SlopeEdges {
     /// The slope of the parabola through the pixel and two on the other side (of the straight line, where there is
     /// only one).
     #[default]
@@ -28,12 +28,12 @@ pub struct Differentiate {
     /// Distance of the two neighbours from the pixel, 1 to 10000 pixels. Not used for profiles (1). Default 1.
     pub step: usize,
     /// Borders and holes: `one-sided` (default) or `invalid`.
-    pub edges: Edges,
+    pub edges: SlopeEdges,
 }
 
 impl Default for Differentiate {
     fn default() -> Self {
-        Self { step: 1, edges: Edges::OneSided }
+        Self { step: 1, edges: SlopeEdges::OneSided }
     }
 }
 
@@ -73,8 +73,8 @@ impl Differentiate {
             one + bend * ((x[i] - x[first]) + (x[i] - x[first + 1]))
         };
         let inside = match self.edges {
-            Edges::OneSided => 0..n,
-            Edges::Invalid => 1.min(n)..n.saturating_sub(1).max(1.min(n)),
+            SlopeEdges::OneSided => 0..n,
+            SlopeEdges::Invalid => 1.min(n)..n.saturating_sub(1).max(1.min(n)),
         };
         let slopes: Vec<f64> = inside.clone().map(slope).collect();
         let mut found = Profile::new(&x[inside], &slopes, ProfileKind::SlopeUrad)?;
@@ -110,7 +110,7 @@ impl Differentiate {
         if let (Some(before), Some(behind)) = (before, behind) {
             return Some((behind - before) / 2.0);
         }
-        if self.edges == Edges::Invalid {
+        if self.edges == SlopeEdges::Invalid {
             return None;
         }
         let (near, far, sign) = match (before, behind) {
@@ -154,7 +154,7 @@ mod tests {
             }
             assert!(!slopes.x_valid()[[11, 9]] && !slopes.y_valid()[[11, 9]]);
         }
-        let inside = Differentiate { edges: Edges::Invalid, step: 1 }.apply(&map).unwrap();
+        let inside = Differentiate { edges: SlopeEdges::Invalid, step: 1 }.apply(&map).unwrap();
         let x_valid = inside.x_valid().iter().filter(|ok| **ok).count();
         assert_eq!(x_valid, 24 * 18 - 3);
         assert!(Differentiate { step: 0, ..Differentiate::default() }.apply(&map).is_err());
@@ -170,7 +170,7 @@ mod tests {
         for (x, s) in slopes.x_mm.iter().zip(&slopes.values) {
             assert!((s - (x - 2.0)).abs() < 1e-11);
         }
-        let inside = Differentiate { edges: Edges::Invalid, step: 1 };
+        let inside = Differentiate { edges: SlopeEdges::Invalid, step: 1 };
         assert_eq!(inside.apply_to_profile(&profile).unwrap().x_mm, x[1..29]);
         assert!(matches!(Differentiate::default().apply_to_profile(&slopes), Err(StepError::Kind { .. })));
         let two = Profile::new(&[0.0, 2.0], &[1.0, 5.0], ProfileKind::HeightNm).unwrap();

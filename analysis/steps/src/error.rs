@@ -167,7 +167,7 @@ pub enum StepError {
     },
     /// Points that do not lie on an equidistant grid.
     #[error(
-        "{step} needs equidistant points, but point {index} lies off the grid of {spacing_mm} mm; interpolate the profile first"
+        "{step} needs equidistant points, but point {index} lies off the grid of {spacing_mm} mm; resample the profile first"
     )]
     NotEquidistant {
         /// The step.

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use stitchbox_steps::extract::{Line, Section};
 use stitchbox_steps::filter::{Gaussian, Hampel, Median, Threshold};
-use stitchbox_steps::geometry::{Bin, Crop, Fill, Flip, Resample, Rotate, Shift};
+use stitchbox_steps::geometry::{Bin, Crop, Fill, Flip, Resample, ResampleProfile, Rotate, Shift};
 use stitchbox_steps::integrate::{IntegrateProfile, IntegrateSlopes};
 use stitchbox_steps::psd::{ArealPsd, Psd, Window};
 use stitchbox_steps::{Axis, Differentiate};
@@ -33,6 +33,7 @@ fn every_step_reads_writes_and_describes_its_parameters() {
     assert_eq!(check::<Crop>(json!({"x": ["-2 mm", "1 cm"]})).x.unwrap()[1].mm(), 10.0);
     assert_eq!(check::<Fill>(json!({})), Fill::default());
     assert_eq!(check::<Resample>(json!({"x": "30 um"})).min_valid, 0.75);
+    assert_eq!(check::<ResampleProfile>(json!({"spacing": "1 mm"})).widest_gap, None);
     assert_eq!(check::<Shift>(json!({"x": "30 um"})).y.mm(), 0.0);
     assert_eq!(check::<Section>(json!({"along": "y", "width": "1 mm"})).min_valid, 0.5);
     assert!(check::<Line>(json!({"from": ["0 mm", "0 mm"], "to": ["5 mm", "1 mm"]})).spacing.is_none());

@@ -6,6 +6,7 @@ mod cubic;
 mod fill;
 mod flip;
 mod resample;
+mod resample_profile;
 mod rotate;
 mod shift;
 
@@ -14,6 +15,7 @@ pub use crop::Crop;
 pub use fill::{Fill, FillBy};
 pub use flip::Flip;
 pub use resample::Resample;
+pub use resample_profile::ResampleProfile;
 pub use rotate::Rotate;
 pub use shift::Shift;
 

@@ -6,6 +6,7 @@ use stitchbox_surface::{Profile, ProfileKind};
 
 use super::Rule;
 use crate::StepError;
+use crate::lagrange::cubic_between;
 
 /// Which constant the heights get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -60,27 +61,10 @@ impl IntegrateProfile {
 
 /// The integral from point i to the next of the polynomial through the four nearest points (all, if there are fewer).
 fn cubic(x: &[f64], s: &[f64], i: usize) -> f64 {
-    let count = x.len().min(4);
-    let first = i.saturating_sub(1).min(x.len() - count);
-    let (x4, s4) = (&x[first..first + count], &s[first..first + count]);
     let (middle, half) = ((x[i] + x[i + 1]) / 2.0, (x[i + 1] - x[i]) / 2.0);
     // Two Gauss points integrate a cubic exactly.
     let offset = half / 3f64.sqrt();
-    half * (lagrange(x4, s4, middle - offset) + lagrange(x4, s4, middle + offset))
-}
-
-fn lagrange(x: &[f64], s: &[f64], at: f64) -> f64 {
-    let mut sum = 0.0;
-    for (j, value) in s.iter().enumerate() {
-        let mut factor = *value;
-        for (k, other) in x.iter().enumerate() {
-            if k != j {
-                factor *= (at - other) / (x[j] - other);
-            }
-        }
-        sum += factor;
-    }
-    sum
+    half * (cubic_between(x, s, i, middle - offset) + cubic_between(x, s, i, middle + offset))
 }
 
 #[cfg(test)]

@@ -83,24 +83,41 @@ impl Spectrum {
     }
 }
 
-/// Fisher scoring; leaves the ratios less one, and the normal matrix.
+/// Newton's method on the negative logarithm of the likelihood, `sum(ln M + S / M)`, which is convex in both parameters;
+/// leaves the ratios less one, and the expected normal matrix.
 fn refine(points: &[(f64, f64)], centre: f64, law: &mut [f64; 2]) -> Result<(Vec<f64>, [[f64; 2]; 2]), StepError> {
+    let log_model = |law: [f64; 2], x: f64| law[0] + law[1] * (centre - x);
+    let cost = |law: [f64; 2]| -> f64 {
+        points.iter().map(|(x, s)| log_model(law, *x) + s * libm::exp(-log_model(law, *x))).sum()
+    };
+    let mut best = cost(*law);
     for _ in 0..MOST_ITERATIONS {
         let mut sums = NormalEquations::<2>::new();
-        let mut ratios = Vec::with_capacity(points.len());
         for (x, s) in points {
-            let ratio = s / libm::exp(law[0] + law[1] * (centre - x)) - 1.0;
-            ratios.push(ratio);
-            sums.add([1.0, centre - x], ratio, 1.0);
+            let ratio = s * libm::exp(-log_model(*law, *x));
+            // Weight times value is the gradient `ratio - 1`; the weight is the curvature.
+            sums.add([1.0, centre - x], if ratio > 0.0 { (ratio - 1.0) / ratio } else { 0.0 }, ratio);
         }
         let Some(step) = sums.solve() else { break };
-        // Far from the solution a ratio can be huge: never more than one e-fold at once.
         let size = step[0].abs().max(step[1].abs());
-        let factor = if size > 1.0 { 1.0 / size } else { 1.0 };
-        law[0] += factor * step[0];
-        law[1] += factor * step[1];
-        if size < 1e-11 {
-            return Ok((ratios, sums.matrix));
+        // Far from the solution the curvature can be tiny: never more than two e-folds at once, and never uphill.
+        let mut factor = if size > 2.0 { 2.0 / size } else { 1.0 };
+        let mut next = *law;
+        let mut next_cost = f64::INFINITY;
+        while factor * size > 1e-14 {
+            next = [law[0] + factor * step[0], law[1] + factor * step[1]];
+            next_cost = cost(next);
+            if next_cost <= best + 1e-12 * best.abs() {
+                break;
+            }
+            factor /= 2.0;
+        }
+        (*law, best) = (next, next_cost.min(best));
+        if size < 1e-9 {
+            let mut expected = NormalEquations::<2>::new();
+            let ratios = points.iter().map(|(x, s)| s * libm::exp(-log_model(*law, *x)) - 1.0).collect();
+            points.iter().for_each(|(x, _)| expected.add([1.0, centre - x], 0.0, 1.0));
+            return Ok((ratios, expected.matrix));
         }
     }
     Err(StepError::NotConverged { step: STEP, iterations: MOST_ITERATIONS })
