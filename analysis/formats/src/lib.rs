@@ -37,13 +37,12 @@ mod sniff;
 mod sur;
 mod tables;
 mod text;
+mod x3p;
 mod zygo_text;
 
 pub use content::Content;
-pub use diamond::{DiamondStep, diamond_table_of, read_diamond_steps};
-mod x3p;
-
 pub use dabam::{DabamFiles, read_dabam, write_dabam};
+pub use diamond::{DiamondStep, diamond_table_of, read_diamond_steps};
 pub use error::FormatError;
 pub use export_error::ExportError;
 pub use format::{Format, Gives, ReaderInfo, readers};

@@ -3,6 +3,7 @@
 
 mod corpus;
 mod dabam;
+mod digest;
 mod gwyddion;
 mod hostile;
 mod keyence;
