@@ -80,11 +80,16 @@ mod tests {
             b"x y z\n",
             b"\x89PNG\r\n\x1a\n\0",
             b"\x88\x1B",
+            b"\x01\x00Directory\0\0\0\0\0\0\0\x01\x00",
+            b"Zygo XYZ Data File - Format 1\r\n1 9 0\r\n",
+            b"Zygo ASCII Data File - Format 2\n",
+            b"DIGITAL SURF\0\0\x01\0",
+            b"average\n24/01/2013 at 14:38\nNo ref/No gravity\n0\n-1\n2\n0\t1\n1\t2\n",
         ];
         for head in heads {
             let content = Content::of(head);
             assert_eq!(Content::from_word(content.as_str()), content);
-            for name in ["a.dat", "a.datx", "a.h5", "a", "a.pdf", "a.txt"] {
+            for name in ["a.dat", "a.datx", "a.h5", "a", "a.pdf", "a.txt", "a.opd", "a.xyz", "a.sur"] {
                 assert_eq!(sniff(name, content.head()), sniff(name, head), "{name} {head:?}");
             }
         }

@@ -7,12 +7,16 @@ mod fixtures;
 use std::path::{Path, PathBuf};
 
 use fixtures::mutation::{Dice, mutate};
-use fixtures::with_right_checksums;
+use fixtures::texts::{HAS, SLP, SLP2, ascii, xyz};
+use fixtures::{Opd, patched, with_right_checksums};
+use ndarray::Array2;
 use peak_alloc::PeakAlloc;
 use stitchbox_formats::{
-    Content, Limits, Measurement, SNIFF_BYTES, read_dabam, read_diamond_steps, read_measurement, read_measurements,
-    readers, sniff,
+    Content, Format, Limits, Measurement, MetroProHeader, SNIFF_BYTES, read_dabam, read_diamond_steps,
+    read_measurement, read_measurements, readers, sniff, write_metropro_with_intensity,
 };
+
+use stitchbox_surface::HeightMap;
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -83,9 +87,61 @@ fn allowed(bytes: &[u8]) -> usize {
     PER_BYTE * bytes.len() + BESIDES + unfolded + if hdf5 { HDF5_HEADERS } else { 0 }
 }
 
+/// Large sound files in which every number is as short as the format allows: the worst there is for their length.
+fn dense() -> Vec<(&'static str, Vec<u8>)> {
+    const SIDE: usize = 240;
+    let square = SIDE * SIDE;
+    let shape = format!("0 0 {SIDE} {SIDE}");
+    let points: String = (0..square).map(|i| format!("{} {} 0\n", i % SIDE, i / SIDE)).collect();
+    let zeros = "0 ".repeat(square);
+    let opd = Opd::default().bytes();
+    let heights = [&opd[..opd.len() - 54], &[SIDE as u8, 0, SIDE as u8, 0, 4, 0], &vec![0; 4 * square]].concat();
+    // The length of the block of heights is in the entry that names it.
+    let entry = heights.windows(4).position(|w| w == b"Raw\0").unwrap();
+    let opd = patched(heights, entry + 18, &(6 + 4 * square as i32).to_le_bytes());
+    let map = HeightMap::from_heights_nm(Array2::zeros((SIDE, SIDE)), None);
+    let metropro =
+        write_metropro_with_intensity(&map, &Array2::ones((SIDE, SIDE)), &MetroProHeader::default()).unwrap();
+    let line: String = (0..square).map(|i| format!("{i} 0\n")).collect();
+    let (head, _) = SLP2.split_once("1.0\t5.5").unwrap();
+    let has = HAS.replace("<x>3</x><y>2</y>", &format!("<x>{SIDE}</x><y>{SIDE}</y>"));
+    let mut has: Vec<&str> = has.split("<buffer>").collect();
+    let buffers: Vec<String> =
+        has.drain(1..).map(|rest| format!("<buffer>{zeros}{}", &rest[rest.find("</buffer>").unwrap()..])).collect();
+    vec![
+        ("metropro", metropro),
+        ("opd", opd),
+        ("zygo-xyz", xyz(&points).replace("10 20 3 2", &shape).into_bytes()),
+        (
+            "zygo-ascii",
+            ascii(&format!("{shape} 1 1"), "1", &format!("{zeros}\n#\n{zeros}\n#\n"))
+                .replace("10 20 3 2", &shape)
+                .into_bytes(),
+        ),
+        ("slp", SLP.lines().take(5).collect::<Vec<_>>().join("\n").into_bytes()),
+        ("slp2", format!("{}{line}\"\n", head.replace("\"3\"", &format!("\"{square}\""))).into_bytes()),
+        ("has", format!("{}{}", has[0], buffers.concat()).into_bytes()),
+    ]
+    .into_iter()
+    .map(|(id, bytes)| match id {
+        "slp" => (id, [bytes, format!("\n{square}\n{line}").into_bytes()].concat()),
+        _ => (id, bytes),
+    })
+    .collect()
+}
+
 // One test, so that no other counts into its memory.
 #[test]
 fn no_spoilt_file_makes_a_reader_panic_or_hold_more_than_its_length_justifies() {
+    for (id, bytes) in dense() {
+        assert_eq!(Format::of(&bytes).map(Format::id), Some(id));
+        if let Err(e) = read_measurement(id, &bytes, &LIMITS) {
+            panic!("{id}: {e}");
+        }
+        let (held, length) = (survive(&bytes), bytes.len());
+        println!("{id}: {:.2} bytes held for each of {length}", held as f64 / length as f64);
+        assert!(held <= PER_BYTE * length, "{id}: {held} bytes for a file of {length}");
+    }
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     let seeds = files(&corpus);
     for info in readers() {
