@@ -40,7 +40,7 @@ pub use compare::{Compare, Compared, Register, Resampled, Shift};
 pub use conic::TwoFoci;
 pub use conic_fit::{Beam, Conic, ConicTerm};
 pub use detrend::{ProfileShape, RemoveFromProfile, RemovedFromProfile};
-pub use differentiate::{Differentiate, Edges, SlopeEdges};
+pub use differentiate::{Differentiate, SlopeEdges};
 pub use error::StepError;
 pub use fit::{Fit, Term};
 pub use frame::{Axes, Axis};
