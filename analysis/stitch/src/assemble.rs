@@ -8,7 +8,7 @@ use crate::StitchError;
 use crate::cholesky::dot;
 use crate::conjugate::State;
 use crate::line::{BLOCK, Quantity, blocks};
-use crate::normal::Normal;
+use crate::normal::{HeightRows, Normal};
 use crate::plane::{Plane, TASK_ROWS};
 use crate::watch::Watch;
 
@@ -92,14 +92,15 @@ fn fill_row(
     squares: &mut [(f64, usize)],
 ) {
     let grid = normal.grid;
-    let (mut inverses, mut heights, mut buffer) = (Vec::new(), Vec::new(), [0.0; BLOCK]);
+    let (mut inverses, mut rows, mut buffer) = (Vec::new(), HeightRows::default(), [0.0; BLOCK]);
     let inverses = normal.inverse_row(row, &mut inverses);
     let counts = &normal.count[row * grid.map.1..(row + 1) * grid.map.1];
-    normal.mean_row(row, Quantity::Corrected, state, out.height);
+    normal.mean_row_keeping(row, Quantity::Corrected, state, out.height, &mut rows);
     let weighted = grid.is_weighted();
-    for (k, plate) in grid.plates.iter().enumerate() {
-        let Some(own) = plate.row_at_map(row) else { continue };
-        let line = normal.line(Quantity::Corrected, (k, own), &state.reference, &state.correctors[k], &mut heights);
+    let here = grid.plates.iter().enumerate().filter_map(|(k, plate)| Some((k, plate, plate.row_at_map(row)?)));
+    for (at, (k, plate, own)) in here.enumerate() {
+        let heights = rows.get(at, plate, own);
+        let line = normal.line_of(Some(heights), (k, own), &state.reference, &state.correctors[k]);
         let variance = &reference_variance[(plate.camera.0 + own) * grid.camera.1 + plate.camera.1..];
         for &(start, end) in normal.used[k].row(own) {
             for (from, to) in blocks(start, end) {
