@@ -12,7 +12,8 @@ pub(crate) struct Assembled {
     pub height: Array2<f64>,
     pub valid: Array2<bool>,
     pub residual: Array2<f64>,
-    /// Sum over overlaps of the variance that the reference adds, in units of the noise variance, times 1 / n^2.
+    /// What the variance of a pixel has beyond 1 / n, in units of the noise variance: sum over overlaps, times 1 / n^2, of
+    /// the variance of the reference and of what resampling added to 1.
     pub spread: Array2<f64>,
     /// Per sub-aperture: sum of squared residuals and number of pixels, where at least two overlap.
     pub squares: Vec<(f64, usize)>,
@@ -29,8 +30,14 @@ struct Row<'a> {
 }
 
 /// Computes the maps. `reference_variance` is the variance of the reference at each camera pixel in units of the
-/// noise variance (zero where it is given).
-pub(crate) fn assemble(normal: &Normal, state: &State, reference_variance: &[f64]) -> Result<Assembled, StitchError> {
+/// noise variance (zero where it is given); `gains` are the factors by which resampling changed the variance of the pixels of
+/// each sub-aperture.
+pub(crate) fn assemble(
+    normal: &Normal,
+    state: &State,
+    reference_variance: &[f64],
+    gains: &[f64],
+) -> Result<Assembled, StitchError> {
     let grid = normal.grid;
     let (rows, columns) = grid.map;
     let n = grid.plates.len();
@@ -48,7 +55,7 @@ pub(crate) fn assemble(normal: &Normal, state: &State, reference_variance: &[f64
         .enumerate()
         .for_each(|(row, ((((height, valid), residual), spread), squares))| {
             let out = Row { height, valid, residual, spread };
-            fill_row(normal, state, reference_variance, row, out, squares);
+            fill_row(normal, state, (reference_variance, gains), row, out, squares);
         });
     let mut of_plates = vec![(0.0, 0usize); n];
     for row in squares.chunks_exact(n) {
@@ -75,7 +82,7 @@ pub(crate) fn shaped<T>(shape: (usize, usize), values: Vec<T>) -> Result<Array2<
 fn fill_row(
     normal: &Normal,
     state: &State,
-    reference_variance: &[f64],
+    (reference_variance, gains): (&[f64], &[f64]),
     row: usize,
     out: Row,
     squares: &mut [(f64, usize)],
@@ -95,7 +102,7 @@ fn fill_row(
                 for (i, value) in values.iter().enumerate() {
                     let column = plate.map.1 + from + i;
                     let inverse = inverse[column];
-                    out.spread[column] += variance[from + i] * inverse * inverse;
+                    out.spread[column] += (gains[k] - 1.0 + variance[from + i]) * inverse * inverse;
                     if inverse < 1.0 {
                         let e = value - out.height[column];
                         out.residual[column] += e * e * inverse;

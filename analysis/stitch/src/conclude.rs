@@ -1,18 +1,21 @@
 //! From the last solve to the result: gauge, maps, noise, error bars, warnings.
 
-use ndarray::Array2;
 use stitchbox_surface::HeightMap;
 
 use crate::assemble::{Assembled, assemble, shaped};
+use crate::certainty::{Unknowns, inverted};
 use crate::conjugate::State;
 use crate::corrector_matrix::active;
 use crate::engine::{Engine, Kept, Mode};
+use crate::error_bars::{ErrorBars, Excess, Known};
 use crate::gauge;
 use crate::normal::Normal;
+use crate::resample::noise_gain;
 use crate::robust::Rejected;
+use crate::shapes::declared;
 use crate::smooth::Smooth;
 use crate::watch::Watch;
-use crate::{Corrector, Placed, Reference, StitchError, Stitched};
+use crate::{Corrector, CorrectorUncertainty, Placed, Reference, StitchError, Stitched};
 
 /// Part of a sub-aperture above which rejection is worth a warning.
 const MANY_REJECTED: f64 = 0.05;
@@ -23,7 +26,7 @@ impl<'a> Engine<'a> {
     /// Fixes the gauge and assembles everything.
     pub fn finish(mut self, series: &[Placed], mut state: State, kept: Kept<'a>) -> Result<Stitched, StitchError> {
         Watch::step(self.progress, 0.87, 0.87, "assembling the map")?;
-        let Kept { normal, rejected, contradicted } = kept;
+        let Kept { normal, inverse, rejected, contradicted } = kept;
         let normal = self.without_unreferenced(normal);
         let terms = self.options.terms;
         let mut fixed = 0;
@@ -39,8 +42,10 @@ impl<'a> Engine<'a> {
         };
         let of = |d: &f64| pull.filter(|_| *d > 0.0).map_or(0.0, |pull| 1.0 / (d + pull));
         let variance: Vec<f64> = normal.diagonal.iter().map(of).collect();
-        let assembled = assemble(&normal, &state, &variance)?;
-        let noise_nm = self.noise(&normal, &assembled, &seen, fixed);
+        let gains: Vec<f64> = self.grid.plates.iter().map(|p| noise_gain(p.fraction)).collect();
+        let assembled = assemble(&normal, &state, &variance, &gains)?;
+        let gain = mean_gain(&gains, &assembled);
+        let noise_nm = self.noise(&normal, &assembled, &seen, fixed).map(|s| s / gain.sqrt());
         self.warn_of_rejections(series, &rejected, contradicted);
         let of_one = active(terms).len();
         if self.rank + of_one < of_one * series.len() {
@@ -55,9 +60,25 @@ impl<'a> Engine<'a> {
             );
             self.warn("weak-overlap", message);
         }
-        let uncertainty_nm = noise_nm.map(|s| uncertainty(&normal, &assembled, s));
+        let bars = noise_nm.map(|noise_nm| {
+            let unknowns = Unknowns::new(&normal, &inverse, Vec::new());
+            let covariance = inverted(inverse.factor(), unknowns.len(), noise_nm * noise_nm);
+            let removed = declared(&self.observable, self.mode != Mode::Held);
+            let excess = Excess::default();
+            ErrorBars::new(Known {
+                normal: &normal,
+                assembled: &assembled,
+                noise_nm,
+                gain,
+                unknowns,
+                covariance,
+                removed,
+                excess,
+            })
+        });
         let reference = self.reference_map(&state, &seen)?;
-        let correctors = self.correctors(series, &state, &assembled, &rejected);
+        let correctors = self.correctors(series, &state, &assembled, &rejected, bars.as_ref());
+        let (uncertainty_nm, profile_covariance) = bars.map(|bars| (bars.pixels, bars.profile)).unzip();
         let pixel = Some(self.grid.pixel);
         let overlap = shaped(self.grid.map, normal.count)?;
         let height = HeightMap::new(assembled.height, assembled.valid, pixel)
@@ -66,12 +87,14 @@ impl<'a> Engine<'a> {
         Ok(Stitched {
             height,
             uncertainty_nm,
+            profile_covariance,
             overlap,
             residual_nm: assembled.residual,
             reference,
             x0_mm: self.grid.origin_mm.0,
             y0_mm: self.grid.origin_mm.1,
             correctors,
+            constraints: Vec::new(),
             non_observable: self.observable.non_observable(),
             warnings: self.warnings,
             noise_nm,
@@ -172,18 +195,29 @@ impl<'a> Engine<'a> {
         state: &State,
         assembled: &Assembled,
         rejected: &Rejected,
+        bars: Option<&ErrorBars>,
     ) -> Vec<Corrector> {
         let grid = self.grid;
+        let (per_u, per_v) = (grid.scale.0 * grid.pixel.x_mm, grid.scale.1 * grid.pixel.y_mm);
         let of = |(k, placed): (usize, &Placed)| {
-            let c = state.correctors[k];
+            let (c, fraction) = (state.correctors[k], grid.plates[k].fraction);
             let (squares, count) = assembled.squares[k];
             Corrector {
                 name: placed.sub_aperture.name.clone(),
                 x_mm: placed.x_mm,
                 y_mm: placed.y_mm,
-                piston_nm: c[0],
-                pitch_nm_per_mm: c[1] / (grid.scale.0 * grid.pixel.x_mm),
-                roll_nm_per_mm: c[2] / (grid.scale.1 * grid.pixel.y_mm),
+                // Resampling moved the plane with the mirror by part of a pixel: back to the camera's own centre.
+                piston_nm: c[0] + c[1] * fraction.0 / grid.scale.0 + c[2] * fraction.1 / grid.scale.1,
+                pitch_nm_per_mm: c[1] / per_u,
+                roll_nm_per_mm: c[2] / per_v,
+                uncertainty: bars.map(|bars| {
+                    let [piston, pitch, roll] = bars.correctors[k].map(|u| u.unwrap_or(0.0));
+                    CorrectorUncertainty {
+                        piston_nm: piston,
+                        pitch_nm_per_mm: pitch / per_u,
+                        roll_nm_per_mm: roll / per_v,
+                    }
+                }),
                 residual_rms_nm: if count > 0 { (squares / count as f64).sqrt() } else { 0.0 },
                 rejected: rejected[k].len(),
             }
@@ -192,11 +226,11 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// `s sqrt(1/n + 1/n^2 sum of the reference's variance)`.
-fn uncertainty(normal: &Normal, assembled: &Assembled, noise_nm: f64) -> Array2<f64> {
-    let mut uncertainty = assembled.spread.clone();
-    for (value, n) in uncertainty.iter_mut().zip(&normal.count) {
-        *value = if *n == 0 { 0.0 } else { noise_nm * (1.0 / f64::from(*n) + *value).sqrt() };
+/// Mean over the data of the factor by which resampling changed the variance of a pixel.
+fn mean_gain(gains: &[f64], assembled: &Assembled) -> f64 {
+    let data: usize = assembled.squares.iter().map(|s| s.1).sum();
+    if data == 0 {
+        return 1.0;
     }
-    uncertainty
+    gains.iter().zip(&assembled.squares).map(|(gain, s)| gain * s.1 as f64).sum::<f64>() / data as f64
 }

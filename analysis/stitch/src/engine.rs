@@ -88,6 +88,8 @@ pub(crate) struct Engine<'a> {
 /// The problem as it was solved last.
 pub(crate) struct Kept<'a> {
     pub normal: Normal<'a>,
+    /// The preconditioner of (nearly) this problem.
+    pub inverse: CorrectorInverse,
     pub rejected: Rejected,
     /// Map pixels whose two values contradict each other.
     pub contradicted: usize,
@@ -232,7 +234,7 @@ impl<'a> Engine<'a> {
             self.solve_once(&normal, &inverse, state, &mut prior, (from, from + 0.08))?;
             kept = Some(normal);
         }
-        Ok(Kept { normal: kept.unwrap_or(measured), rejected, contradicted })
+        Ok(Kept { normal: kept.unwrap_or(measured), inverse, rejected, contradicted })
     }
 
     /// The preconditioner of this problem.

@@ -30,12 +30,15 @@
 //! This crate knows no files, no recipes and no users.
 
 mod assemble;
+mod cells;
+mod certainty;
 mod cholesky;
 mod conclude;
 mod conjugate;
 mod corrector_matrix;
 mod engine;
 mod error;
+mod error_bars;
 mod gauge;
 mod grid;
 mod known;
@@ -49,6 +52,7 @@ mod planes;
 mod resample;
 mod robust;
 mod runs;
+mod shapes;
 mod smooth;
 mod stitched;
 mod tie;
@@ -58,4 +62,4 @@ pub use engine::stitch;
 pub use error::StitchError;
 pub use memory::estimate_bytes;
 pub use options::{KnownReference, Options, Placed, Progress, Reference, Terms};
-pub use stitched::{Corrector, NonObservable, Stitched, Warning};
+pub use stitched::{Constraint, Corrector, CorrectorUncertainty, NonObservable, ProfileCovariance, Stitched, Warning};
