@@ -10,6 +10,8 @@ use crate::shapes::Frame;
 const BINS: usize = 40;
 /// Side of a cell, px, as far as the limit on their number allows.
 const SIDE_PX: usize = 8;
+/// So many rows of cells at least, if the map has as many: y^2 needs them.
+const LEAST_ROWS: usize = 6;
 /// About so many cells at most.
 const MOST_CELLS: usize = 40_000;
 
@@ -43,7 +45,7 @@ impl Cells {
         let bins = BINS.min(columns);
         let per_bin = (columns / (bins * side)).max(1);
         let edges = |length: usize, parts: usize| (0..=parts).map(|i| length * i / parts).collect::<Vec<_>>();
-        let (rows, columns) = (edges(rows, (rows / side).max(1)), edges(columns, bins * per_bin));
+        let (rows, columns) = (edges(rows, (rows / side).max(LEAST_ROWS.min(rows))), edges(columns, bins * per_bin));
         let plates = 0..normal.grid.plates.len();
         let shares: Vec<Share> = plates.into_par_iter().map(|k| Share::new(normal, k, &rows, &columns)).collect();
         let width = columns.len() - 1;

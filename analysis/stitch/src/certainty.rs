@@ -59,7 +59,18 @@ impl Unknowns {
 
     /// Change of the mean height of a cell with the unknowns.
     pub fn height_row(&self, frame: &Frame, cells: &Cells, cell: usize, weights: &mut Vec<(usize, f64)>) -> Sparse {
-        let at = cells.centre(frame, cell);
+        self.height_row_at(frame, cells, cell, cells.centre(frame, cell), weights)
+    }
+
+    /// The same at a place in the cell.
+    pub fn height_row_at(
+        &self,
+        frame: &Frame,
+        cells: &Cells,
+        cell: usize,
+        at: (f64, f64),
+        weights: &mut Vec<(usize, f64)>,
+    ) -> Sparse {
         cells.weights(cell, weights);
         let mut row = Sparse::with_capacity(3 * weights.len() + self.shapes.len());
         for (k, weight) in weights.iter() {
@@ -133,6 +144,13 @@ impl Certainty {
         let fit_covariance: Vec<Vec<f64>> = fit.par_iter().map(times).collect();
         let fit_fit = fit.iter().flat_map(|a| fit_covariance.iter().map(move |b| dot(a, b))).collect();
         Self { unknowns, covariance, removed, fit, fit_covariance, fit_fit, gram }
+    }
+
+    /// How a change of the unknowns changes the amplitude of a removed shape in the map (least squares over the valid pixels),
+    /// and the variance of that amplitude, nm^2.
+    pub fn amplitude(&self, shape: usize) -> Option<(&[f64], f64)> {
+        let i = self.removed.iter().position(|s| *s == shape)?;
+        Some((&self.fit[i], self.fit_fit[i * self.removed.len() + i]))
     }
 
     /// Variance (nm^2) of `row - sum of factor_j times the amplitude of the j-th removed shape`.

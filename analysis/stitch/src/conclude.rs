@@ -3,8 +3,10 @@
 use stitchbox_surface::HeightMap;
 
 use crate::assemble::{Assembled, assemble, shaped};
+use crate::cells::Cells;
 use crate::certainty::{Unknowns, inverted};
 use crate::conjugate::State;
+use crate::constraints::{Solved, settle, term};
 use crate::corrector_matrix::active;
 use crate::engine::{Engine, Kept, Mode};
 use crate::error_bars::{ErrorBars, Excess, Known};
@@ -12,7 +14,7 @@ use crate::gauge;
 use crate::normal::Normal;
 use crate::resample::noise_gain;
 use crate::robust::Rejected;
-use crate::shapes::declared;
+use crate::shapes::{Frame, SHAPES, declared};
 use crate::smooth::Smooth;
 use crate::watch::Watch;
 use crate::{Corrector, CorrectorUncertainty, Placed, Reference, StitchError, Stitched};
@@ -43,9 +45,33 @@ impl<'a> Engine<'a> {
         let of = |d: &f64| pull.filter(|_| *d > 0.0).map_or(0.0, |pull| 1.0 / (d + pull));
         let variance: Vec<f64> = normal.diagonal.iter().map(of).collect();
         let gains: Vec<f64> = self.grid.plates.iter().map(|p| noise_gain(p.fraction)).collect();
-        let assembled = assemble(&normal, &state, &variance, &gains)?;
+        let mut assembled = assemble(&normal, &state, &variance, &gains)?;
         let gain = mean_gain(&gains, &assembled);
         let noise_nm = self.noise(&normal, &assembled, &seen, fixed).map(|s| s / gain.sqrt());
+        let (frame, cells) = (Frame::new(self.grid), Cells::new(&normal));
+        let mut settled = None;
+        if let Some(noise_nm) = noise_nm {
+            let solved = Solved {
+                normal: &normal,
+                inverse: &inverse,
+                observable: &self.observable,
+                unknown_reference: self.mode != Mode::Held,
+                frame: &frame,
+                cells: &cells,
+                assembled: &assembled,
+                noise_nm,
+            };
+            settled = settle(&solved, self.options, &mut state);
+        } else if !(self.options.angles.is_empty() && self.options.profiles.is_empty()) {
+            let message =
+                "measured angles and profiles were not used: nothing tells the noise of a series without redundancy";
+            self.warn("constraint-unused", message.into());
+        }
+        if let Some(settled) = &mut settled {
+            self.warnings.append(&mut settled.warnings);
+            gauge::fix_map(&normal, &self.observable, terms, &mut state);
+            assembled = assemble(&normal, &state, &variance, &gains)?;
+        }
         self.warn_of_rejections(series, &rejected, contradicted);
         let of_one = active(terms).len();
         if self.rank + of_one < of_one * series.len() {
@@ -60,20 +86,35 @@ impl<'a> Engine<'a> {
             );
             self.warn("weak-overlap", message);
         }
+        let mut removed = declared(&self.observable, self.mode != Mode::Held);
+        let mut non_observable = self.observable.non_observable();
+        let mut constraints = Vec::new();
+        let mut known = None;
+        if let Some(settled) = settled {
+            for shape in (0..SHAPES).filter(|shape| settled.determined[*shape]) {
+                removed[shape] = false;
+                non_observable.retain(|open| open.term != term(shape));
+            }
+            constraints = settled.constraints;
+            known = Some((settled.unknowns, settled.covariance));
+        }
         let bars = noise_nm.map(|noise_nm| {
-            let unknowns = Unknowns::new(&normal, &inverse, Vec::new());
-            let covariance = inverted(inverse.factor(), unknowns.len(), noise_nm * noise_nm);
-            let removed = declared(&self.observable, self.mode != Mode::Held);
-            let excess = Excess::default();
+            let (unknowns, covariance) = known.unwrap_or_else(|| {
+                let unknowns = Unknowns::new(&normal, &inverse, Vec::new());
+                let covariance = inverted(inverse.factor(), unknowns.len(), noise_nm * noise_nm);
+                (unknowns, covariance)
+            });
             ErrorBars::new(Known {
                 normal: &normal,
                 assembled: &assembled,
                 noise_nm,
                 gain,
+                frame: &frame,
+                cells: &cells,
                 unknowns,
                 covariance,
                 removed,
-                excess,
+                excess: Excess::default(),
             })
         });
         let reference = self.reference_map(&state, &seen)?;
@@ -94,8 +135,8 @@ impl<'a> Engine<'a> {
             x0_mm: self.grid.origin_mm.0,
             y0_mm: self.grid.origin_mm.1,
             correctors,
-            constraints: Vec::new(),
-            non_observable: self.observable.non_observable(),
+            constraints,
+            non_observable,
             warnings: self.warnings,
             noise_nm,
             iterations: self.iterations,

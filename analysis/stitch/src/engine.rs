@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::angles;
 use crate::conjugate::{Ended, Goal, State, Unknown, solve};
 use crate::corrector_matrix::CorrectorInverse;
 use crate::gauge;
@@ -10,6 +11,7 @@ use crate::known::{self, known_reference};
 use crate::normal::Normal;
 use crate::observable::Observable;
 use crate::planes::fit_planes;
+use crate::profile_rows;
 use crate::robust::{Rejected, outliers};
 use crate::runs::Runs;
 use crate::smooth::Smooth;
@@ -31,6 +33,8 @@ const FEW_REJECTED: f64 = 0.02;
 /// Whatever makes the series impossible to stitch as it is; [`StitchError`] has a sentence for each case.
 pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> Result<Stitched, StitchError> {
     Watch::step(progress, 0.0, 0.0, "placing the sub-apertures")?;
+    angles::check(&options.angles, series)?;
+    profile_rows::check(&options.profiles)?;
     let mut grid = Grid::new(series)?;
     let mut state =
         State { reference: vec![0.0; grid.camera.0 * grid.camera.1], correctors: vec![[0.0; 3]; grid.plates.len()] };

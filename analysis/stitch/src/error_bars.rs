@@ -18,6 +18,8 @@ pub(crate) struct Known<'a> {
     pub noise_nm: f64,
     /// Mean over the data of the factor by which resampling changed the variance of a pixel.
     pub gain: f64,
+    pub frame: &'a Frame,
+    pub cells: &'a Cells,
     pub unknowns: Unknowns,
     /// Covariance of the unknowns, nm^2.
     pub covariance: Vec<f64>,
@@ -55,14 +57,12 @@ pub(crate) struct ErrorBars {
 
 impl ErrorBars {
     pub fn new(known: Known) -> Self {
-        let Known { normal, assembled, noise_nm, gain, unknowns, covariance, removed, excess } = known;
-        let frame = Frame::new(normal.grid);
-        let cells = Cells::new(normal);
-        let certainty = Certainty::new(unknowns, covariance, removed, &frame, &cells);
+        let Known { normal, assembled, noise_nm, gain, frame, cells, unknowns, covariance, removed, excess } = known;
+        let certainty = Certainty::new(unknowns, covariance, removed, frame, cells);
         let square = noise_nm * noise_nm;
         let spread = &assembled.spread;
 
-        let long = certainty.of_cells(&frame, &cells);
+        let long = certainty.of_cells(frame, cells);
         let (rows, columns) = normal.grid.map;
         let mut pixels = spread.clone();
         if let Some(all) = pixels.as_slice_mut() {
@@ -88,7 +88,7 @@ impl ErrorBars {
             let spread = spread.get(row * columns + column).copied().unwrap_or(0.0);
             square * (inverse * (2.0 - gain) + spread)
         });
-        let (of_unknowns, of_noise) = certainty.of_bins(&frame, &cells, &own);
+        let (of_unknowns, of_noise) = certainty.of_bins(frame, cells, &own);
         let covariance_nm2 = (of_unknowns + of_noise) * excess.bins;
         let bins = cells.bins();
         let profile = ProfileCovariance {
@@ -98,7 +98,7 @@ impl ErrorBars {
 
         let plates = 0..normal.grid.plates.len();
         let of = |k: usize, term: usize| {
-            certainty.of_corrector(&frame, k, term).map(|v| (v * excess.correctors[term]).sqrt())
+            certainty.of_corrector(frame, k, term).map(|v| (v * excess.correctors[term]).sqrt())
         };
         let correctors = plates.into_par_iter().map(|k| [of(k, 0), of(k, 1), of(k, 2)]).collect();
         Self { pixels, profile, correctors }

@@ -29,18 +29,21 @@
 //!
 //! This crate knows no files, no recipes and no users.
 
+mod angles;
 mod assemble;
 mod cells;
 mod certainty;
 mod cholesky;
 mod conclude;
 mod conjugate;
+mod constraints;
 mod corrector_matrix;
 mod engine;
 mod error;
 mod error_bars;
 mod gauge;
 mod grid;
+mod joint;
 mod known;
 mod layout;
 mod lonely;
@@ -49,6 +52,7 @@ mod normal;
 mod observable;
 mod options;
 mod planes;
+mod profile_rows;
 mod resample;
 mod robust;
 mod runs;
@@ -61,5 +65,5 @@ mod watch;
 pub use engine::stitch;
 pub use error::StitchError;
 pub use memory::estimate_bytes;
-pub use options::{KnownReference, Options, Placed, Progress, Reference, Terms};
+pub use options::{KnownReference, MeasuredAngles, Options, Placed, Progress, Reference, Terms};
 pub use stitched::{Constraint, Corrector, CorrectorUncertainty, NonObservable, ProfileCovariance, Stitched, Warning};

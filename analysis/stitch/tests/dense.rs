@@ -125,7 +125,7 @@ fn check(plan: &Plan, options: &Options) {
 }
 
 fn plain(reference: Reference, terms: Terms) -> Options {
-    Options { terms, reference, robust: false }
+    Options { terms, reference, robust: false, ..Options::default() }
 }
 
 const ALL: Terms = Terms { piston: true, pitch: true, roll: true };
