@@ -50,11 +50,12 @@ impl Cells {
         let shares: Vec<Share> = plates.into_par_iter().map(|k| Share::new(normal, k, &rows, &columns)).collect();
         let width = columns.len() - 1;
         let mut pixels = vec![0.0; (rows.len() - 1) * width];
+        let of_map = normal.grid.map.1;
         pixels.par_chunks_mut(width).enumerate().for_each(|(at, pixels)| {
             for row in rows[at]..rows[at + 1] {
-                let inverses = normal.inverse_row(row);
+                let counts = &normal.count[row * of_map..(row + 1) * of_map];
                 for (pixels, edges) in pixels.iter_mut().zip(columns.windows(2)) {
-                    *pixels += inverses[edges[0]..edges[1]].iter().filter(|i| **i > 0.0).count() as f64;
+                    *pixels += counts[edges[0]..edges[1]].iter().filter(|n| **n > 0).count() as f64;
                 }
             }
         });
@@ -101,13 +102,13 @@ impl Cells {
         }
     }
 
-    /// Sum of `values` (one for each map pixel, row-major) over the valid pixels of each cell.
+    /// Sum of `value(row, column, 1 / sum of the weights)` over the valid pixels of each cell.
     pub fn sums(&self, normal: &Normal, value: impl Fn(usize, usize, f64) -> f64 + Sync) -> Vec<f64> {
         let width = self.width();
         let mut sums = vec![0.0; self.pixels.len()];
-        sums.par_chunks_mut(width).enumerate().for_each(|(at, sums)| {
+        sums.par_chunks_mut(width).enumerate().for_each_init(Vec::new, |buffer, (at, sums)| {
             for row in self.rows[at]..self.rows[at + 1] {
-                let inverses = normal.inverse_row(row);
+                let inverses = normal.inverse_row(row, buffer);
                 for (sum, edges) in sums.iter_mut().zip(self.columns.windows(2)) {
                     for column in edges[0]..edges[1] {
                         if inverses[column] > 0.0 {

@@ -14,8 +14,8 @@ use rayon::prelude::*;
 use crate::cells::Cells;
 use crate::cholesky::{PivotedCholesky, dot};
 use crate::corrector_matrix::CorrectorInverse;
-use crate::normal::Normal;
-use crate::shapes::{Frame, SHAPES, shapes};
+use crate::normal::{Normal, TERMS};
+use crate::shapes::{Frame, SHAPES};
 
 /// A row of factors on the unknowns, most of them zero.
 pub(crate) type Sparse = Vec<(usize, f64)>;
@@ -24,7 +24,7 @@ pub(crate) type Sparse = Vec<(usize, f64)>;
 #[derive(Debug, Clone)]
 pub(crate) struct Unknowns {
     /// Where each corrector of each sub-aperture stands.
-    of_plate: Vec<[Option<usize>; 3]>,
+    of_plate: Vec<[Option<usize>; TERMS]>,
     /// Number of correctors.
     pub correctors: usize,
     /// Shapes whose amplitudes follow the correctors.
@@ -33,7 +33,7 @@ pub(crate) struct Unknowns {
 
 impl Unknowns {
     pub fn new(normal: &Normal, inverse: &CorrectorInverse, shapes: Vec<usize>) -> Self {
-        let mut of_plate = vec![[None; 3]; normal.grid.plates.len()];
+        let mut of_plate = vec![[None; TERMS]; normal.grid.plates.len()];
         for (i, (k, term)) in inverse.unknowns().iter().enumerate() {
             of_plate[*k][*term] = Some(i);
         }
@@ -72,16 +72,15 @@ impl Unknowns {
         weights: &mut Vec<(usize, f64)>,
     ) -> Sparse {
         cells.weights(cell, weights);
-        let mut row = Sparse::with_capacity(3 * weights.len() + self.shapes.len());
+        let mut row = Sparse::with_capacity(TERMS * weights.len() + self.shapes.len());
         for (k, weight) in weights.iter() {
-            let (u, v) = frame.camera(*k, at);
-            for (term, factor) in [1.0, u, v].into_iter().enumerate() {
+            for (term, factor) in frame.terms(*k, at).into_iter().enumerate() {
                 if let Some(i) = self.corrector(*k, term) {
                     row.push((i, -weight * factor));
                 }
             }
         }
-        let values = shapes(at);
+        let values = frame.shapes(at);
         row.extend(self.shapes.iter().enumerate().map(|(j, shape)| (self.correctors + j, values[*shape])));
         row
     }
@@ -116,7 +115,7 @@ impl Certainty {
         let mut products = vec![vec![0.0; size]; count];
         let mut weights = Vec::new();
         for cell in (0..cells.pixels.len()).filter(|cell| cells.pixels[*cell] > 0.0) {
-            let values = shapes(cells.centre(frame, cell));
+            let values = frame.shapes(cells.centre(frame, cell));
             let row = unknowns.height_row(frame, cells, cell, &mut weights);
             for (i, a) in removed.iter().enumerate() {
                 let weighted = cells.pixels[cell] * values[*a];
@@ -179,7 +178,7 @@ impl Certainty {
             for (column, variance) in variances.iter_mut().enumerate() {
                 let cell = row * cells.width() + column;
                 if cells.pixels[cell] > 0.0 {
-                    let values = shapes(cells.centre(frame, cell));
+                    let values = frame.shapes(cells.centre(frame, cell));
                     let factors: Vec<f64> = self.removed.iter().map(|s| values[*s]).collect();
                     *variance = self.variance(&self.unknowns.height_row(frame, cells, cell, weights), &factors);
                 }
@@ -188,7 +187,7 @@ impl Certainty {
         variances
     }
 
-    /// Variance of corrector `term` of sub-aperture `k`, nm^2 per unit of 1, u, v; `None` where that term is off.
+    /// Variance of corrector `term` of sub-aperture `k`, nm^2 per unit of the term; `None` where that term is off.
     pub fn of_corrector(&self, frame: &Frame, k: usize, term: usize) -> Option<f64> {
         let row = self.unknowns.corrector_row(frame, k, term)?;
         let carried = frame.carried(k);
@@ -212,7 +211,7 @@ impl Certainty {
         for cell in (0..cells.pixels.len()).filter(|cell| cells.pixels[*cell] > 0.0) {
             let bin = cell % cells.width() / cells.per_bin;
             let of_cell = cells.pixels[cell];
-            let all = shapes(cells.centre(frame, cell));
+            let all = frame.shapes(cells.centre(frame, cell));
             values.iter_mut().zip(&self.removed).for_each(|(value, shape)| *value = all[*shape]);
             self.gram.solve(&values, &mut fitted);
             pixels[bin] += of_cell;

@@ -27,7 +27,7 @@ const WEAK_NAMED: usize = 6;
 impl<'a> Engine<'a> {
     /// Fixes the gauge and assembles everything.
     pub fn finish(mut self, series: &[Placed], mut state: State, kept: Kept<'a>) -> Result<Stitched, StitchError> {
-        Watch::step(self.progress, 0.87, 0.87, "assembling the map")?;
+        let watch = Watch::step(self.progress, 0.87, 0.87, "assembling the map")?;
         let Kept { normal, inverse, rejected, contradicted } = kept;
         let normal = self.without_unreferenced(normal);
         let terms = self.options.terms;
@@ -36,16 +36,16 @@ impl<'a> Engine<'a> {
         if self.mode != Mode::Held {
             fixed = gauge::fix_reference(self.grid, &self.observable, terms, &seen, &mut state);
         }
-        gauge::fix_map(&normal, &self.observable, terms, &mut state);
         let pull = match self.mode {
             Mode::Pixels => Some(0.0),
             Mode::Prior => Some(self.observable.prior_weight()),
             Mode::Held | Mode::Smooth => None,
         };
         let of = |d: &f64| pull.filter(|_| *d > 0.0).map_or(0.0, |pull| 1.0 / (d + pull));
-        let variance: Vec<f64> = normal.diagonal.iter().map(of).collect();
+        let variance: Vec<f64> = normal.diagonal[..self.grid.camera_pixels()].iter().map(of).collect();
         let gains: Vec<f64> = self.grid.plates.iter().map(|p| noise_gain(p.fraction)).collect();
-        let mut assembled = assemble(&normal, &state, &variance, &gains)?;
+        let mut assembled = assemble(&normal, &state, (&variance, &gains), &watch)?;
+        gauge::fix_map(&normal, &self.observable, terms, &mut assembled.height, &mut state);
         let gain = mean_gain(&gains, &assembled);
         let noise_nm = self.noise(&normal, &assembled, &seen, fixed).map(|s| s / gain.sqrt());
         let (frame, cells) = (Frame::new(self.grid), Cells::new(&normal));
@@ -69,8 +69,8 @@ impl<'a> Engine<'a> {
         }
         if let Some(settled) = &mut settled {
             self.warnings.append(&mut settled.warnings);
-            gauge::fix_map(&normal, &self.observable, terms, &mut state);
-            assembled = assemble(&normal, &state, &variance, &gains)?;
+            assembled = assemble(&normal, &state, (&variance, &gains), &watch)?;
+            gauge::fix_map(&normal, &self.observable, terms, &mut assembled.height, &mut state);
         }
         self.warn_of_rejections(series, &rejected, contradicted);
         let of_one = active(terms).len();
@@ -106,7 +106,7 @@ impl<'a> Engine<'a> {
             });
             ErrorBars::new(Known {
                 normal: &normal,
-                assembled: &assembled,
+                spread: std::mem::take(&mut assembled.spread),
                 noise_nm,
                 gain,
                 frame: &frame,
@@ -119,10 +119,14 @@ impl<'a> Engine<'a> {
         });
         let reference = self.reference_map(&state, &seen)?;
         let correctors = self.correctors(series, &state, &assembled, &rejected, bars.as_ref());
-        let (uncertainty_nm, profile_covariance) = bars.map(|bars| (bars.pixels, bars.profile)).unzip();
+        let (uncertainty, profile_covariance) = bars.map(|bars| (bars.pixels, bars.profile)).unzip();
         let pixel = Some(self.grid.pixel);
-        let overlap = shaped(self.grid.map, normal.count)?;
-        let height = HeightMap::new(assembled.height, assembled.valid, pixel)
+        let shape = self.grid.map;
+        let Assembled { height, residual, .. } = assembled;
+        let uncertainty_nm = uncertainty.map(|values| shaped(shape, values)).transpose()?;
+        let overlap = shaped(shape, normal.count)?;
+        let valid = overlap.mapv(|n: u16| n > 0);
+        let height = HeightMap::new(shaped(shape, height)?, valid, pixel)
             .map_err(|_| StitchError::Internal { step: "assembling the map" })?;
         self.progress.at(1.0, "done");
         Ok(Stitched {
@@ -130,7 +134,7 @@ impl<'a> Engine<'a> {
             uncertainty_nm,
             profile_covariance,
             overlap,
-            residual_nm: assembled.residual,
+            residual_nm: shaped(shape, residual)?,
             reference,
             x0_mm: self.grid.origin_mm.0,
             y0_mm: self.grid.origin_mm.1,
@@ -172,7 +176,9 @@ impl<'a> Engine<'a> {
         );
         self.warn("reference-unknown", message);
         let used = normal.used.iter().zip(&unreferenced).map(|(used, pixels)| used.without(pixels)).collect();
-        Normal::new(self.grid, used)
+        let mut smaller = Normal::new(self.grid, used, normal.additive);
+        smaller.shift = normal.shift;
+        smaller
     }
 
     /// Noise of one pixel, from the residuals and the degrees of freedom left.
@@ -224,7 +230,7 @@ impl<'a> Engine<'a> {
         if matches!(self.options.reference, Reference::None) {
             return Ok(None);
         }
-        let heights = shaped(self.grid.camera, state.reference.clone())?;
+        let heights = shaped(self.grid.camera, state.reference[..self.grid.camera_pixels()].to_vec())?;
         let valid = shaped(self.grid.camera, seen.to_vec())?;
         let map = HeightMap::new(heights, valid, Some(self.grid.pixel));
         map.map(Some).map_err(|_| StitchError::Internal { step: "writing down the reference" })
@@ -251,12 +257,14 @@ impl<'a> Engine<'a> {
                 piston_nm: c[0] + c[1] * fraction.0 / grid.scale.0 + c[2] * fraction.1 / grid.scale.1,
                 pitch_nm_per_mm: c[1] / per_u,
                 roll_nm_per_mm: c[2] / per_v,
+                curvature_nm_per_mm2: c[3] / grid.power_mm2,
                 uncertainty: bars.map(|bars| {
-                    let [piston, pitch, roll] = bars.correctors[k].map(|u| u.unwrap_or(0.0));
+                    let [piston, pitch, roll, curvature] = bars.correctors[k].map(|u| u.unwrap_or(0.0));
                     CorrectorUncertainty {
                         piston_nm: piston,
                         pitch_nm_per_mm: pitch / per_u,
                         roll_nm_per_mm: roll / per_v,
+                        curvature_nm_per_mm2: curvature / grid.power_mm2,
                     }
                 }),
                 residual_rms_nm: if count > 0 { (squares / count as f64).sqrt() } else { 0.0 },

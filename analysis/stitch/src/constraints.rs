@@ -11,10 +11,10 @@ use crate::cholesky::dot;
 use crate::conjugate::State;
 use crate::corrector_matrix::CorrectorInverse;
 use crate::joint::{Joint, Row, Series};
-use crate::normal::Normal;
+use crate::normal::{Normal, TERMS};
 use crate::observable::Observable;
 use crate::profile_rows::{self, Offsets, Stage};
-use crate::shapes::{Frame, SHAPES, XX, XY, YY, declared};
+use crate::shapes::{Frame, QUADRATIC, SHAPES, XX, XY, YY, declared};
 use crate::{Constraint, MeasuredAngles, Options, Warning};
 
 /// Sigmas of their difference at which two instruments contradict each other.
@@ -107,7 +107,7 @@ pub(crate) fn settle(solved: &Solved, options: &Options, state: &mut State) -> O
 
 /// Name of a shape in the results.
 pub(crate) fn term(shape: usize) -> &'static str {
-    ["1", "x", "y", "x^2", "x y", "y^2"].get(shape).copied().unwrap_or("")
+    ["1", "x", "y", "x^2", "x y", "y^2"].get(shape).copied().unwrap_or_default()
 }
 
 /// Shapes that the series leaves open and that move with the positions.
@@ -184,7 +184,7 @@ fn amplitude(solved: &Solved, unknowns: &Unknowns, joint: &Joint, j: usize) -> (
         _ => y * y,
     };
     let covariance = joint.covariance.clone();
-    let certainty = Certainty::new(unknowns.clone(), covariance, [true; SHAPES], solved.frame, solved.cells);
+    let certainty = Certainty::new(unknowns.clone(), covariance, QUADRATIC, solved.frame, solved.cells);
     let (by_unknown, variance) = certainty.amplitude(unknowns.shapes[j]).unwrap_or((&[], 0.0));
     (dot(by_unknown, &joint.change) / unit, variance.max(0.0).sqrt() / unit)
 }
@@ -244,7 +244,7 @@ fn apply(solved: &Solved, unknowns: &Unknowns, change: &[f64], state: &mut State
     let grid = solved.normal.grid;
     let (own, amplitudes) = change.split_at(unknowns.correctors);
     // What a term that is off would have to carry is the same for all: it goes into the reference.
-    let mut into_reference = [0.0; 3];
+    let mut into_reference = [0.0; TERMS];
     for (k, corrector) in state.correctors.iter_mut().enumerate() {
         let carried = solved.frame.carried(k);
         for (term, value) in corrector.iter_mut().enumerate() {
@@ -262,7 +262,8 @@ fn apply(solved: &Solved, unknowns: &Unknowns, change: &[f64], state: &mut State
     }
     for (line, v) in state.reference.chunks_exact_mut(grid.camera.1).zip(&grid.v) {
         for (r, u) in line.iter_mut().zip(&grid.u) {
-            let first = into_reference[0] + into_reference[1] * u + into_reference[2] * v;
+            let [one, along_u, along_v, _] = into_reference;
+            let first = one + along_u * u + along_v * v;
             *r += first + second[0] * u * u + second[1] * u * v + second[2] * v * v;
         }
     }

@@ -1,14 +1,17 @@
 //! The stitch itself: place, solve, look for outliers, solve again. `conclude` makes the result of it.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
+use crate::additive::{Additive, Shift};
 use crate::angles;
 use crate::conjugate::{Ended, Goal, State, Unknown, solve};
 use crate::corrector_matrix::CorrectorInverse;
 use crate::gauge;
 use crate::grid::Grid;
 use crate::known::{self, known_reference};
-use crate::normal::Normal;
+use crate::normal::{Normal, TERMS};
 use crate::observable::Observable;
 use crate::planes::fit_planes;
 use crate::profile_rows;
@@ -35,9 +38,11 @@ pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> 
     Watch::step(progress, 0.0, 0.0, "placing the sub-apertures")?;
     angles::check(&options.angles, series)?;
     profile_rows::check(&options.profiles)?;
-    let mut grid = Grid::new(series)?;
-    let mut state =
-        State { reference: vec![0.0; grid.camera.0 * grid.camera.1], correctors: vec![[0.0; 3]; grid.plates.len()] };
+    let mut grid = Grid::new(series, options)?;
+    let mut state = State {
+        reference: vec![0.0; grid.camera.0 * grid.camera.1],
+        correctors: vec![[0.0; TERMS]; grid.plates.len()],
+    };
     let known = match &options.reference {
         Reference::Known(map) => Some(known_reference(&grid, map)?),
         Reference::None | Reference::Pixelwise | Reference::Smooth => None,
@@ -80,6 +85,10 @@ pub(crate) struct Engine<'a> {
     pub observable: Observable,
     pub mode: Mode,
     pub smooth: Option<Smooth>,
+    /// Maps fixed in the camera: the state holds as many.
+    pub additive: Additive,
+    /// Correction of the data for places between whole pixels.
+    pub shift: Option<Arc<Shift>>,
     goal: Goal,
     pub iterations: usize,
     /// Correctors that the last solve could determine.
@@ -149,7 +158,7 @@ impl<'a> Engine<'a> {
                 mode = Mode::Prior;
             }
         }
-        let goal = Goal::new(grid);
+        let goal = Goal::new(grid, options.tolerance);
         let smooth = matches!(mode, Mode::Smooth | Mode::Prior).then(|| Smooth::new(grid, observable.moves));
         Self {
             grid,
@@ -158,6 +167,8 @@ impl<'a> Engine<'a> {
             observable,
             mode,
             smooth,
+            additive: Additive::reference(grid.plates.len()),
+            shift: None,
             goal,
             iterations: 0,
             rank: 0,
@@ -261,7 +272,9 @@ impl<'a> Engine<'a> {
     fn normal(&self, rejected: &Rejected) -> Normal<'a> {
         let used: Vec<Runs> =
             self.grid.plates.par_iter().zip(rejected).map(|(plate, pixels)| plate.runs.without(pixels)).collect();
-        Normal::new(self.grid, used)
+        let mut normal = Normal::new(self.grid, used, self.additive.clone());
+        normal.shift.clone_from(&self.shift);
+        normal
     }
 
     fn solve_once(

@@ -1,19 +1,21 @@
 //! Standard uncertainties of the result: of every pixel, of the correctors, and of the mean heights along the mirror.
 
-use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::assemble::Assembled;
 use crate::cells::Cells;
 use crate::certainty::{Certainty, Unknowns};
-use crate::normal::Normal;
+use crate::normal::{Normal, TERMS};
 use crate::shapes::{Frame, SHAPES};
 use crate::stitched::ProfileCovariance;
+
+/// Pixels with so many overlaps and more are one class.
+const MOST_CLASSES: usize = 8;
 
 /// What the error bars are computed from.
 pub(crate) struct Known<'a> {
     pub normal: &'a Normal<'a>,
-    pub assembled: &'a Assembled,
+    /// What the variance of a pixel has beyond 1 / sum of w, in units of the noise variance, row-major.
+    pub spread: Vec<f64>,
     /// Noise of one pixel of one sub-aperture as measured, nm.
     pub noise_nm: f64,
     /// Mean over the data of the factor by which resampling changed the variance of a pixel.
@@ -33,60 +35,51 @@ pub(crate) struct Known<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Excess {
     /// Of what reference and correctors add to a pixel, by the number of overlaps (0 for none, the last for all above).
-    pub pixels: [f64; 9],
+    pub pixels: [f64; MOST_CLASSES + 1],
     /// Of the mean heights along x.
     pub bins: f64,
-    /// Of piston, pitch, roll.
-    pub correctors: [f64; 3],
+    /// Of piston, pitch, roll, power.
+    pub correctors: [f64; TERMS],
 }
 
 impl Default for Excess {
     fn default() -> Self {
-        Self { pixels: [1.0; 9], bins: 1.0, correctors: [1.0; 3] }
+        Self { pixels: [1.0; MOST_CLASSES + 1], bins: 1.0, correctors: [1.0; TERMS] }
     }
 }
 
 /// Standard uncertainties, all without the declared shapes.
 pub(crate) struct ErrorBars {
-    /// Of each map pixel, nm; zero where it is invalid.
-    pub pixels: Array2<f64>,
+    /// Of each map pixel, nm, row-major; zero where it is invalid.
+    pub pixels: Vec<f64>,
     pub profile: ProfileCovariance,
-    /// Of piston, pitch, roll, nm per unit of 1, u, v; `None` where that term is off.
-    pub correctors: Vec<[Option<f64>; 3]>,
+    /// Of the correctors, nm per unit of their terms; `None` where a term is off.
+    pub correctors: Vec<[Option<f64>; TERMS]>,
 }
 
 impl ErrorBars {
     pub fn new(known: Known) -> Self {
-        let Known { normal, assembled, noise_nm, gain, frame, cells, unknowns, covariance, removed, excess } = known;
+        let Known { normal, spread, noise_nm, gain, frame, cells, unknowns, covariance, removed, excess } = known;
         let certainty = Certainty::new(unknowns, covariance, removed, frame, cells);
         let square = noise_nm * noise_nm;
-        let spread = &assembled.spread;
-
-        let long = certainty.of_cells(frame, cells);
-        let (rows, columns) = normal.grid.map;
-        let mut pixels = spread.clone();
-        if let Some(all) = pixels.as_slice_mut() {
-            all.par_chunks_mut(columns).enumerate().for_each(|(row, line)| {
-                let inverses = normal.inverse_row(row);
-                let first = cells.holding(row, 0);
-                for (at, edges) in cells.columns.windows(2).enumerate() {
-                    for column in edges[0]..edges[1] {
-                        let inverse = inverses[column];
-                        let count = if inverse > 0.0 { (1.0 / inverse).round() as usize } else { 0 };
-                        let excess = excess.pixels[count.min(8)];
-                        let variance = square * (inverse + excess * line[column]) + excess * long[first + at];
-                        line[column] = if inverse > 0.0 { variance.max(0.0).sqrt() } else { 0.0 };
-                    }
-                }
-            });
-        }
-        debug_assert_eq!(pixels.dim(), (rows, columns));
-
-        let spread = spread.as_slice().unwrap_or(&[]);
+        let columns = normal.grid.map.1;
         // Resampling takes noise from single pixels, not from long waves.
-        let own = cells.sums(normal, |row, column, inverse| {
-            let spread = spread.get(row * columns + column).copied().unwrap_or(0.0);
-            square * (inverse * (2.0 - gain) + spread)
+        let own = cells
+            .sums(normal, |row, column, inverse| square * (inverse * (2.0 - gain) + spread[row * columns + column]));
+        let long = certainty.of_cells(frame, cells);
+        let mut pixels = spread;
+        pixels.par_chunks_mut(columns).enumerate().for_each_init(Vec::new, |buffer, (row, line)| {
+            let inverses = normal.inverse_row(row, buffer);
+            let counts = &normal.count[row * columns..(row + 1) * columns];
+            let first = cells.holding(row, 0);
+            for (at, edges) in cells.columns.windows(2).enumerate() {
+                for column in edges[0]..edges[1] {
+                    let inverse = inverses[column];
+                    let excess = excess.pixels[usize::from(counts[column]).min(MOST_CLASSES)];
+                    let variance = square * (inverse + excess * line[column]) + excess * long[first + at];
+                    line[column] = if inverse > 0.0 { variance.max(0.0).sqrt() } else { 0.0 };
+                }
+            }
         });
         let (of_unknowns, of_noise) = certainty.of_bins(frame, cells, &own);
         let covariance_nm2 = (of_unknowns + of_noise) * excess.bins;
@@ -100,7 +93,7 @@ impl ErrorBars {
         let of = |k: usize, term: usize| {
             certainty.of_corrector(frame, k, term).map(|v| (v * excess.correctors[term]).sqrt())
         };
-        let correctors = plates.into_par_iter().map(|k| [of(k, 0), of(k, 1), of(k, 2)]).collect();
+        let correctors = plates.into_par_iter().map(|k| std::array::from_fn(|term| of(k, term))).collect();
         Self { pixels, profile, correctors }
     }
 }

@@ -29,8 +29,10 @@
 //!
 //! This crate knows no files, no recipes and no users.
 
+mod additive;
 mod angles;
 mod assemble;
+mod bands;
 mod cells;
 mod certainty;
 mod cholesky;
@@ -46,6 +48,7 @@ mod grid;
 mod joint;
 mod known;
 mod layout;
+mod line;
 mod lonely;
 mod memory;
 mod normal;
@@ -61,9 +64,10 @@ mod smooth;
 mod stitched;
 mod tie;
 mod watch;
+mod weights;
 
 pub use engine::stitch;
 pub use error::StitchError;
 pub use memory::estimate_bytes;
-pub use options::{KnownReference, MeasuredAngles, Options, Placed, Progress, Reference, Terms};
+pub use options::{KnownReference, MeasuredAngles, Options, Placed, Progress, Reference, Terms, Weights};
 pub use stitched::{Constraint, Corrector, CorrectorUncertainty, NonObservable, ProfileCovariance, Stitched, Warning};

@@ -110,11 +110,12 @@ impl Stage<'_> {
     /// variance in units of that of the noise; `None` if the pixels are too few.
     fn plane(&self, square: &Square) -> Option<[(f64, f64); 2]> {
         let (mut matrix, mut spread, mut right) = ([0.0; 9], [0.0; 9], [0.0; 3]);
-        let mut valid = 0;
+        let (mut valid, mut buffer) = (0, Vec::new());
+        let width = self.normal.grid.map.1;
         for row in square.rows.clone() {
-            let inverses = self.normal.inverse_row(row);
+            let inverses = self.normal.inverse_row(row, &mut buffer);
             for column in square.columns.clone().filter(|column| inverses[*column] > 0.0) {
-                let at = [row, column];
+                let at = row * width + column;
                 let own = inverses[column] + self.assembled.spread[at];
                 let basis = [1.0, column as f64 - square.column, row as f64 - square.row];
                 for i in 0..3 {

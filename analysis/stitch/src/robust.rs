@@ -8,8 +8,9 @@
 use rayon::prelude::*;
 
 use crate::conjugate::State;
+use crate::line::Quantity;
 use crate::lonely;
-use crate::normal::{Line, Normal, Quantity};
+use crate::normal::Normal;
 
 /// Sigmas from the median at which a value is rejected.
 pub(crate) const THRESHOLD: f64 = 6.0;
@@ -82,11 +83,12 @@ impl Screen {
         let grid = normal.grid;
         self.low.fill(f64::INFINITY);
         self.high.fill(f64::NEG_INFINITY);
+        let mut buffer = Vec::new();
         for (k, plate) in grid.plates.iter().enumerate() {
             let Some(own) = plate.row_at_map(row) else { continue };
             self.line.resize(plate.shape.1, 0.0);
-            let line = Line::new(grid, plate, own, &state.reference, state.correctors[k]);
-            line.fill(Quantity::Corrected, 0, &mut self.line);
+            let c = &state.correctors[k];
+            normal.line(Quantity::Corrected, (k, own), &state.reference, c, &mut buffer).fill(0, &mut self.line);
             for &(start, end) in normal.used[k].row(own) {
                 let (start, end) = (start as usize, end as usize);
                 let columns = plate.map.1 + start..plate.map.1 + end;
@@ -164,11 +166,9 @@ fn values_at(normal: &Normal, state: &State, row: usize, column: usize, values: 
             continue;
         }
         let mut value = [0.0];
-        Line::new(grid, plate, own, &state.reference, state.correctors[k]).fill(
-            Quantity::Corrected,
-            own_column,
-            &mut value,
-        );
+        let c = &state.correctors[k];
+        let mut buffer = Vec::new();
+        normal.line(Quantity::Corrected, (k, own), &state.reference, c, &mut buffer).fill(own_column, &mut value);
         values.push((value[0], k));
     }
 }

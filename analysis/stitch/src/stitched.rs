@@ -50,8 +50,8 @@ pub struct Stitched {
     pub iterations: usize,
 }
 
-/// Piston, pitch and roll that one sub-aperture carries with respect to the stitched map. Subtracting
-/// `piston + pitch * x + roll * y` (x, y in mm from the centre of the camera frame) and the reference puts the
+/// Piston, pitch, roll and power that one sub-aperture carries with respect to the stitched map. Subtracting
+/// `piston + pitch * x + roll * y + curvature * (x^2 + y^2)` (x, y in mm from the centre of the camera frame) and the reference puts the
 /// sub-aperture onto the map.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Corrector {
@@ -67,6 +67,9 @@ pub struct Corrector {
     pub pitch_nm_per_mm: f64,
     /// Slope along y, nm/mm.
     pub roll_nm_per_mm: f64,
+    /// Power, nm/mm^2; zero unless [`crate::Terms::curvature`] is on.
+    #[serde(default)]
+    pub curvature_nm_per_mm2: f64,
     /// Standard uncertainties of the three from random noise; `None` where the term is off, or where the series has no
     /// redundancy to estimate the noise from. Meant as for the map: with the declared shapes taken out of the map's error,
     /// what they carry into the correctors (power, for instance, a pitch that grows with x) is taken out of these too.
@@ -86,6 +89,8 @@ pub struct CorrectorUncertainty {
     pub pitch_nm_per_mm: f64,
     /// Of the roll, nm/mm; zero where rolls are not solved for.
     pub roll_nm_per_mm: f64,
+    /// Of the power, nm/mm^2; zero where powers are not solved for.
+    pub curvature_nm_per_mm2: f64,
 }
 
 /// Covariance of the mean heights of stretches along x (up to 40 of equal length, over all rows).
