@@ -52,7 +52,7 @@ impl Tally {
             Case::A => NullSpace::XScan { period: Some(250) },
             _ => NullSpace::XScan { period: None },
         };
-        let truth = simulated.covered_truth_nm();
+        let truth = truth_at(simulated, stitched);
         let error = residual_nm(&stitched.height, &truth, null).expect("the map is not larger than the truth");
         let uncertainty = stitched.uncertainty_nm.as_ref().expect("a redundant series has error bars");
         for (at, error_nm) in error.heights_nm().indexed_iter().filter(|(at, _)| error.valid()[*at]) {
@@ -146,6 +146,25 @@ impl Tally {
             self.seconds / seeds as f64
         );
     }
+}
+
+/// The mirror at the pixels of the map, whose column 0 may lie between those of the mirror: cubic interpolation.
+fn truth_at(simulated: &Simulated, stitched: &Stitched) -> Array2<f64> {
+    let (truth, (rows, columns)) = (&simulated.truth_nm, stitched.height.shape());
+    let first = stitched.x0_mm / simulated.pixel_mm;
+    let t = first - first.floor();
+    let taps = if t < 1e-6 || t > 1.0 - 1e-6 {
+        [0.0, 1.0, 0.0, 0.0]
+    } else {
+        let (a, b, c) = (t + 1.0, 1.0 - t, 2.0 - t);
+        [-t * b * c / 6.0, a * b * c / 2.0, a * t * c / 2.0, -a * t * b / 6.0]
+    };
+    let base = if t > 1.0 - 1e-6 { first.round() } else { first.floor() } as isize;
+    let last = truth.ncols() as isize - 1;
+    Array2::from_shape_fn((rows, columns), |(row, column)| {
+        let at = |i: usize| truth[[row, (base + column as isize + i as isize - 1).clamp(0, last) as usize]];
+        (0..4).map(|i| taps[i] * at(i)).sum()
+    })
 }
 
 /// Gaussian elimination with diagonal pivots (symmetric positive definite equations, six of them).
