@@ -6,7 +6,7 @@ use crate::conjugate::State;
 use crate::grid::Grid;
 use crate::joint::Row;
 use crate::shapes::Frame;
-use crate::{MeasuredAngles, Placed, StitchError};
+use crate::{Described, MeasuredAngles, StitchError};
 
 /// How the readings are called in results and messages.
 pub(crate) const NAME: &str = "measured angles";
@@ -14,7 +14,7 @@ pub(crate) const NAME: &str = "measured angles";
 pub(crate) const OFFSETS: usize = 2;
 
 /// Refuses angles that cannot belong to the series.
-pub(crate) fn check(angles: &[MeasuredAngles], series: &[Placed]) -> Result<(), StitchError> {
+pub(crate) fn check(angles: &[MeasuredAngles], series: &[Described]) -> Result<(), StitchError> {
     if angles.is_empty() {
         return Ok(());
     }
@@ -23,7 +23,7 @@ pub(crate) fn check(angles: &[MeasuredAngles], series: &[Placed]) -> Result<(), 
     }
     let absurd = |(value, sigma): (f64, f64)| !(value.is_finite() && sigma.is_finite() && sigma > 0.0);
     match angles.iter().position(|a| a.pitch_urad.is_some_and(absurd) || a.roll_urad.is_some_and(absurd)) {
-        Some(k) => Err(StitchError::AbsurdAngle { file: series[k].sub_aperture.name.clone() }),
+        Some(k) => Err(StitchError::AbsurdAngle { file: series[k].name.clone() }),
         None => Ok(()),
     }
 }

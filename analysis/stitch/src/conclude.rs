@@ -3,21 +3,17 @@
 use stitchbox_surface::HeightMap;
 
 use crate::assemble::{Assembled, assemble, shaped};
-use crate::cells::Cells;
-use crate::certainty::{Unknowns, inverted};
 use crate::conjugate::State;
-use crate::constraints::{Solved, settle, term};
 use crate::corrector_matrix::active;
 use crate::engine::{Engine, Kept, Mode};
-use crate::error_bars::{ErrorBars, Excess, Known};
+use crate::error_bars::ErrorBars;
 use crate::gauge;
+use crate::judge::{Judge, Judged};
 use crate::normal::Normal;
 use crate::resample::noise_gain;
 use crate::robust::Rejected;
-use crate::shapes::{Frame, SHAPES, declared};
-use crate::smooth::Smooth;
 use crate::watch::Watch;
-use crate::{Corrector, CorrectorUncertainty, Placed, Reference, StitchError, Stitched};
+use crate::{Corrector, CorrectorUncertainty, Described, Reference, StitchError, Stitched};
 
 /// Part of a sub-aperture above which rejection is worth a warning.
 const MANY_REJECTED: f64 = 0.05;
@@ -26,10 +22,10 @@ const WEAK_NAMED: usize = 6;
 
 impl<'a> Engine<'a> {
     /// Fixes the gauge and assembles everything.
-    pub fn finish(mut self, series: &[Placed], mut state: State, kept: Kept<'a>) -> Result<Stitched, StitchError> {
+    pub fn finish(mut self, mut state: State, kept: Kept<'a>) -> Result<Stitched, StitchError> {
         let watch = Watch::step(self.progress, 0.87, 0.87, "assembling the map")?;
         let Kept { normal, inverse, rejected, contradicted } = kept;
-        let normal = self.without_unreferenced(normal);
+        let normal = self.without_unreferenced(normal, &watch)?;
         let terms = self.options.terms;
         let mut fixed = 0;
         let seen = normal.seen();
@@ -46,37 +42,24 @@ impl<'a> Engine<'a> {
         let gains: Vec<f64> = self.grid.plates.iter().map(|p| noise_gain(p.fraction)).collect();
         let mut assembled = assemble(&normal, &state, (&variance, &gains), &watch)?;
         gauge::fix_map(&normal, &self.observable, terms, &mut assembled.height, &mut state);
-        let gain = mean_gain(&gains, &assembled);
-        let noise_nm = self.noise(&normal, &assembled, &seen, fixed).map(|s| s / gain.sqrt());
-        let (frame, cells) = (Frame::new(self.grid), Cells::new(&normal));
-        let mut settled = None;
-        if let Some(noise_nm) = noise_nm {
-            let solved = Solved {
+        let judged = self.judge(
+            &Judge {
                 normal: &normal,
                 inverse: &inverse,
-                observable: &self.observable,
-                unknown_reference: self.mode != Mode::Held,
-                frame: &frame,
-                cells: &cells,
-                assembled: &assembled,
-                noise_nm,
-            };
-            settled = settle(&solved, self.options, &mut state);
-        } else if !(self.options.angles.is_empty() && self.options.profiles.is_empty()) {
-            let message =
-                "measured angles and profiles were not used: nothing tells the noise of a series without redundancy";
-            self.warn("constraint-unused", message.into());
-        }
-        if let Some(settled) = &mut settled {
-            self.warnings.append(&mut settled.warnings);
-            assembled = assemble(&normal, &state, (&variance, &gains), &watch)?;
-            gauge::fix_map(&normal, &self.observable, terms, &mut assembled.height, &mut state);
-        }
-        self.warn_of_rejections(series, &rejected, contradicted);
+                variance: &variance,
+                gains: &gains,
+                seen: &seen,
+                fixed,
+                watch: &watch,
+            },
+            &mut state,
+            &mut assembled,
+        )?;
+        self.warn_of_rejections(&rejected, contradicted);
         let of_one = active(terms).len();
-        if self.rank + of_one < of_one * series.len() {
+        if self.rank + of_one < of_one * self.grid.series.len() {
             let names: Vec<&str> =
-                self.undetermined.iter().map(|k| series[*k].sub_aperture.name.as_str()).take(WEAK_NAMED).collect();
+                self.undetermined.iter().map(|k| self.grid.series[*k].name.as_str()).take(WEAK_NAMED).collect();
             let more = self.undetermined.len().saturating_sub(WEAK_NAMED);
             let message = format!(
                 "the sub-apertures fall into parts that overlap each other so little that piston, pitch or roll between them is \
@@ -86,39 +69,9 @@ impl<'a> Engine<'a> {
             );
             self.warn("weak-overlap", message);
         }
-        let mut removed = declared(&self.observable, self.mode != Mode::Held);
-        let mut non_observable = self.observable.non_observable();
-        let mut constraints = Vec::new();
-        let mut known = None;
-        if let Some(settled) = settled {
-            for shape in (0..SHAPES).filter(|shape| settled.determined[*shape]) {
-                removed[shape] = false;
-                non_observable.retain(|open| open.term != term(shape));
-            }
-            constraints = settled.constraints;
-            known = Some((settled.unknowns, settled.covariance));
-        }
-        let bars = noise_nm.map(|noise_nm| {
-            let (unknowns, covariance) = known.unwrap_or_else(|| {
-                let unknowns = Unknowns::new(&normal, &inverse, Vec::new());
-                let covariance = inverted(inverse.factor(), unknowns.len(), noise_nm * noise_nm);
-                (unknowns, covariance)
-            });
-            ErrorBars::new(Known {
-                normal: &normal,
-                spread: std::mem::take(&mut assembled.spread),
-                noise_nm,
-                gain,
-                frame: &frame,
-                cells: &cells,
-                unknowns,
-                covariance,
-                removed,
-                excess: Excess::default(),
-            })
-        });
+        let Judged { bars, noise_nm, constraints, non_observable } = judged;
         let reference = self.reference_map(&state, &seen)?;
-        let correctors = self.correctors(series, &state, &assembled, &rejected, bars.as_ref());
+        let correctors = self.correctors(&state, &assembled, &rejected, bars.as_ref());
         let (uncertainty, profile_covariance) = bars.map(|bars| (bars.pixels, bars.profile)).unzip();
         let pixel = Some(self.grid.pixel);
         let shape = self.grid.map;
@@ -148,9 +101,9 @@ impl<'a> Engine<'a> {
     }
 
     /// A camera pixel that was used only where nothing overlaps has no known reference, so what it saw cannot be in the map.
-    fn without_unreferenced(&mut self, normal: Normal<'a>) -> Normal<'a> {
+    fn without_unreferenced(&mut self, normal: Normal<'a>, watch: &Watch) -> Result<Normal<'a>, StitchError> {
         if !matches!(self.mode, Mode::Pixels | Mode::Prior) {
-            return normal;
+            return Ok(normal);
         }
         let columns = self.grid.camera.1;
         let mut total = 0;
@@ -168,7 +121,7 @@ impl<'a> Engine<'a> {
             })
             .collect();
         if total == 0 {
-            return normal;
+            return Ok(normal);
         }
         let message = format!(
             "{total} values were left out: their camera pixels measured only where no other sub-aperture overlaps, so the reference \
@@ -176,35 +129,18 @@ impl<'a> Engine<'a> {
         );
         self.warn("reference-unknown", message);
         let used = normal.used.iter().zip(&unreferenced).map(|(used, pixels)| used.without(pixels)).collect();
-        let mut smaller = Normal::new(self.grid, used, normal.additive);
+        let mut smaller = Normal::new(self.grid, used, normal.additive, watch)?;
         smaller.shift = normal.shift;
-        smaller
+        Ok(smaller)
     }
 
-    /// Noise of one pixel, from the residuals and the degrees of freedom left.
-    fn noise(&self, normal: &Normal, assembled: &Assembled, seen: &[bool], fixed: usize) -> Option<f64> {
-        let squares: f64 = assembled.squares.iter().map(|s| s.0).sum();
-        let data: usize = assembled.squares.iter().map(|s| s.1).sum();
-        let reference = match self.mode {
-            Mode::Held => 0,
-            Mode::Smooth => self.smooth.as_ref().map_or(0, Smooth::len),
-            Mode::Pixels | Mode::Prior => {
-                let free: Vec<bool> = normal.diagonal.iter().zip(seen).map(|(d, s)| *s && *d > 0.0).collect();
-                let pixels = free.iter().filter(|f| **f).count();
-                pixels.saturating_sub(self.observable.free_cosets(self.grid.camera, &free) + fixed)
-            }
-        };
-        let freedom = data.checked_sub(assembled.overlapping + self.rank + reference).filter(|f| *f > 0)?;
-        Some((squares / freedom as f64).sqrt())
-    }
-
-    fn warn_of_rejections(&mut self, series: &[Placed], rejected: &Rejected, contradicted: usize) {
+    fn warn_of_rejections(&mut self, rejected: &Rejected, contradicted: usize) {
         let total: usize = rejected.iter().map(Vec::len).sum();
         let mut many = Vec::new();
-        for ((placed, pixels), plate) in series.iter().zip(rejected).zip(&self.grid.plates) {
+        for ((placed, pixels), plate) in self.grid.series.iter().zip(rejected).zip(&self.grid.plates) {
             let part = pixels.len() as f64 / plate.runs.count().max(1) as f64;
             if part > MANY_REJECTED {
-                many.push(format!("{} ({:.0} %)", placed.sub_aperture.name, 100.0 * part));
+                many.push(format!("{} ({:.0} %)", placed.name, 100.0 * part));
             }
         }
         if !many.is_empty() {
@@ -238,7 +174,6 @@ impl<'a> Engine<'a> {
 
     fn correctors(
         &self,
-        series: &[Placed],
         state: &State,
         assembled: &Assembled,
         rejected: &Rejected,
@@ -246,11 +181,11 @@ impl<'a> Engine<'a> {
     ) -> Vec<Corrector> {
         let grid = self.grid;
         let (per_u, per_v) = (grid.scale.0 * grid.pixel.x_mm, grid.scale.1 * grid.pixel.y_mm);
-        let of = |(k, placed): (usize, &Placed)| {
+        let of = |(k, placed): (usize, &Described)| {
             let (c, fraction) = (state.correctors[k], grid.plates[k].fraction);
             let (squares, count) = assembled.squares[k];
             Corrector {
-                name: placed.sub_aperture.name.clone(),
+                name: placed.name.clone(),
                 x_mm: placed.x_mm,
                 y_mm: placed.y_mm,
                 // Resampling moved the plane with the mirror by part of a pixel: back to the camera's own centre.
@@ -271,15 +206,6 @@ impl<'a> Engine<'a> {
                 rejected: rejected[k].len(),
             }
         };
-        series.iter().enumerate().map(of).collect()
+        grid.series.iter().enumerate().map(of).collect()
     }
-}
-
-/// Mean over the data of the factor by which resampling changed the variance of a pixel.
-fn mean_gain(gains: &[f64], assembled: &Assembled) -> f64 {
-    let data: usize = assembled.squares.iter().map(|s| s.1).sum();
-    if data == 0 {
-        return 1.0;
-    }
-    gains.iter().zip(&assembled.squares).map(|(gain, s)| gain * s.1 as f64).sum::<f64>() / data as f64
 }

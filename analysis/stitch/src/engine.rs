@@ -36,9 +36,9 @@ const FEW_REJECTED: f64 = 0.02;
 /// Whatever makes the series impossible to stitch as it is; [`StitchError`] has a sentence for each case.
 pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> Result<Stitched, StitchError> {
     Watch::step(progress, 0.0, 0.0, "placing the sub-apertures")?;
-    angles::check(&options.angles, series)?;
-    profile_rows::check(&options.profiles)?;
     let mut grid = Grid::new(series, options)?;
+    angles::check(&options.angles, &grid.series)?;
+    profile_rows::check(&options.profiles)?;
     let mut state = State {
         reference: vec![0.0; grid.camera.0 * grid.camera.1],
         correctors: vec![[0.0; TERMS]; grid.plates.len()],
@@ -57,12 +57,12 @@ pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> 
         known::mask(&mut grid, known);
     }
     if let Some(k) = grid.plates.iter().position(|p| p.runs.count() == 0) {
-        return Err(StitchError::NoValidPixels { file: series[k].sub_aperture.name.clone() });
+        return Err(StitchError::NoValidPixels { file: grid.series[k].name.clone() });
     }
-    grid.check_overlap(series, options.terms)?;
+    grid.check_overlap(options.terms)?;
     fit_planes(&grid, options.terms, &mut state);
     if !grid.between_pixels() || matches!(options.reference, Reference::None | Reference::Known(_)) {
-        return Engine::new(&grid, options, progress).stitch(series, state);
+        return Engine::new(&grid, options, progress).stitch(state);
     }
     // Resampling moved the unknown reference along with the mirror. Find it, take it off, resample, and solve again.
     let first = Part { progress, from: 0.0, to: 0.4 };
@@ -72,7 +72,7 @@ pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> 
     let second = Part { progress, from: 0.4, to: 1.0 };
     let mut engine = Engine::new(&grid, options, &second);
     engine.goal = goal;
-    let mut stitched = engine.stitch(series, state)?;
+    let mut stitched = engine.stitch(state)?;
     stitched.iterations += iterations;
     Ok(stitched)
 }
@@ -177,10 +177,10 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn stitch(mut self, series: &[Placed], mut state: State) -> Result<Stitched, StitchError> {
-        self.note_resampling(series);
+    fn stitch(mut self, mut state: State) -> Result<Stitched, StitchError> {
+        self.note_resampling();
         let kept = self.run(&mut state)?;
-        self.finish(series, state, kept)
+        self.finish(state, kept)
     }
 
     /// Solves once and fixes the gauge of the reference; returns the iterations and how far they went.
@@ -196,14 +196,14 @@ impl<'a> Engine<'a> {
         self.warnings.push(Warning { code: code.into(), message });
     }
 
-    fn note_resampling(&mut self, series: &[Placed]) {
+    fn note_resampling(&mut self) {
         let moved: Vec<&str> = self
             .grid
             .plates
             .iter()
-            .zip(series)
+            .zip(&self.grid.series)
             .filter(|(plate, _)| plate.fraction != (0.0, 0.0))
-            .map(|(_, placed)| placed.sub_aperture.name.as_str())
+            .map(|(_, of)| of.name.as_str())
             .collect();
         if !moved.is_empty() {
             let message = format!(
@@ -219,7 +219,7 @@ impl<'a> Engine<'a> {
     /// Solves, and with the robust loop solves again without outliers.
     fn run(&mut self, state: &mut State) -> Result<Kept<'a>, StitchError> {
         let mut rejected: Rejected = vec![Vec::new(); self.grid.plates.len()];
-        let measured = self.normal(&rejected);
+        let measured = self.normal(&rejected)?;
         let mut prior = vec![0.0; if self.mode == Mode::Prior { state.reference.len() } else { 0 }];
         let first_end = if self.options.robust { 0.6 } else { 0.85 };
         let mut inverse = self.inverse(&measured, (0.05, first_end))?;
@@ -228,13 +228,13 @@ impl<'a> Engine<'a> {
         let mut kept = None;
         for pass in 0..if self.options.robust { ROBUST_PASSES } else { 0 } {
             let from = first_end + 0.08 * pass as f64;
-            Watch::step(self.progress, from, from, "looking for outliers")?;
+            let watch = Watch::step(self.progress, from, from, "looking for outliers")?;
             // Neighbours are compared too, so the reference must not carry what belongs to the map by convention.
             let mut settled = state.clone();
             if self.mode != Mode::Held {
                 gauge::fix_reference(self.grid, &self.observable, self.options.terms, &measured.seen(), &mut settled);
             }
-            let found = outliers(&measured, &settled);
+            let found = outliers(&measured, &settled, &watch)?;
             contradicted = found.contradicted;
             if found.rejected == rejected {
                 break;
@@ -242,7 +242,7 @@ impl<'a> Engine<'a> {
             rejected = found.rejected;
             // The problem of the pass before goes before the next is built: each holds a map.
             drop(kept.take());
-            let normal = self.normal(&rejected);
+            let normal = self.normal(&rejected)?;
             if !self.is_near(&measured, &normal, &rejected) {
                 inverse = self.inverse(&normal, (from, from + 0.08))?;
             }
@@ -269,12 +269,12 @@ impl<'a> Engine<'a> {
     }
 
     /// The problem without the rejected pixels.
-    fn normal(&self, rejected: &Rejected) -> Normal<'a> {
+    fn normal(&self, rejected: &Rejected) -> Result<Normal<'a>, StitchError> {
         let used: Vec<Runs> =
             self.grid.plates.par_iter().zip(rejected).map(|(plate, pixels)| plate.runs.without(pixels)).collect();
-        let mut normal = Normal::new(self.grid, used, self.additive.clone());
+        let mut normal = Normal::new(self.grid, used, self.additive.clone(), &Watch::quiet(self.progress))?;
         normal.shift.clone_from(&self.shift);
-        normal
+        Ok(normal)
     }
 
     fn solve_once(

@@ -9,9 +9,10 @@ use stitchbox_surface::{HeightMap, PixelSize, SubAperture};
 
 use crate::layout::{Layout, connected, groups};
 use crate::runs::Runs;
+use crate::source::described;
 use crate::tie::tied;
 use crate::weights::{self, PlateWeights};
-use crate::{Options, Placed, StitchError, Terms, Weights, resample};
+use crate::{Described, Options, Placed, StitchError, Terms, Weights, resample};
 
 /// No mirror has heights beyond a metre, nm.
 const HIGHEST_NM: f64 = 1e9;
@@ -98,13 +99,16 @@ pub(crate) struct Grid<'a> {
     /// Every sub-aperture may carry power.
     pub curvature: bool,
     weighted: bool,
+    /// The series, without its pixels.
+    pub series: Vec<Described>,
     pub plates: Vec<Plate<'a>>,
 }
 
 impl<'a> Grid<'a> {
     /// Places the series. Sub-apertures between whole pixels wait for [`Grid::resample`].
     pub fn new(series: &'a [Placed], options: &Options) -> Result<Self, StitchError> {
-        let Layout { pixel, x, y, camera, camera_origin, map, map_origin, footprints } = Layout::new(series)?;
+        let described: Vec<Described> = series.iter().map(described).collect();
+        let Layout { pixel, x, y, camera, camera_origin, map, map_origin, footprints } = Layout::new(&described)?;
         let mut weights = match options.weights {
             Weights::Equal => Vec::new(),
             Weights::Intensity => weights::of_series(series),
@@ -157,6 +161,7 @@ impl<'a> Grid<'a> {
             power_mm2,
             curvature,
             weighted,
+            series: described,
             plates,
         })
     }
@@ -211,8 +216,8 @@ impl<'a> Grid<'a> {
     }
 
     /// Refuses a series whose valid pixels do not tie all sub-apertures together.
-    pub fn check_overlap(&self, series: &[Placed], terms: Terms) -> Result<(), StitchError> {
-        connected(series, |i, j| {
+    pub fn check_overlap(&self, terms: Terms) -> Result<(), StitchError> {
+        connected(&self.series, |i, j| {
             tied((&self.plates[i], &self.plates[i].runs), (&self.plates[j], &self.plates[j].runs), terms)
         })
     }

@@ -3,7 +3,7 @@
 
 use stitchbox_surface::PixelSize;
 
-use crate::{Placed, StitchError};
+use crate::{Described, StitchError};
 
 /// A position this close to a whole pixel counts as whole, px.
 const WHOLE_PX: f64 = 0.02;
@@ -37,7 +37,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// Lays out a series of at least two sub-apertures.
-    pub fn new(series: &[Placed]) -> Result<Self, StitchError> {
+    pub fn new(series: &[Described]) -> Result<Self, StitchError> {
         if series.len() < 2 {
             return Err(StitchError::TooFew { count: series.len() });
         }
@@ -45,13 +45,13 @@ impl Layout {
         let x = Axis::new(series, |p| p.x_mm / pixel.x_mm)?;
         let y = Axis::new(series, |p| p.y_mm / pixel.y_mm)?;
         for p in series {
-            let window = p.sub_aperture.window;
+            let window = p.window;
             if [window.row, window.column].iter().any(|at| at.unsigned_abs() > FARTHEST_WINDOW) {
-                let file = p.sub_aperture.name.clone();
+                let file = p.name.clone();
                 return Err(StitchError::AbsurdWindow { file, row: window.row, column: window.column });
             }
         }
-        let windows = || series.iter().map(|p| (p.sub_aperture.window, p.sub_aperture.map.shape()));
+        let windows = || series.iter().map(|p| (p.window, p.shape));
         let (rows, row0) = span(windows().map(|(window, shape)| (window.row, shape.0)));
         let (columns, column0) = span(windows().map(|(window, shape)| (window.column, shape.1)));
         let camera = sized("camera frame", rows, columns, MOST_CAMERA_PIXELS)?;
@@ -94,23 +94,19 @@ impl Footprint {
     }
 }
 
-fn pixel_size(series: &[Placed]) -> Result<PixelSize, StitchError> {
-    let of = |p: &Placed| {
+fn pixel_size(series: &[Described]) -> Result<PixelSize, StitchError> {
+    let of = |p: &Described| {
         let usable = |s: &PixelSize| [s.x_mm, s.y_mm].iter().all(|v| v.is_finite() && *v > 0.0);
-        p.sub_aperture
-            .map
-            .pixel()
-            .filter(usable)
-            .ok_or_else(|| StitchError::NoLateralCalibration { file: p.sub_aperture.name.clone() })
+        p.pixel.filter(usable).ok_or_else(|| StitchError::NoLateralCalibration { file: p.name.clone() })
     };
     let first = of(&series[0])?;
     for p in series {
         let second = of(p)?;
         if !agree(first, second) {
             return Err(StitchError::PixelSizesDiffer {
-                first: series[0].sub_aperture.name.clone(),
+                first: series[0].name.clone(),
                 first_size: first,
-                second: p.sub_aperture.name.clone(),
+                second: p.name.clone(),
                 second_size: second,
             });
         }
@@ -135,13 +131,13 @@ pub(crate) struct Axis {
 impl Axis {
     /// Splits positions. The origin is the sub-aperture that leaves most of the others on whole pixels (the first of
     /// them).
-    fn new(series: &[Placed], px: impl Fn(&Placed) -> f64) -> Result<Self, StitchError> {
+    fn new(series: &[Described], px: impl Fn(&Described) -> f64) -> Result<Self, StitchError> {
         let positions: Vec<f64> = series.iter().map(&px).collect();
         let first = positions[0];
         for (position, p) in positions.iter().zip(series) {
             let finite = position.is_finite() && p.x_mm.is_finite() && p.y_mm.is_finite();
             if !finite || (position - first).abs() > FARTHEST_PX {
-                let file = p.sub_aperture.name.clone();
+                let file = p.name.clone();
                 return Err(StitchError::AbsurdPosition { file, x_mm: p.x_mm, y_mm: p.y_mm });
             }
         }
@@ -186,14 +182,14 @@ fn sized(what: &'static str, rows: u64, columns: u64, most: u64) -> Result<(usiz
 }
 
 /// `NoOverlap` unless `overlap(i, j)` ties all together.
-pub(crate) fn connected(series: &[Placed], overlap: impl Fn(usize, usize) -> bool) -> Result<(), StitchError> {
+pub(crate) fn connected(series: &[Described], overlap: impl Fn(usize, usize) -> bool) -> Result<(), StitchError> {
     let (group, groups) = groups(series.len(), overlap);
     if groups <= 1 {
         return Ok(());
     }
     let mut names = vec![Vec::new(); groups];
     for (p, g) in series.iter().zip(group) {
-        names[g].push(p.sub_aperture.name.clone());
+        names[g].push(p.name.clone());
     }
     Err(StitchError::NoOverlap { groups: names })
 }

@@ -59,7 +59,7 @@ pub struct Options {
     /// How much each pixel counts.
     pub weights: Weights,
     /// How far the solver goes: the rms over all data of what is still to be gained, as a fraction of the rms of the residuals.
-    /// The default of 1e-6 leaves the map within 1e-4 of the noise of the exact solution; 1e-14 goes as far as rounding lets it.
+    /// The default of 1e-5 leaves the map within 1e-4 of the noise of the exact solution; 1e-14 goes as far as rounding lets it.
     pub tolerance: f64,
     /// Angles that another instrument measured at each sub-aperture, in the order of the series; or none at all.
     pub angles: Vec<MeasuredAngles>,
@@ -104,7 +104,7 @@ impl Default for Options {
             reference: Reference::default(),
             robust: true,
             weights: Weights::default(),
-            tolerance: 1e-6,
+            tolerance: 1e-5,
             angles: Vec::new(),
             profiles: Vec::new(),
             profiles_aligned: false,

@@ -1,0 +1,132 @@
+//! How well the solution is known: the noise from the residuals, what other measurements add, and the error bars.
+
+use crate::StitchError;
+use crate::assemble::{Assembled, assemble};
+use crate::cells::Cells;
+use crate::certainty::{Unknowns, inverted};
+use crate::conjugate::State;
+use crate::constraints::{Solved, settle, term};
+use crate::corrector_matrix::CorrectorInverse;
+use crate::engine::{Engine, Mode};
+use crate::error_bars::{ErrorBars, Excess, Known};
+use crate::gauge;
+use crate::normal::Normal;
+use crate::shapes::{Frame, SHAPES, declared};
+use crate::smooth::Smooth;
+use crate::watch::Watch;
+use crate::{Constraint, NonObservable};
+
+/// The solution, to be judged.
+pub(crate) struct Judge<'a> {
+    pub normal: &'a Normal<'a>,
+    pub inverse: &'a CorrectorInverse,
+    /// Variance of the reference at each camera pixel, in units of the noise variance.
+    pub variance: &'a [f64],
+    /// Factor by which resampling changed the variance of the pixels of each sub-aperture.
+    pub gains: &'a [f64],
+    /// Camera pixels that any used pixel falls on.
+    pub seen: &'a [bool],
+    /// Dimensions of the reference that the convention fixed beyond the functions of the labels.
+    pub fixed: usize,
+    pub watch: &'a Watch<'a>,
+}
+
+/// What was found.
+pub(crate) struct Judged {
+    pub bars: Option<ErrorBars>,
+    /// Noise of one pixel of one sub-aperture as measured, nm.
+    pub noise_nm: Option<f64>,
+    pub constraints: Vec<Constraint>,
+    pub non_observable: Vec<NonObservable>,
+}
+
+impl Engine<'_> {
+    /// Estimates the noise, adds measured angles and profiles to `state` and `assembled`, and computes the error bars.
+    pub fn judge(&mut self, judge: &Judge, state: &mut State, assembled: &mut Assembled) -> Result<Judged, StitchError> {
+        let Judge { normal, inverse, variance, gains, seen, fixed, watch } = *judge;
+        let gain = mean_gain(gains, assembled);
+        let noise_nm = self.noise(normal, assembled, seen, fixed).map(|s| s / gain.sqrt());
+        let (frame, cells) = (Frame::new(self.grid), Cells::new(normal));
+        let mut settled = None;
+        if let Some(noise_nm) = noise_nm {
+            let solved = Solved {
+                normal,
+                inverse,
+                observable: &self.observable,
+                unknown_reference: self.mode != Mode::Held,
+                frame: &frame,
+                cells: &cells,
+                assembled,
+                noise_nm,
+            };
+            settled = settle(&solved, self.options, state);
+        } else if !(self.options.angles.is_empty() && self.options.profiles.is_empty()) {
+            let message =
+                "measured angles and profiles were not used: nothing tells the noise of a series without redundancy";
+            self.warn("constraint-unused", message.into());
+        }
+        if let Some(settled) = &mut settled {
+            self.warnings.append(&mut settled.warnings);
+            *assembled = assemble(normal, state, (variance, gains), watch)?;
+            gauge::fix_map(normal, &self.observable, self.options.terms, &mut assembled.height, state);
+        }
+        let mut removed = declared(&self.observable, self.mode != Mode::Held);
+        let mut non_observable = self.observable.non_observable();
+        let mut constraints = Vec::new();
+        let mut known = None;
+        if let Some(settled) = settled {
+            for shape in (0..SHAPES).filter(|shape| settled.determined[*shape]) {
+                removed[shape] = false;
+                non_observable.retain(|open| open.term != term(shape));
+            }
+            constraints = settled.constraints;
+            known = Some((settled.unknowns, settled.covariance));
+        }
+        let bars = noise_nm.map(|noise_nm| {
+            let (unknowns, covariance) = known.unwrap_or_else(|| {
+                let unknowns = Unknowns::new(normal, inverse, Vec::new());
+                let covariance = inverted(inverse.factor(), unknowns.len(), noise_nm * noise_nm);
+                (unknowns, covariance)
+            });
+            ErrorBars::new(Known {
+                normal,
+                spread: std::mem::take(&mut assembled.spread),
+                noise_nm,
+                gain,
+                frame: &frame,
+                cells: &cells,
+                unknowns,
+                covariance,
+                removed,
+                excess: Excess::default(),
+            })
+        });
+        Ok(Judged { bars, noise_nm, constraints, non_observable })
+    }
+
+    /// Noise of one pixel, from the residuals and the degrees of freedom left.
+    fn noise(&self, normal: &Normal, assembled: &Assembled, seen: &[bool], fixed: usize) -> Option<f64> {
+        let squares: f64 = assembled.squares.iter().map(|s| s.0).sum();
+        let data: usize = assembled.squares.iter().map(|s| s.1).sum();
+        let reference = match self.mode {
+            Mode::Held => 0,
+            Mode::Smooth => self.smooth.as_ref().map_or(0, Smooth::len),
+            Mode::Pixels | Mode::Prior => {
+                let free: Vec<bool> = normal.diagonal.iter().zip(seen).map(|(d, s)| *s && *d > 0.0).collect();
+                let pixels = free.iter().filter(|f| **f).count();
+                pixels.saturating_sub(self.observable.free_cosets(self.grid.camera, &free) + fixed)
+            }
+        };
+        let freedom = data.checked_sub(assembled.overlapping + self.rank + reference).filter(|f| *f > 0)?;
+        Some((squares / freedom as f64).sqrt())
+    }
+}
+
+/// Mean over the data of the factor by which resampling changed the variance of a pixel.
+fn mean_gain(gains: &[f64], assembled: &Assembled) -> f64 {
+    let data: usize = assembled.squares.iter().map(|s| s.1).sum();
+    if data == 0 {
+        return 1.0;
+    }
+    gains.iter().zip(&assembled.squares).map(|(gain, s)| gain * s.1 as f64).sum::<f64>() / data as f64
+}
