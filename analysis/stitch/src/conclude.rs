@@ -9,6 +9,7 @@ use crate::engine::{Engine, Kept, Mode};
 use crate::error_bars::ErrorBars;
 use crate::gauge;
 use crate::judge::{Judge, Judged};
+use crate::loose::Loose;
 use crate::normal::Normal;
 use crate::resample::noise_gain;
 use crate::robust::Rejected;
@@ -32,6 +33,13 @@ impl<'a> Engine<'a> {
         if self.mode != Mode::Held {
             fixed = gauge::fix_reference(self.grid, &self.observable, terms, &seen, &mut state);
         }
+        let mut loose = None;
+        if matches!(self.mode, Mode::Pixels | Mode::Prior) {
+            let compared: Vec<bool> = normal.diagonal[..self.grid.camera_pixels()].iter().map(|d| *d > 0.0).collect();
+            let found = Loose::new(self.grid, &self.observable, &normal.used, &compared);
+            found.settle(self.grid, &compared, &mut state.reference);
+            loose = Some(found);
+        }
         let pull = match self.mode {
             Mode::Pixels => Some(0.0),
             Mode::Prior => Some(self.observable.prior_weight()),
@@ -48,7 +56,7 @@ impl<'a> Engine<'a> {
                 inverse: &inverse,
                 variance: &variance,
                 gains: &gains,
-                seen: &seen,
+                loose: loose.as_ref(),
                 fixed,
                 watch: &watch,
             },

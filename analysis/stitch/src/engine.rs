@@ -11,6 +11,7 @@ use crate::corrector_matrix::CorrectorInverse;
 use crate::gauge;
 use crate::grid::Grid;
 use crate::known::{self, known_reference};
+use crate::loose::Loose;
 use crate::normal::{Normal, TERMS};
 use crate::observable::Observable;
 use crate::planes::fit_planes;
@@ -220,6 +221,7 @@ impl<'a> Engine<'a> {
     fn run(&mut self, state: &mut State) -> Result<Kept<'a>, StitchError> {
         let mut rejected: Rejected = vec![Vec::new(); self.grid.plates.len()];
         let measured = self.normal(&rejected)?;
+        self.mind_loose_pixels(&measured);
         let mut prior = vec![0.0; if self.mode == Mode::Prior { state.reference.len() } else { 0 }];
         let first_end = if self.options.robust { 0.6 } else { 0.85 };
         let mut inverse = self.inverse(&measured, (0.05, first_end))?;
@@ -250,6 +252,17 @@ impl<'a> Engine<'a> {
             kept = Some(normal);
         }
         Ok(Kept { normal: kept.unwrap_or(measured), inverse, rejected, contradicted })
+    }
+
+    /// Where many camera pixels hang on each other only, the smooth reference is found first, as for equal steps.
+    fn mind_loose_pixels(&mut self, measured: &Normal) {
+        if self.mode == Mode::Pixels {
+            let compared: Vec<bool> = measured.diagonal[..self.grid.camera_pixels()].iter().map(|d| *d > 0.0).collect();
+            if Loose::new(self.grid, &self.observable, &measured.used, &compared).many() {
+                self.mode = Mode::Prior;
+                self.smooth = Some(Smooth::new(self.grid, self.observable.moves));
+            }
+        }
     }
 
     /// The preconditioner of this problem.

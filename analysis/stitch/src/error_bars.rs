@@ -9,7 +9,7 @@ use crate::shapes::{Frame, SHAPES};
 use crate::stitched::ProfileCovariance;
 
 /// Pixels with so many overlaps and more are one class.
-const MOST_CLASSES: usize = 8;
+pub(crate) const MOST_CLASSES: usize = 8;
 
 /// What the error bars are computed from.
 pub(crate) struct Known<'a> {

@@ -8,8 +8,9 @@ use crate::conjugate::State;
 use crate::constraints::{Solved, settle, term};
 use crate::corrector_matrix::CorrectorInverse;
 use crate::engine::{Engine, Mode};
-use crate::error_bars::{ErrorBars, Excess, Known};
+use crate::error_bars::{ErrorBars, Known};
 use crate::gauge;
+use crate::loose::Loose;
 use crate::normal::Normal;
 use crate::shapes::{Frame, SHAPES, declared};
 use crate::smooth::Smooth;
@@ -24,8 +25,8 @@ pub(crate) struct Judge<'a> {
     pub variance: &'a [f64],
     /// Factor by which resampling changed the variance of the pixels of each sub-aperture.
     pub gains: &'a [f64],
-    /// Camera pixels that any used pixel falls on.
-    pub seen: &'a [bool],
+    /// Camera pixels that hang on each other only, with a pixel-wise reference.
+    pub loose: Option<&'a Loose>,
     /// Dimensions of the reference that the convention fixed beyond the functions of the labels.
     pub fixed: usize,
     pub watch: &'a Watch<'a>,
@@ -42,10 +43,15 @@ pub(crate) struct Judged {
 
 impl Engine<'_> {
     /// Estimates the noise, adds measured angles and profiles to `state` and `assembled`, and computes the error bars.
-    pub fn judge(&mut self, judge: &Judge, state: &mut State, assembled: &mut Assembled) -> Result<Judged, StitchError> {
-        let Judge { normal, inverse, variance, gains, seen, fixed, watch } = *judge;
+    pub fn judge(
+        &mut self,
+        judge: &Judge,
+        state: &mut State,
+        assembled: &mut Assembled,
+    ) -> Result<Judged, StitchError> {
+        let Judge { normal, inverse, variance, gains, loose, fixed, watch } = *judge;
         let gain = mean_gain(gains, assembled);
-        let noise_nm = self.noise(normal, assembled, seen, fixed).map(|s| s / gain.sqrt());
+        let noise_nm = self.noise(normal, assembled, loose, fixed).map(|s| s / gain.sqrt());
         let (frame, cells) = (Frame::new(self.grid), Cells::new(normal));
         let mut settled = None;
         if let Some(noise_nm) = noise_nm {
@@ -72,6 +78,10 @@ impl Engine<'_> {
         }
         let mut removed = declared(&self.observable, self.mode != Mode::Held);
         let mut non_observable = self.observable.non_observable();
+        if let Some((open, warning)) = loose.and_then(|loose| loose.declared(normal)) {
+            non_observable.push(open);
+            self.warnings.push(warning);
+        }
         let mut constraints = Vec::new();
         let mut known = None;
         if let Some(settled) = settled {
@@ -82,6 +92,7 @@ impl Engine<'_> {
             constraints = settled.constraints;
             known = Some((settled.unknowns, settled.covariance));
         }
+        let excess = self.excess(normal, watch)?;
         let bars = noise_nm.map(|noise_nm| {
             let (unknowns, covariance) = known.unwrap_or_else(|| {
                 let unknowns = Unknowns::new(normal, inverse, Vec::new());
@@ -98,23 +109,22 @@ impl Engine<'_> {
                 unknowns,
                 covariance,
                 removed,
-                excess: Excess::default(),
+                excess,
             })
         });
         Ok(Judged { bars, noise_nm, constraints, non_observable })
     }
 
     /// Noise of one pixel, from the residuals and the degrees of freedom left.
-    fn noise(&self, normal: &Normal, assembled: &Assembled, seen: &[bool], fixed: usize) -> Option<f64> {
+    fn noise(&self, normal: &Normal, assembled: &Assembled, loose: Option<&Loose>, fixed: usize) -> Option<f64> {
         let squares: f64 = assembled.squares.iter().map(|s| s.0).sum();
         let data: usize = assembled.squares.iter().map(|s| s.1).sum();
         let reference = match self.mode {
             Mode::Held => 0,
             Mode::Smooth => self.smooth.as_ref().map_or(0, Smooth::len),
             Mode::Pixels | Mode::Prior => {
-                let free: Vec<bool> = normal.diagonal.iter().zip(seen).map(|(d, s)| *s && *d > 0.0).collect();
-                let pixels = free.iter().filter(|f| **f).count();
-                pixels.saturating_sub(self.observable.free_cosets(self.grid.camera, &free) + fixed)
+                let pixels = normal.diagonal[..self.grid.camera_pixels()].iter().filter(|d| **d > 0.0).count();
+                pixels.saturating_sub(loose.map_or(0, |loose| loose.groups) + fixed)
             }
         };
         let freedom = data.checked_sub(assembled.overlapping + self.rank + reference).filter(|f| *f > 0)?;

@@ -69,7 +69,7 @@ impl Lattice {
     }
 
     /// The coset of a camera pixel, named by one of its members.
-    fn coset(&self, x: i64, y: i64) -> (i128, i128) {
+    pub fn coset(&self, x: i64, y: i64) -> (i128, i128) {
         let (mut x, mut y) = (i128::from(x), i128::from(y));
         if self.a != 0 {
             let times = x.div_euclid(self.a);
@@ -159,6 +159,14 @@ impl Observable {
             curvature,
             curvature && piston && (pitch || !x) && (roll || !y) && self.lattice.rank() == 1,
         ]
+    }
+
+    /// Whole pixels that all motion, if it is along x alone, is a multiple of.
+    pub fn period_along_x(&self) -> Option<usize> {
+        match (self.lattice.rank(), self.lattice.line()) {
+            (1, ((_, 0), g)) => usize::try_from(g).ok(),
+            _ => None,
+        }
     }
 
     /// The only direction of motion, px; x if there is none or more than one.
