@@ -1,29 +1,27 @@
 //! From the solution to the maps: heights, residuals, overlap count, noise and uncertainty.
 
-use ndarray::Array2;
+use std::path::Path;
+
 use rayon::prelude::*;
 
 use crate::StitchError;
 use crate::conjugate::State;
 use crate::line::{BLOCK, Quantity, blocks};
 use crate::normal::Normal;
+use crate::plane::{Plane, TASK_ROWS};
 use crate::watch::Watch;
 
 /// Maps and sums of squares that belong to one solution, row-major.
 pub(crate) struct Assembled {
-    pub height: Vec<f64>,
-    pub residual: Vec<f64>,
-    /// What the variance of a pixel has beyond 1 / sum of w, in units of the noise variance: sum over overlaps, times
-    /// (w / sum of w)^2, of the variance of the reference and of what resampling added to 1 / w.
-    pub spread: Vec<f64>,
+    pub height: Plane,
+    pub residual: Plane,
+    /// Sum over overlaps of the variance that the reference adds, in units of the noise variance, times (w / sum of w)^2.
+    pub spread: Plane,
     /// Per sub-aperture: sum of squared residuals (times weight) and number of pixels, where at least two overlap.
     pub squares: Vec<(f64, usize)>,
     /// Map pixels where at least two overlap.
     pub overlapping: usize,
 }
-
-/// Rows of the map that one task works on.
-const ROWS: usize = 8;
 
 /// Everything of some map rows.
 struct Rows<'a> {
@@ -33,58 +31,61 @@ struct Rows<'a> {
 }
 
 /// Computes the maps. `reference_variance` is the variance of the reference at each camera pixel in units of the
-/// noise variance (zero where it is given); `gains` are the factors by which resampling changed the variance of the pixels of
-/// each sub-aperture.
+/// noise variance (zero where it is given).
 pub(crate) fn assemble(
     normal: &Normal,
     state: &State,
-    (reference_variance, gains): (&[f64], &[f64]),
+    reference_variance: &[f64],
+    folder: Option<&Path>,
     watch: &Watch,
 ) -> Result<Assembled, StitchError> {
     let grid = normal.grid;
-    let (rows, columns) = grid.map;
+    let columns = grid.map.1;
     let n = grid.plates.len();
-    let mut height = vec![0.0; rows * columns];
-    let mut residual = vec![0.0; rows * columns];
-    let mut spread = vec![0.0; rows * columns];
-    let mut squares = vec![(0.0, 0usize); rows.div_ceil(ROWS) * n];
-    height
-        .par_chunks_mut(ROWS * columns)
-        .zip(residual.par_chunks_mut(ROWS * columns))
-        .zip(spread.par_chunks_mut(ROWS * columns))
-        .zip(squares.par_chunks_mut(n))
-        .enumerate()
-        .for_each(|(task, (((height, residual), spread), squares))| {
-            if watch.stopped() {
-                return;
-            }
-            let lines = height.chunks_mut(columns).zip(residual.chunks_mut(columns)).zip(spread.chunks_mut(columns));
-            for (i, ((height, residual), spread)) in lines.enumerate() {
-                let out = Rows { height, residual, spread };
-                fill_row(normal, state, (reference_variance, gains), task * ROWS + i, out, squares);
-            }
-        });
-    watch.still()?;
-    grid.readable()?;
+    let mut height = Plane::new(grid.map, folder, "height")?;
+    let mut residual = Plane::new(grid.map, folder, "residual")?;
+    let mut spread = Plane::new(grid.map, folder, "uncertainty")?;
     let mut of_plates = vec![(0.0, 0usize); n];
-    for row in squares.chunks_exact(n) {
-        for (total, part) in of_plates.iter_mut().zip(row) {
-            *total = (total.0 + part.0, total.1 + part.1);
+    for batch in height.batches() {
+        let (mut heights, mut residuals, mut spreads) =
+            (height.blank(&batch), residual.blank(&batch), spread.blank(&batch));
+        let mut squares = vec![(0.0, 0usize); batch.len().div_ceil(TASK_ROWS) * n];
+        heights
+            .par_chunks_mut(TASK_ROWS * columns)
+            .zip(residuals.par_chunks_mut(TASK_ROWS * columns))
+            .zip(spreads.par_chunks_mut(TASK_ROWS * columns))
+            .zip(squares.par_chunks_mut(n))
+            .enumerate()
+            .for_each(|(task, (((height, residual), spread), squares))| {
+                if watch.stopped() {
+                    return;
+                }
+                let lines =
+                    height.chunks_mut(columns).zip(residual.chunks_mut(columns)).zip(spread.chunks_mut(columns));
+                for (i, ((height, residual), spread)) in lines.enumerate() {
+                    let out = Rows { height, residual, spread };
+                    fill_row(normal, state, reference_variance, batch.start + task * TASK_ROWS + i, out, squares);
+                }
+            });
+        watch.still()?;
+        grid.readable()?;
+        height.give(&batch, heights)?;
+        residual.give(&batch, residuals)?;
+        spread.give(&batch, spreads)?;
+        for task in squares.chunks_exact(n) {
+            for (total, part) in of_plates.iter_mut().zip(task) {
+                *total = (total.0 + part.0, total.1 + part.1);
+            }
         }
     }
     let overlapping = normal.count.iter().filter(|n| **n >= 2).count();
     Ok(Assembled { height, residual, spread, squares: of_plates, overlapping })
 }
 
-/// An array of these rows and columns.
-pub(crate) fn shaped<T>(shape: (usize, usize), values: Vec<T>) -> Result<Array2<T>, StitchError> {
-    Array2::from_shape_vec(shape, values).map_err(|_| StitchError::Internal { step: "assembling the map" })
-}
-
 fn fill_row(
     normal: &Normal,
     state: &State,
-    (reference_variance, gains): (&[f64], &[f64]),
+    reference_variance: &[f64],
     row: usize,
     out: Rows,
     squares: &mut [(f64, usize)],
@@ -112,7 +113,7 @@ fn fill_row(
                 {
                     let weight = if weighted { plate.weight(own, from + i) } else { 1.0 };
                     let part = weight * inverse;
-                    *spread += variance[from + i] * (part * part) + (gains[k] - 1.0) * part * inverse;
+                    *spread += variance[from + i] * (part * part);
                     if *count > 1 {
                         let e = value - height;
                         *residual += e * e * part;

@@ -3,7 +3,9 @@
 
 use rayon::prelude::*;
 
+use crate::StitchError;
 use crate::normal::Normal;
+use crate::plane::Plane;
 use crate::shapes::Frame;
 
 /// Stretches along x of which the covariance of the mean heights is told.
@@ -102,23 +104,32 @@ impl Cells {
         }
     }
 
-    /// Sum of `value(row, column, 1 / sum of the weights)` over the valid pixels of each cell.
-    pub fn sums(&self, normal: &Normal, value: impl Fn(usize, usize, f64) -> f64 + Sync) -> Vec<f64> {
+    /// Sum over the valid pixels of each cell of `value(1 / sum of the weights, what the plane holds there)`.
+    pub fn sums(
+        &self,
+        normal: &Normal,
+        plane: &Plane,
+        value: impl Fn(f64, f64) -> f64 + Sync,
+    ) -> Result<Vec<f64>, StitchError> {
         let width = self.width();
+        let of_map = normal.grid.map.1;
         let mut sums = vec![0.0; self.pixels.len()];
-        sums.par_chunks_mut(width).enumerate().for_each_init(Vec::new, |buffer, (at, sums)| {
-            for row in self.rows[at]..self.rows[at + 1] {
+        sums.par_chunks_mut(width).enumerate().try_for_each_init(Vec::new, |buffer, (at, sums)| {
+            let rows = self.rows[at]..self.rows[at + 1];
+            let values = plane.rows(rows.clone())?;
+            for (row, values) in rows.zip(values.chunks_exact(of_map)) {
                 let inverses = normal.inverse_row(row, buffer);
                 for (sum, edges) in sums.iter_mut().zip(self.columns.windows(2)) {
                     for column in edges[0]..edges[1] {
                         if inverses[column] > 0.0 {
-                            *sum += value(row, column, inverses[column]);
+                            *sum += value(inverses[column], values[column]);
                         }
                     }
                 }
             }
-        });
-        sums
+            Ok(())
+        })?;
+        Ok(sums)
     }
 }
 

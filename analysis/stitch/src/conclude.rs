@@ -2,7 +2,7 @@
 
 use stitchbox_surface::HeightMap;
 
-use crate::assemble::{Assembled, assemble, shaped};
+use crate::assemble::{Assembled, assemble};
 use crate::conjugate::State;
 use crate::corrector_matrix::active;
 use crate::engine::{Engine, Kept, Mode};
@@ -11,10 +11,10 @@ use crate::gauge;
 use crate::judge::{Judge, Judged};
 use crate::loose::Loose;
 use crate::normal::Normal;
-use crate::resample::noise_gain;
 use crate::robust::Rejected;
+use crate::tiles::{StitchedTiles, shaped};
 use crate::watch::Watch;
-use crate::{Corrector, CorrectorUncertainty, Described, Reference, StitchError, Stitched};
+use crate::{Corrector, CorrectorUncertainty, Described, Reference, StitchError};
 
 /// Part of a sub-aperture above which rejection is worth a warning.
 const MANY_REJECTED: f64 = 0.05;
@@ -23,7 +23,7 @@ const WEAK_NAMED: usize = 6;
 
 impl<'a> Engine<'a> {
     /// Fixes the gauge and assembles everything.
-    pub fn finish(mut self, mut state: State, kept: Kept<'a>) -> Result<Stitched, StitchError> {
+    pub fn finish(mut self, mut state: State, kept: Kept<'a>) -> Result<StitchedTiles, StitchError> {
         let watch = Watch::step(self.progress, 0.87, 0.87, "assembling the map")?;
         let Kept { normal, inverse, rejected, contradicted } = kept;
         let normal = self.without_unreferenced(normal, &watch)?;
@@ -47,22 +47,17 @@ impl<'a> Engine<'a> {
         };
         let of = |d: &f64| pull.filter(|_| *d > 0.0).map_or(0.0, |pull| 1.0 / (d + pull));
         let variance: Vec<f64> = normal.diagonal[..self.grid.camera_pixels()].iter().map(of).collect();
-        let gains: Vec<f64> = self.grid.plates.iter().map(|p| noise_gain(p.fraction)).collect();
-        let mut assembled = assemble(&normal, &state, (&variance, &gains), &watch)?;
-        gauge::fix_map(&normal, &self.observable, terms, &mut assembled.height, &mut state);
-        let judged = self.judge(
-            &Judge {
-                normal: &normal,
-                inverse: &inverse,
-                variance: &variance,
-                gains: &gains,
-                loose: loose.as_ref(),
-                fixed,
-                watch: &watch,
-            },
-            &mut state,
-            &mut assembled,
-        )?;
+        let mut assembled = assemble(&normal, &state, &variance, self.folder, &watch)?;
+        gauge::fix_map(&normal, &self.observable, terms, &mut assembled.height, &mut state)?;
+        let judge = Judge {
+            normal: &normal,
+            inverse: &inverse,
+            variance: &variance,
+            loose: loose.as_ref(),
+            fixed,
+            watch: &watch,
+        };
+        let judged = self.judge(&judge, &mut state, &mut assembled)?;
         self.warn_of_rejections(&rejected, contradicted);
         let of_one = active(terms).len();
         if self.rank + of_one < of_one * self.grid.series.len() {
@@ -80,22 +75,21 @@ impl<'a> Engine<'a> {
         let Judged { bars, noise_nm, constraints, non_observable } = judged;
         let reference = self.reference_map(&state, &seen)?;
         let correctors = self.correctors(&state, &assembled, &rejected, bars.as_ref());
-        let (uncertainty, profile_covariance) = bars.map(|bars| (bars.pixels, bars.profile)).unzip();
-        let pixel = Some(self.grid.pixel);
-        let shape = self.grid.map;
-        let Assembled { height, residual, .. } = assembled;
-        let uncertainty_nm = uncertainty.map(|values| shaped(shape, values)).transpose()?;
-        let overlap = shaped(shape, normal.count)?;
-        let valid = overlap.mapv(|n: u16| n > 0);
-        let height = HeightMap::new(shaped(shape, height)?, valid, pixel)
-            .map_err(|_| StitchError::Internal { step: "assembling the map" })?;
+        let Assembled { height, residual, spread, .. } = assembled;
+        // The error bars have made uncertainties of it.
+        let (uncertainty, profile_covariance) = bars.map(|bars| (spread, bars.profile)).unzip();
+        if let Some(journal) = &self.journal {
+            journal.clear();
+        }
         self.progress.at(1.0, "done");
-        Ok(Stitched {
+        Ok(StitchedTiles {
+            shape: self.grid.map,
+            pixel: self.grid.pixel,
             height,
-            uncertainty_nm,
+            uncertainty,
             profile_covariance,
-            overlap,
-            residual_nm: shaped(shape, residual)?,
+            residual,
+            overlap: normal.count,
             reference,
             x0_mm: self.grid.origin_mm.0,
             y0_mm: self.grid.origin_mm.1,
@@ -190,14 +184,13 @@ impl<'a> Engine<'a> {
         let grid = self.grid;
         let (per_u, per_v) = (grid.scale.0 * grid.pixel.x_mm, grid.scale.1 * grid.pixel.y_mm);
         let of = |(k, placed): (usize, &Described)| {
-            let (c, fraction) = (state.correctors[k], grid.plates[k].fraction);
+            let c = state.correctors[k];
             let (squares, count) = assembled.squares[k];
             Corrector {
                 name: placed.name.clone(),
                 x_mm: placed.x_mm,
                 y_mm: placed.y_mm,
-                // Resampling moved the plane with the mirror by part of a pixel: back to the camera's own centre.
-                piston_nm: c[0] + c[1] * fraction.0 / grid.scale.0 + c[2] * fraction.1 / grid.scale.1,
+                piston_nm: c[0],
                 pitch_nm_per_mm: c[1] / per_u,
                 roll_nm_per_mm: c[2] / per_v,
                 curvature_nm_per_mm2: c[3] / grid.power_mm2,

@@ -10,6 +10,7 @@ use crate::StitchError;
 use crate::cholesky::{PivotedCholesky, dot};
 use crate::corrector_matrix::CorrectorInverse;
 use crate::grid::{Grid, Plate};
+use crate::journal::{Checkpoint, Journal};
 use crate::line::Quantity;
 use crate::normal::{Correctors, Gradient, Normal, Pass, TERMS, pair_of};
 use crate::smooth::Smooth;
@@ -43,6 +44,13 @@ pub(crate) enum Unknown<'a> {
 pub(crate) struct State {
     pub reference: Vec<f64>,
     pub correctors: Correctors,
+}
+
+impl State {
+    /// Nothing found yet.
+    pub fn zeros(grid: &Grid) -> Self {
+        Self { reference: vec![0.0; grid.camera_pixels()], correctors: vec![[0.0; TERMS]; grid.plates.len()] }
+    }
 }
 
 /// How a solve ended.
@@ -100,7 +108,12 @@ pub(crate) fn solve(
     state: &mut State,
     goal: &mut Goal,
     watch: &Watch,
+    journal: &mut Option<Journal>,
 ) -> Result<Ended, StitchError> {
+    let (done, under_way) = journal.as_mut().map_or((None, None), Journal::begin);
+    if let Some(ended) = done.and_then(|done| recall(done, state, goal)) {
+        return Ok(ended);
+    }
     let with_reference = !matches!(unknown, Unknown::Held);
     let blocks = Blocks::new(normal, inverse, unknown);
     let mut gradient = Gradient::zeros(normal);
@@ -125,6 +138,20 @@ pub(crate) fn solve(
     let settled = SETTLED * SETTLED * first;
     let mut best = rz;
     let mut ended = Ended { iterations: 0, converged: rz <= goal.at(squares, first) };
+    if let Some(Checkpoint { words, vectors }) = under_way
+        && let ([iterations, numbers @ ..], [f, fc, l, lc, d, dc]) = (&words[..], &vectors[..])
+        && let [s, r, b] = numbers
+    {
+        let fits = [(&mut found, f, fc), (&mut left, l, lc), (&mut direction, d, dc)]
+            .into_iter()
+            .map(|(unknowns, reference, correctors)| unknowns.recall(reference, correctors))
+            .fold(true, |all, one| all & one);
+        if !fits {
+            return Err(StitchError::Internal { step: "reading a checkpoint" });
+        }
+        (squares, rz, best) = (f64::from_bits(*s), f64::from_bits(*r), f64::from_bits(*b));
+        ended.iterations = *iterations as usize;
+    }
     while !ended.converged && ended.iterations < MOST_ITERATIONS {
         watch.within(rz, first, goal.at(squares, first))?;
         let reference = blocks.surface(&direction.reference, &mut surface);
@@ -156,6 +183,11 @@ pub(crate) fn solve(
         ended.converged = next <= goal.at(squares, first) || (best <= settled && next > RISE * best);
         direction.scale_and_add(next / rz, &z);
         rz = next;
+        if let Some(journal) = journal.as_mut().filter(|journal| journal.is_due() && !ended.converged) {
+            let words = vec![ended.iterations as u64, squares.to_bits(), rz.to_bits(), best.to_bits()];
+            let vectors = [&found, &left, &direction].into_iter().flat_map(Unknowns::vectors).collect();
+            journal.keep(&Checkpoint { words, vectors })?;
+        }
     }
     if with_reference {
         let change = blocks.surface(&found.reference, &mut surface);
@@ -166,7 +198,27 @@ pub(crate) fn solve(
             *c += change;
         }
     }
+    if let Some(journal) = journal {
+        let words = vec![ended.iterations as u64, u64::from(ended.converged), first.to_bits()];
+        let vectors = vec![state.reference.clone(), state.correctors.as_flattened().to_vec()];
+        journal.finish(&Checkpoint { words, vectors })?;
+    }
     Ok(ended)
+}
+
+/// The result of a solve that was done before; nothing if it does not fit.
+fn recall(done: Checkpoint, state: &mut State, goal: &mut Goal) -> Option<Ended> {
+    let ([iterations, converged, first], [reference, correctors]) = (&done.words[..], &done.vectors[..]) else {
+        return None;
+    };
+    let own = state.correctors.as_flattened_mut();
+    if reference.len() != state.reference.len() || correctors.len() != own.len() {
+        return None;
+    }
+    state.reference.copy_from_slice(reference);
+    own.copy_from_slice(correctors);
+    goal.first.get_or_insert(f64::from_bits(*first));
+    Some(Ended { iterations: *iterations as usize, converged: *converged != 0 })
 }
 
 /// Parameters of the reference and the correctors.
@@ -193,6 +245,21 @@ impl Unknowns {
     fn add(&mut self, factor: f64, other: &Self) {
         add(&mut self.reference, factor, &other.reference);
         add(self.correctors.as_flattened_mut(), factor, other.correctors.as_flattened());
+    }
+
+    fn vectors(&self) -> [Vec<f64>; 2] {
+        [self.reference.clone(), self.correctors.as_flattened().to_vec()]
+    }
+
+    /// Takes what a checkpoint holds, if that fits.
+    fn recall(&mut self, reference: &[f64], correctors: &[f64]) -> bool {
+        let own = self.correctors.as_flattened_mut();
+        let fits = reference.len() == self.reference.len() && correctors.len() == own.len();
+        if fits {
+            self.reference.copy_from_slice(reference);
+            own.copy_from_slice(correctors);
+        }
+        fits
     }
 
     fn scale_and_add(&mut self, factor: f64, other: &Self) {

@@ -15,7 +15,7 @@ use crate::normal::{Normal, TERMS};
 use crate::observable::Observable;
 use crate::profile_rows::{self, Offsets, Stage};
 use crate::shapes::{Frame, QUADRATIC, SHAPES, XX, XY, YY, declared};
-use crate::{Constraint, MeasuredAngles, Options, Warning};
+use crate::{Constraint, MeasuredAngles, Options, StitchError, Warning};
 
 /// Sigmas of their difference at which two instruments contradict each other.
 const CONTRADICTION: f64 = 3.0;
@@ -48,10 +48,10 @@ pub(crate) struct Settled {
 }
 
 /// Adds the other measurements to the solution. `None` if there are none that say anything.
-pub(crate) fn settle(solved: &Solved, options: &Options, state: &mut State) -> Option<Settled> {
+pub(crate) fn settle(solved: &Solved, options: &Options, state: &mut State) -> Result<Option<Settled>, StitchError> {
     let Options { angles, profiles, profiles_aligned, .. } = options;
     if angles.is_empty() && profiles.is_empty() {
-        return None;
+        return Ok(None);
     }
     let mut warnings = Vec::new();
     let mut warn = |code: &str, message: String| warnings.push(Warning { code: code.into(), message });
@@ -59,7 +59,7 @@ pub(crate) fn settle(solved: &Solved, options: &Options, state: &mut State) -> O
     let offsets = angles::OFFSETS + profile_rows::OFFSETS * profiles.len();
     let series = Series { unknowns: &unknowns, matrix: solved.inverse.matrix(), noise_nm: solved.noise_nm, offsets };
 
-    let (rows, unused) = rows(solved, &series, (angles, profiles, *profiles_aligned), state);
+    let (rows, unused) = rows(solved, &series, (angles, profiles, *profiles_aligned), state)?;
     for name in unused {
         let message =
             format!("{name} determine nothing here: no readings for terms that are solved for, or none on the map");
@@ -102,7 +102,7 @@ pub(crate) fn settle(solved: &Solved, options: &Options, state: &mut State) -> O
         constraints.push(Constraint { what, value_nm_per_mm2, uncertainty_nm_per_mm2, source: source.join(" and ") });
     }
     let (unknowns, covariance) = kept(unknowns, joint);
-    Some(Settled { unknowns, covariance, constraints, determined, warnings })
+    Ok(Some(Settled { unknowns, covariance, constraints, determined, warnings }))
 }
 
 /// Name of a shape in the results.
@@ -127,7 +127,7 @@ fn rows(
     series: &Series,
     (angles, profiles, aligned): (&[MeasuredAngles], &[Profile], bool),
     state: &State,
-) -> (Vec<Row>, Vec<String>) {
+) -> Result<(Vec<Row>, Vec<String>), StitchError> {
     let first = series.unknowns.len();
     let frame = (solved.normal.grid, solved.frame);
     let mut rows = angles::rows(angles, frame, series.unknowns, state, (0, first));
@@ -146,17 +146,17 @@ fn rows(
     for (i, profile) in profiles.iter().enumerate() {
         let at = |i: usize| first + angles::OFFSETS + profile_rows::OFFSETS * i;
         let offsets = Offsets { height: at(i), tilt: at(if aligned { 0 } else { i }) + 1 };
-        let mut own = stage.rows(profile, 1.0, i + 1, offsets);
+        let mut own = stage.rows(profile, 1.0, i + 1, offsets)?;
         if profile.sigma.is_none() {
             let sigma = scatter(series, &own);
-            own = stage.rows(profile, sigma, i + 1, offsets);
+            own = stage.rows(profile, sigma, i + 1, offsets)?;
         }
         if own.is_empty() {
             unused.push(named(profile));
         }
         rows.extend(own);
     }
-    (rows, unused)
+    Ok((rows, unused))
 }
 
 /// Standard deviation of readings that do not tell their own, from what the solution with them alone leaves.

@@ -1,5 +1,6 @@
 //! The stitch itself: place, solve, look for outliers, solve again. `conclude` makes the result of it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -10,17 +11,20 @@ use crate::conjugate::{Ended, Goal, State, Unknown, solve};
 use crate::corrector_matrix::CorrectorInverse;
 use crate::gauge;
 use crate::grid::Grid;
+use crate::journal::Journal;
 use crate::known::{self, known_reference};
 use crate::loose::Loose;
-use crate::normal::{Normal, TERMS};
+use crate::memory::estimate_source_bytes;
+use crate::normal::Normal;
 use crate::observable::Observable;
 use crate::planes::fit_planes;
 use crate::profile_rows;
 use crate::robust::{Rejected, outliers};
 use crate::runs::Runs;
 use crate::smooth::Smooth;
+use crate::tiles::StitchedTiles;
 use crate::watch::{Part, Watch};
-use crate::{Options, Placed, Progress, Reference, StitchError, Stitched, Warning};
+use crate::{Options, Placed, Progress, Reference, Source, StitchError, Stitched, Warning, intake};
 
 /// Passes of the robust loop at most.
 const ROBUST_PASSES: usize = 3;
@@ -40,10 +44,7 @@ pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> 
     let mut grid = Grid::new(series, options)?;
     angles::check(&options.angles, &grid.series)?;
     profile_rows::check(&options.profiles)?;
-    let mut state = State {
-        reference: vec![0.0; grid.camera.0 * grid.camera.1],
-        correctors: vec![[0.0; TERMS]; grid.plates.len()],
-    };
+    let mut state = State::zeros(&grid);
     let known = match &options.reference {
         Reference::Known(map) => Some(known_reference(&grid, map)?),
         Reference::None | Reference::Pixelwise | Reference::Smooth => None,
@@ -63,7 +64,7 @@ pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> 
     grid.check_overlap(options.terms)?;
     fit_planes(&grid, options.terms, &mut state);
     if !grid.between_pixels() || matches!(options.reference, Reference::None | Reference::Known(_)) {
-        return Engine::new(&grid, options, progress).stitch(state);
+        return Engine::new(&grid, options, progress).stitch(state)?.into_stitched();
     }
     // Resampling moved the unknown reference along with the mirror. Find it, take it off, resample, and solve again.
     let first = Part { progress, from: 0.0, to: 0.4 };
@@ -75,7 +76,53 @@ pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> 
     engine.goal = goal;
     let mut stitched = engine.stitch(state)?;
     stitched.iterations += iterations;
-    Ok(stitched)
+    stitched.into_stitched()
+}
+
+/// Stitches a series that need not fit into memory.
+///
+/// If the estimate ([`estimate_source_bytes`]) exceeds the bound in [`Options::scratch`], heights go to a file in its folder as they are
+/// read, passes over the data read them from there, and the maps of the result are written there too. About every 20 s of
+/// solving a checkpoint is kept: a second call with the same series, options and folder goes on from there. The result is that of
+/// [`stitch`], to the last bit, but that positions are taken as whole pixels (with a warning).
+///
+/// # Errors
+/// As [`stitch`]; besides, [`StitchError::Unreadable`] and [`StitchError::Scratch`].
+pub fn stitch_source(
+    source: &dyn Source,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<StitchedTiles, StitchError> {
+    let beyond = options.scratch.as_ref().filter(|scratch| estimate_source_bytes(source, options) > scratch.bytes);
+    let watch = Watch::step(progress, 0.0, 0.05, "reading the sub-apertures")?;
+    let (mut grid, fingerprint, rounded) = intake::read(source, options, beyond.map(|b| b.folder.as_path()), &watch)?;
+    let known = match &options.reference {
+        Reference::Known(map) => Some(known_reference(&grid, map)?),
+        Reference::None | Reference::Pixelwise | Reference::Smooth => None,
+    };
+    let mut state = State::zeros(&grid);
+    if let Some(known) = &known {
+        state.reference.copy_from_slice(&known.heights);
+        known::mask(&mut grid, known);
+    }
+    if let Some(k) = grid.plates.iter().position(|p| p.runs.count() == 0) {
+        return Err(StitchError::NoValidPixels { file: grid.series[k].name.clone() });
+    }
+    grid.check_overlap(options.terms)?;
+    fit_planes(&grid, options.terms, &mut state);
+    let mut engine = Engine::new(&grid, options, progress);
+    if rounded > 0 {
+        let message = format!(
+            "{rounded} of {} sub-apertures lie between whole pixels; a series beyond memory is stitched with positions rounded",
+            grid.series.len()
+        );
+        engine.warn("positions-rounded", message);
+    }
+    if let Some(beyond) = beyond {
+        engine.folder = Some(&beyond.folder);
+        engine.journal = Some(Journal::new(&beyond.folder, fingerprint));
+    }
+    engine.stitch(state)
 }
 
 /// One series under way.
@@ -91,6 +138,9 @@ pub(crate) struct Engine<'a> {
     /// Correction of the data for places between whole pixels.
     pub shift: Option<Arc<Shift>>,
     goal: Goal,
+    /// Where maps of the result go that do not fit into memory, and checkpoints.
+    pub folder: Option<&'a Path>,
+    pub journal: Option<Journal>,
     pub iterations: usize,
     /// Correctors that the last solve could determine.
     pub rank: usize,
@@ -171,6 +221,8 @@ impl<'a> Engine<'a> {
             additive: Additive::reference(grid.plates.len()),
             shift: None,
             goal,
+            folder: None,
+            journal: None,
             iterations: 0,
             rank: 0,
             undetermined: Vec::new(),
@@ -178,7 +230,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn stitch(mut self, mut state: State) -> Result<Stitched, StitchError> {
+    fn stitch(mut self, mut state: State) -> Result<StitchedTiles, StitchError> {
         self.note_resampling();
         let kept = self.run(&mut state)?;
         self.finish(state, kept)
@@ -299,21 +351,23 @@ impl<'a> Engine<'a> {
         (from, to): (f64, f64),
     ) -> Result<(), StitchError> {
         let watch = Watch::step(self.progress, from, to, "solving")?;
-        let goal = &mut self.goal;
+        let (goal, journal) = (&mut self.goal, &mut self.journal);
         let ended = match (self.mode, &self.smooth) {
-            (Mode::Held, _) => vec![solve(normal, inverse, Unknown::Held, state, goal, &watch)?],
-            (Mode::Smooth, Some(basis)) => vec![solve(normal, inverse, Unknown::Smooth(basis), state, goal, &watch)?],
+            (Mode::Held, _) => vec![solve(normal, inverse, Unknown::Held, state, goal, &watch, journal)?],
+            (Mode::Smooth, Some(basis)) => {
+                vec![solve(normal, inverse, Unknown::Smooth(basis), state, goal, &watch, journal)?]
+            }
             (Mode::Prior, Some(basis)) => {
                 let mut smooth = State { reference: prior.to_vec(), correctors: state.correctors.clone() };
-                let first = solve(normal, inverse, Unknown::Smooth(basis), &mut smooth, goal, &watch)?;
+                let first = solve(normal, inverse, Unknown::Smooth(basis), &mut smooth, goal, &watch, journal)?;
                 prior.copy_from_slice(&smooth.reference);
                 *state = smooth;
                 let unknown = Unknown::Pixels { prior, weight: self.observable.prior_weight() };
-                vec![first, solve(normal, inverse, unknown, state, goal, &watch)?]
+                vec![first, solve(normal, inverse, unknown, state, goal, &watch, journal)?]
             }
             (Mode::Pixels | Mode::Smooth | Mode::Prior, _) => {
                 let unknown = Unknown::Pixels { prior: &[], weight: 0.0 };
-                vec![solve(normal, inverse, unknown, state, goal, &watch)?]
+                vec![solve(normal, inverse, unknown, state, goal, &watch, journal)?]
             }
         };
         self.iterations += ended.iter().map(|e| e.iterations).sum::<usize>();
@@ -326,5 +380,87 @@ impl<'a> Engine<'a> {
             );
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use ndarray::Array2;
+    use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, PixelSize, SubAperture};
+
+    use super::*;
+
+    struct EndsAfter(usize, AtomicUsize);
+
+    impl Progress for EndsAfter {
+        fn at(&self, _fraction: f64, _step: &str) {
+            self.1.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn cancelled(&self) -> bool {
+            self.1.load(Ordering::Relaxed) >= self.0
+        }
+    }
+
+    fn series() -> Vec<Placed> {
+        let of = |(k, x): (usize, &usize)| {
+            let heights = Array2::from_shape_fn((8, 60), |(row, column)| {
+                let place = (x + column) as f64;
+                20.0 * libm::sin(0.1 * place) + libm::sin((k * 977 + row * 61 + column * 7) as f64 * 12.9898)
+            });
+            Placed {
+                sub_aperture: SubAperture {
+                    name: format!("{k}"),
+                    map: HeightMap::from_heights_nm(heights, Some(PixelSize { x_mm: 0.1, y_mm: 0.1 })),
+                    window: DetectorWindow { column: 0, row: 0 },
+                    position_mm: None,
+                    intensity: None,
+                    instrument: Instrument::default(),
+                },
+                x_mm: *x as f64 * 0.1,
+                y_mm: 0.0,
+            }
+        };
+        [0, 13, 29, 41, 58, 75, 87].iter().enumerate().map(of).collect()
+    }
+
+    #[test]
+    fn a_solve_ended_anywhere_goes_on_to_the_same_bits() {
+        let folder = std::env::temp_dir().join(format!("stitchbox-resume-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let series = series();
+        let options = Options { tolerance: 1e-12, ..Options::default() };
+        let grid = Grid::new(&series, &options).unwrap();
+        let run = |progress: &dyn Progress, journal: bool| {
+            let mut state = State::zeros(&grid);
+            fit_planes(&grid, options.terms, &mut state);
+            let mut engine = Engine::new(&grid, &options, progress);
+            engine.journal = journal.then(|| Journal::eager(&folder, 5));
+            engine.stitch(state)
+        };
+        let expected = run(&(), false).unwrap();
+        let listener = EndsAfter(usize::MAX, AtomicUsize::new(0));
+        run(&listener, false).unwrap();
+        let all = listener.1.load(Ordering::Relaxed);
+        assert!(all > 20, "{all}");
+        // Ended again and again, each time a little later than the time before could have come.
+        let (mut ends, mut result) = (0, None);
+        while result.is_none() {
+            let progress = EndsAfter(7, AtomicUsize::new(0));
+            match run(&progress, true) {
+                Ok(tiles) => result = Some(tiles),
+                Err(StitchError::Cancelled) => ends += 1,
+                Err(other) => panic!("{other}"),
+            }
+            assert!(ends < 100);
+        }
+        assert!(ends > 3, "{ends}");
+        let result = result.unwrap();
+        assert_eq!(result.digest().unwrap(), expected.digest().unwrap());
+        assert_eq!(result.iterations, expected.iterations);
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+        std::fs::remove_dir(&folder).unwrap();
     }
 }

@@ -2,9 +2,11 @@
 
 use rayon::prelude::*;
 
+use crate::StitchError;
 use crate::cells::Cells;
 use crate::certainty::{Certainty, Unknowns};
 use crate::normal::{Normal, TERMS};
+use crate::plane::Plane;
 use crate::shapes::{Frame, SHAPES};
 use crate::stitched::ProfileCovariance;
 
@@ -14,12 +16,8 @@ pub(crate) const MOST_CLASSES: usize = 8;
 /// What the error bars are computed from.
 pub(crate) struct Known<'a> {
     pub normal: &'a Normal<'a>,
-    /// What the variance of a pixel has beyond 1 / sum of w, in units of the noise variance, row-major.
-    pub spread: Vec<f64>,
     /// Noise of one pixel of one sub-aperture as measured, nm.
     pub noise_nm: f64,
-    /// Mean over the data of the factor by which resampling changed the variance of a pixel.
-    pub gain: f64,
     pub frame: &'a Frame,
     pub cells: &'a Cells,
     pub unknowns: Unknowns,
@@ -50,37 +48,39 @@ impl Default for Excess {
 
 /// Standard uncertainties, all without the declared shapes.
 pub(crate) struct ErrorBars {
-    /// Of each map pixel, nm, row-major; zero where it is invalid.
-    pub pixels: Vec<f64>,
     pub profile: ProfileCovariance,
     /// Of the correctors, nm per unit of their terms; `None` where a term is off.
     pub correctors: Vec<[Option<f64>; TERMS]>,
 }
 
 impl ErrorBars {
-    pub fn new(known: Known) -> Self {
-        let Known { normal, spread, noise_nm, gain, frame, cells, unknowns, covariance, removed, excess } = known;
+    /// `spread`, what the variance of a pixel has beyond 1 / sum of w in units of the noise variance, becomes the standard
+    /// uncertainty of each map pixel, nm; zero where it is invalid.
+    pub fn new(known: Known, spread: &mut Plane) -> Result<Self, StitchError> {
+        let Known { normal, noise_nm, frame, cells, unknowns, covariance, removed, excess } = known;
         let certainty = Certainty::new(unknowns, covariance, removed, frame, cells);
         let square = noise_nm * noise_nm;
         let columns = normal.grid.map.1;
-        // Resampling takes noise from single pixels, not from long waves.
-        let own = cells
-            .sums(normal, |row, column, inverse| square * (inverse * (2.0 - gain) + spread[row * columns + column]));
+        let own = cells.sums(normal, spread, |inverse, spread| square * (inverse + spread))?;
         let long = certainty.of_cells(frame, cells);
-        let mut pixels = spread;
-        pixels.par_chunks_mut(columns).enumerate().for_each_init(Vec::new, |buffer, (row, line)| {
-            let inverses = normal.inverse_row(row, buffer);
-            let counts = &normal.count[row * columns..(row + 1) * columns];
-            let first = cells.holding(row, 0);
-            for (at, edges) in cells.columns.windows(2).enumerate() {
-                for column in edges[0]..edges[1] {
-                    let inverse = inverses[column];
-                    let excess = excess.pixels[usize::from(counts[column]).min(MOST_CLASSES)];
-                    let variance = square * (inverse + excess * line[column]) + excess * long[first + at];
-                    line[column] = if inverse > 0.0 { variance.max(0.0).sqrt() } else { 0.0 };
+        for batch in spread.batches() {
+            let mut values = spread.take(&batch)?;
+            values.par_chunks_mut(columns).enumerate().for_each_init(Vec::new, |buffer, (i, line)| {
+                let row = batch.start + i;
+                let inverses = normal.inverse_row(row, buffer);
+                let counts = &normal.count[row * columns..(row + 1) * columns];
+                let first = cells.holding(row, 0);
+                for (at, edges) in cells.columns.windows(2).enumerate() {
+                    for column in edges[0]..edges[1] {
+                        let inverse = inverses[column];
+                        let excess = excess.pixels[usize::from(counts[column]).min(MOST_CLASSES)];
+                        let variance = square * (inverse + excess * line[column]) + excess * long[first + at];
+                        line[column] = if inverse > 0.0 { variance.max(0.0).sqrt() } else { 0.0 };
+                    }
                 }
-            }
-        });
+            });
+            spread.give(&batch, values)?;
+        }
         let (of_unknowns, of_noise) = certainty.of_bins(frame, cells, &own);
         let covariance_nm2 = (of_unknowns + of_noise) * excess.bins;
         let bins = cells.bins();
@@ -94,6 +94,6 @@ impl ErrorBars {
             certainty.of_corrector(frame, k, term).map(|v| (v * excess.correctors[term]).sqrt())
         };
         let correctors = plates.into_par_iter().map(|k| std::array::from_fn(|term| of(k, term))).collect();
-        Self { pixels, profile, correctors }
+        Ok(Self { profile, correctors })
     }
 }

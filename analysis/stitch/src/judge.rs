@@ -23,8 +23,6 @@ pub(crate) struct Judge<'a> {
     pub inverse: &'a CorrectorInverse,
     /// Variance of the reference at each camera pixel, in units of the noise variance.
     pub variance: &'a [f64],
-    /// Factor by which resampling changed the variance of the pixels of each sub-aperture.
-    pub gains: &'a [f64],
     /// Camera pixels that hang on each other only, with a pixel-wise reference.
     pub loose: Option<&'a Loose>,
     /// Dimensions of the reference that the convention fixed beyond the functions of the labels.
@@ -49,9 +47,8 @@ impl Engine<'_> {
         state: &mut State,
         assembled: &mut Assembled,
     ) -> Result<Judged, StitchError> {
-        let Judge { normal, inverse, variance, gains, loose, fixed, watch } = *judge;
-        let gain = mean_gain(gains, assembled);
-        let noise_nm = self.noise(normal, assembled, loose, fixed).map(|s| s / gain.sqrt());
+        let Judge { normal, inverse, variance, loose, fixed, watch } = *judge;
+        let noise_nm = self.noise(normal, assembled, loose, fixed);
         let (frame, cells) = (Frame::new(self.grid), Cells::new(normal));
         let mut settled = None;
         if let Some(noise_nm) = noise_nm {
@@ -65,7 +62,7 @@ impl Engine<'_> {
                 assembled,
                 noise_nm,
             };
-            settled = settle(&solved, self.options, state);
+            settled = settle(&solved, self.options, state)?;
         } else if !(self.options.angles.is_empty() && self.options.profiles.is_empty()) {
             let message =
                 "measured angles and profiles were not used: nothing tells the noise of a series without redundancy";
@@ -73,8 +70,8 @@ impl Engine<'_> {
         }
         if let Some(settled) = &mut settled {
             self.warnings.append(&mut settled.warnings);
-            *assembled = assemble(normal, state, (variance, gains), watch)?;
-            gauge::fix_map(normal, &self.observable, self.options.terms, &mut assembled.height, state);
+            *assembled = assemble(normal, state, variance, self.folder, watch)?;
+            gauge::fix_map(normal, &self.observable, self.options.terms, &mut assembled.height, state)?;
         }
         let mut removed = declared(&self.observable, self.mode != Mode::Held);
         let mut non_observable = self.observable.non_observable();
@@ -93,25 +90,17 @@ impl Engine<'_> {
             known = Some((settled.unknowns, settled.covariance));
         }
         let excess = self.excess(normal, watch)?;
-        let bars = noise_nm.map(|noise_nm| {
+        let mut bars = None;
+        if let Some(noise_nm) = noise_nm {
             let (unknowns, covariance) = known.unwrap_or_else(|| {
                 let unknowns = Unknowns::new(normal, inverse, Vec::new());
                 let covariance = inverted(inverse.factor(), unknowns.len(), noise_nm * noise_nm);
                 (unknowns, covariance)
             });
-            ErrorBars::new(Known {
-                normal,
-                spread: std::mem::take(&mut assembled.spread),
-                noise_nm,
-                gain,
-                frame: &frame,
-                cells: &cells,
-                unknowns,
-                covariance,
-                removed,
-                excess,
-            })
-        });
+            let (frame, cells) = (&frame, &cells);
+            let known = Known { normal, noise_nm, frame, cells, unknowns, covariance, removed, excess };
+            bars = Some(ErrorBars::new(known, &mut assembled.spread)?);
+        }
         Ok(Judged { bars, noise_nm, constraints, non_observable })
     }
 
@@ -130,13 +119,4 @@ impl Engine<'_> {
         let freedom = data.checked_sub(assembled.overlapping + self.rank + reference).filter(|f| *f > 0)?;
         Some((squares / freedom as f64).sqrt())
     }
-}
-
-/// Mean over the data of the factor by which resampling changed the variance of a pixel.
-fn mean_gain(gains: &[f64], assembled: &Assembled) -> f64 {
-    let data: usize = assembled.squares.iter().map(|s| s.1).sum();
-    if data == 0 {
-        return 1.0;
-    }
-    gains.iter().zip(&assembled.squares).map(|(gain, s)| gain * s.1 as f64).sum::<f64>() / data as f64
 }

@@ -4,7 +4,7 @@ use stitchbox_surface::HeightMap;
 
 use crate::layout::Layout;
 use crate::source::described;
-use crate::{Described, Options, Placed, Reference};
+use crate::{Described, Options, Placed, Reference, Source};
 
 /// For each pixel of the map while solving: count and 1/count of the problem as measured; as much again of the problem
 /// without outliers; the mean, unless all rows coincide.
@@ -56,6 +56,19 @@ pub fn estimate_bytes(series: &[Placed], options: &Options) -> u64 {
     let assembling = map * ASSEMBLING + 16 * rows * n;
     let of_camera = camera * if unknown { UNKNOWN_REFERENCE } else { GIVEN_REFERENCE };
     given + resampled + RUN_COPIES * runs + of_camera + solving.max(assembling) + FIXED
+}
+
+/// As [`estimate_bytes`], for a series whose maps are read one after the other. What the masks look like is not known yet: one hole
+/// for every hundred pixels is assumed.
+#[must_use]
+pub fn estimate_source_bytes(source: &dyn Source, options: &Options) -> u64 {
+    let series: Vec<Described> = (0..source.len()).map(|k| source.describe(k)).collect();
+    let given: u64 = series.iter().map(|p| GIVEN * pixels(p.shape)).sum();
+    let Ok(layout) = Layout::new(&series) else { return given };
+    let map = pixels(layout.map);
+    let unknown = matches!(options.reference, Reference::Pixelwise | Reference::Smooth);
+    let of_camera = pixels(layout.camera) * if unknown { UNKNOWN_REFERENCE } else { GIVEN_REFERENCE };
+    given + RUN_COPIES * given / GIVEN / 100 * 8 + of_camera + map * ASSEMBLING + FIXED
 }
 
 fn pixels((rows, columns): (usize, usize)) -> u64 {

@@ -59,8 +59,10 @@ pub struct Options {
     /// How much each pixel counts.
     pub weights: Weights,
     /// How far the solver goes: the rms over all data of what is still to be gained, as a fraction of the rms of the residuals.
-    /// The default of 1e-5 leaves the map within 1e-4 of the noise of the exact solution; 1e-14 goes as far as rounding lets it.
+    /// The default of 1e-6 leaves the map within 1e-4 of the noise of the exact solution; 1e-14 goes as far as rounding lets it.
     pub tolerance: f64,
+    /// What does not fit into memory goes here; see [`crate::stitch_source`]. [`crate::stitch`] does not look at it.
+    pub scratch: Option<Scratch>,
     /// Angles that another instrument measured at each sub-aperture, in the order of the series; or none at all.
     pub angles: Vec<MeasuredAngles>,
     /// Profiles along x in the mirror frame (x_mm and y_mm as positions), measured with another instrument (LTP, NOM). Each has
@@ -84,6 +86,15 @@ pub struct MeasuredAngles {
     pub roll_urad: Option<(f64, f64)>,
 }
 
+/// Where heights, maps and checkpoints go when a series exceeds the memory allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scratch {
+    /// An existing folder, for one stitch alone.
+    pub folder: std::path::PathBuf,
+    /// Memory that the stitch may take, bytes: beyond that estimate the folder is used.
+    pub bytes: u64,
+}
+
 /// How much each pixel counts in the least-squares sum.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -104,7 +115,8 @@ impl Default for Options {
             reference: Reference::default(),
             robust: true,
             weights: Weights::default(),
-            tolerance: 1e-5,
+            tolerance: 1e-6,
+            scratch: None,
             angles: Vec::new(),
             profiles: Vec::new(),
             profiles_aligned: false,

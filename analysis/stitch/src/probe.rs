@@ -16,6 +16,7 @@ use crate::error_bars::{Excess, MOST_CLASSES};
 use crate::gauge;
 use crate::line::Quantity;
 use crate::normal::{Correctors, Gradient, Normal, Pass, TERMS};
+use crate::plane::Plane;
 use crate::runs::Runs;
 use crate::shapes::{Frame, SHAPES, declared};
 use crate::watch::Watch;
@@ -120,7 +121,8 @@ impl<'a> Probe<'a> {
         let certainty = Certainty::new(unknowns, covariance, removed, &self.frame, &cells);
         let spread = self.spread();
         let long = certainty.of_cells(&self.frame, &cells);
-        let own = cells.sums(normal, |row, column, inverse| inverse + spread[row * columns + column]);
+        let plane = Plane::holding(grid.map, spread.clone());
+        let own = cells.sums(normal, &plane, |inverse, spread| inverse + spread)?;
         let (of_unknowns, of_noise) = certainty.of_bins(&self.frame, &cells, &own);
 
         let mut of_pixels = [(0.0, 0.0); MOST_CLASSES + 1];

@@ -63,20 +63,26 @@ struct Square {
 
 impl Stage<'_> {
     /// The rows of one profile; `sigma` is used where the profile does not tell its own.
-    pub fn rows(&self, profile: &Profile, sigma: f64, source: usize, offsets: Offsets) -> Vec<Row> {
+    pub fn rows(
+        &self,
+        profile: &Profile,
+        sigma: f64,
+        source: usize,
+        offsets: Offsets,
+    ) -> Result<Vec<Row>, StitchError> {
         let sigma = profile.sigma.unwrap_or(sigma);
-        let points = profile.x_mm.iter().zip(&profile.values).enumerate();
-        points
-            .filter_map(|(i, (x, value))| {
-                let square = self.square(profile, i, *x)?;
-                let (left, variance, factors) = match profile.kind {
-                    ProfileKind::HeightNm => self.height(&square, *value, offsets)?,
-                    ProfileKind::SlopeUrad => self.slope(&square, *value, offsets)?,
-                };
-                let sigma = (sigma * sigma + self.noise_nm * self.noise_nm * variance).sqrt();
-                Some(Row { factors, left, sigma, source })
-            })
-            .collect()
+        let mut rows = Vec::new();
+        for (i, (x, value)) in profile.x_mm.iter().zip(&profile.values).enumerate() {
+            let Some(square) = self.square(profile, i, *x) else { continue };
+            let Some(plane) = self.plane(&square)? else { continue };
+            let (left, variance, factors) = match profile.kind {
+                ProfileKind::HeightNm => self.height(&square, *value, plane[0], offsets),
+                ProfileKind::SlopeUrad => self.slope(&square, *value, plane[1], offsets),
+            };
+            let sigma = (sigma * sigma + self.noise_nm * self.noise_nm * variance).sqrt();
+            rows.push(Row { factors, left, sigma, source });
+        }
+        Ok(rows)
     }
 
     fn square(&self, profile: &Profile, i: usize, x_mm: f64) -> Option<Square> {
@@ -108,18 +114,20 @@ impl Stage<'_> {
 
     /// Height at the centre and slope along x (per px) of the least-squares plane over the valid pixels, each with its
     /// variance in units of that of the noise; `None` if the pixels are too few.
-    fn plane(&self, square: &Square) -> Option<[(f64, f64); 2]> {
+    fn plane(&self, square: &Square) -> Result<Option<[(f64, f64); 2]>, StitchError> {
         let (mut matrix, mut spread, mut right) = ([0.0; 9], [0.0; 9], [0.0; 3]);
         let (mut valid, mut buffer) = (0, Vec::new());
         let width = self.normal.grid.map.1;
+        let (heights, spreads) =
+            (self.assembled.height.rows(square.rows.clone())?, self.assembled.spread.rows(square.rows.clone())?);
         for row in square.rows.clone() {
             let inverses = self.normal.inverse_row(row, &mut buffer);
             for column in square.columns.clone().filter(|column| inverses[*column] > 0.0) {
-                let at = row * width + column;
-                let own = inverses[column] + self.assembled.spread[at];
+                let at = (row - square.rows.start) * width + column;
+                let own = inverses[column] + spreads[at];
                 let basis = [1.0, column as f64 - square.column, row as f64 - square.row];
                 for i in 0..3 {
-                    right[i] += basis[i] * self.assembled.height[at];
+                    right[i] += basis[i] * heights[at];
                     for j in 0..3 {
                         matrix[i * 3 + j] += basis[i] * basis[j];
                         spread[i * 3 + j] += own * basis[i] * basis[j];
@@ -129,7 +137,7 @@ impl Stage<'_> {
             }
         }
         if (valid as f64) < LEAST_VALID * (square.rows.len() * square.columns.len()) as f64 {
-            return None;
+            return Ok(None);
         }
         let factor = PivotedCholesky::new(&matrix, 3);
         let mut fitted = [0.0; 3];
@@ -140,19 +148,29 @@ impl Stage<'_> {
             factor.solve(&unit, &mut weights);
             (0..9).map(|at| weights[at / 3] * spread[at] * weights[at % 3]).sum::<f64>()
         };
-        (factor.rank() >= 2).then(|| [(fitted[0], variance(0)), (fitted[1], variance(1))])
+        Ok((factor.rank() >= 2).then(|| [(fitted[0], variance(0)), (fitted[1], variance(1))]))
     }
 
-    fn height(&self, square: &Square, value: f64, offsets: Offsets) -> Option<(f64, f64, Sparse)> {
-        let [(height, variance), _] = self.plane(square)?;
+    fn height(
+        &self,
+        square: &Square,
+        value: f64,
+        (height, variance): (f64, f64),
+        offsets: Offsets,
+    ) -> (f64, f64, Sparse) {
         let at = self.frame.at(square.column, square.row);
         let mut factors = self.height_row(square.column, square.row);
         factors.extend([(offsets.height, 1.0), (offsets.tilt, at.0 * self.length_mm())]);
-        Some((value - height, variance, factors))
+        (value - height, variance, factors)
     }
 
-    fn slope(&self, square: &Square, value: f64, offsets: Offsets) -> Option<(f64, f64, Sparse)> {
-        let [_, (slope, variance)] = self.plane(square)?;
+    fn slope(
+        &self,
+        square: &Square,
+        value: f64,
+        (slope, variance): (f64, f64),
+        offsets: Offsets,
+    ) -> (f64, f64, Sparse) {
         let pixel = self.normal.grid.pixel.x_mm;
         // A line through a smooth curve has the slope between these two places (Gauss).
         let reach = 0.5 * square.columns.len() as f64 / 3f64.sqrt();
@@ -162,7 +180,7 @@ impl Stage<'_> {
             factors.extend(self.height_row(column, square.row).into_iter().map(|(i, factor)| (i, factor * sign)));
         }
         factors.push((offsets.tilt, 1.0));
-        Some((value - slope / pixel, variance / (pixel * pixel), factors))
+        (value - slope / pixel, variance / (pixel * pixel), factors)
     }
 
     /// Half the map's length, mm: what a unit of x is.

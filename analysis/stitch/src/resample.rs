@@ -15,23 +15,6 @@ pub(crate) fn shift(heights: &mut Array2<f64>, valid: &mut Array2<bool>, fractio
     }
 }
 
-/// Factor by which [`shift`] changes the variance of white noise in one pixel: the response to a single one.
-pub(crate) fn noise_gain(fraction: (f64, f64)) -> f64 {
-    /// Far beyond the taps of any kernel, so that the border does not matter.
-    const REACH: usize = 24;
-    if fraction == (0.0, 0.0) {
-        return 1.0;
-    }
-    let along = |part: f64, horizontal: bool| {
-        let shape = if horizontal { (1, 2 * REACH + 1) } else { (2 * REACH + 1, 1) };
-        let (mut impulse, mut valid) = (Array2::zeros(shape), Array2::from_elem(shape, true));
-        impulse[if horizontal { [0, REACH] } else { [REACH, 0] }] = 1.0;
-        shift(&mut impulse, &mut valid, if horizontal { (part, 0.0) } else { (0.0, part) });
-        impulse.iter().map(|v: &f64| v * v).sum::<f64>()
-    };
-    along(fraction.0, true) * along(fraction.1, false)
-}
-
 fn shift_lines(heights: &mut Array2<f64>, valid: &mut Array2<bool>, axis: Axis, part: f64) {
     // A pixel i of the new grid lies at i - part of the old one.
     let (base, t) = if part > 0.0 { (-1, 1.0 - part) } else { (0, -part) };
