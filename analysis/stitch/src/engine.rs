@@ -96,6 +96,8 @@ pub fn stitch_source(
     let beyond = options.scratch.as_ref().filter(|scratch| estimate_source_bytes(source, options) > scratch.bytes);
     let watch = Watch::step(progress, 0.0, 0.05, "reading the sub-apertures")?;
     let (mut grid, fingerprint, rounded) = intake::read(source, options, beyond.map(|b| b.folder.as_path()), &watch)?;
+    angles::check(&options.angles, &grid.series)?;
+    profile_rows::check(&options.profiles)?;
     let known = match &options.reference {
         Reference::Known(map) => Some(known_reference(&grid, map)?),
         Reference::None | Reference::Pixelwise | Reference::Smooth => None,

@@ -89,7 +89,7 @@ impl Engine<'_> {
             constraints = settled.constraints;
             known = Some((settled.unknowns, settled.covariance));
         }
-        let excess = self.excess(normal, watch)?;
+        let excess = self.excess(normal)?;
         let mut bars = None;
         if let Some(noise_nm) = noise_nm {
             let (unknowns, covariance) = known.unwrap_or_else(|| {

@@ -19,7 +19,7 @@ use crate::normal::{Correctors, Gradient, Normal, Pass, TERMS};
 use crate::plane::Plane;
 use crate::runs::Runs;
 use crate::shapes::{Frame, SHAPES, declared};
-use crate::watch::Watch;
+use crate::watch::{Silent, Watch};
 
 /// With more sub-apertures nothing is measured.
 const MOST_SUB_APERTURES: usize = 10;
@@ -37,7 +37,9 @@ const LEAST_PIXELS: usize = 500;
 
 impl Engine<'_> {
     /// Measures the excess where it matters.
-    pub fn excess(&self, normal: &Normal, watch: &Watch) -> Result<Excess, StitchError> {
+    pub fn excess(&self, normal: &Normal) -> Result<Excess, StitchError> {
+        let silent = Silent(self.progress);
+        let watch = &Watch::quiet(&silent);
         let plain = normal.additive.maps() == 1 && normal.shift.is_none() && !self.grid.is_weighted();
         let along_x = self.observable.period_along_x().is_some();
         let lies_well = along_x || (self.observable.lattice.rank() == 2 && !self.observable.periodic());
