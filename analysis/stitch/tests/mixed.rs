@@ -238,3 +238,83 @@ fn readings_that_cannot_be_are_refused_and_unused_ones_named() {
     assert_eq!(result.warnings[0].code, "constraint-unused");
     assert!(result.constraints.is_empty() && terms(&result).contains(&"x^2"));
 }
+
+/// Least squares over map, reference, correctors and the offset of the angles in one go, by elimination: the map as (row,
+/// column) -> nm.
+fn dense(plan: &Plan, series: &[Placed], angles: &[MeasuredAngles], noise: f64) -> Vec<((usize, usize), f64)> {
+    let (rows, columns) = plan.shape;
+    let (mut numbers, mut equations) = (std::collections::BTreeMap::new(), Vec::new());
+    let mut number = |name: (u8, usize, usize)| {
+        let next = numbers.len();
+        *numbers.entry(name).or_insert(next)
+    };
+    for (k, placed) in series.iter().enumerate() {
+        for ((row, column), height) in placed.sub_aperture.map.heights_nm().indexed_iter() {
+            if placed.sub_aperture.map.valid()[[row, column]] {
+                let u = (column as f64 - (columns as f64 - 1.0) / 2.0) * PIXEL_MM;
+                let v = (row as f64 - (rows as f64 - 1.0) / 2.0) * PIXEL_MM;
+                let terms = [
+                    (number((0, row, column + plan.x_px[k] as usize)), 1.0),
+                    (number((1, row, column)), 1.0),
+                    (number((2, k, 0)), 1.0),
+                    (number((2, k, 1)), u),
+                    (number((2, k, 2)), v),
+                ];
+                equations.push((terms.to_vec(), *height, 1.0 / (noise * noise)));
+            }
+        }
+    }
+    for (k, angle) in angles.iter().enumerate() {
+        if let Some((value, sigma)) = angle.pitch_urad {
+            let terms = vec![(number((2, k, 1)), 1.0), (number((3, 0, 0)), -1.0)];
+            equations.push((terms, value, 1.0 / (sigma * sigma)));
+        }
+    }
+    let n = numbers.len();
+    let (mut matrix, mut right) = (vec![vec![0.0; n]; n], vec![0.0; n]);
+    for (terms, value, weight) in equations {
+        for (i, a) in &terms {
+            right[*i] += weight * a * value;
+            for (j, b) in &terms {
+                matrix[*i][*j] += weight * a * b;
+            }
+        }
+    }
+    let solved = solve(matrix, right);
+    let map = numbers.into_iter().filter(|((what, _, _), _)| *what == 0);
+    map.map(|((_, row, column), i)| ((row, column), solved[i])).collect()
+}
+
+#[test]
+fn angles_lead_to_the_solution_of_the_joint_equations() {
+    for (sigma, seed) in [(0.5, 1), (5.0, 2)] {
+        let plan = Plan { seed, dropouts: 0.05, ..Plan::x_scan((4, 24), &[0, 5, 11, 14, 22, 25, 33, 40]) };
+        let (series, (pitch, roll)) = (plan.series(), true_angles(&plan));
+        let angles = joined(measured(&pitch, 4.0, sigma, 3), vec![None; roll.len()]);
+        let options = Options { angles: angles.clone(), tolerance: 1e-12, ..plain() };
+        let result = stitch(&series, &options, &()).unwrap();
+        let joint = dense(&plan, &series, &angles, result.noise_nm.unwrap());
+        let uncertainty = result.uncertainty_nm.as_ref().unwrap();
+        // Differences but for what stays open: a line in each row.
+        let mut squares = (0.0, 0.0);
+        for row in 0..4 {
+            let points: Vec<(f64, f64, f64)> = joint
+                .iter()
+                .filter(|((r, column), _)| *r == row && result.height.valid()[[row, *column]])
+                .map(|((_, column), z)| {
+                    (*column as f64, result.height.heights_nm()[[row, *column]] - z, uncertainty[[row, *column]])
+                })
+                .collect();
+            let n = points.len() as f64;
+            let mean = |f: &dyn Fn(&(f64, f64, f64)) -> f64| points.iter().map(f).sum::<f64>() / n;
+            let (x, d) = (mean(&|p| p.0), mean(&|p| p.1));
+            let slope = mean(&|p| (p.0 - x) * (p.1 - d)) / mean(&|p| (p.0 - x) * (p.0 - x));
+            for (column, difference, u) in &points {
+                let left = difference - d - slope * (column - x);
+                squares = (squares.0 + left * left / (u * u), squares.1 + 1.0);
+            }
+        }
+        let chi = f64::sqrt(squares.0 / squares.1);
+        assert!(chi < 0.05, "sigma {sigma}: {chi} standard uncertainties from the joint solution");
+    }
+}
