@@ -18,6 +18,20 @@
 //! * The **map** then carries no piston and no tilt: the least-squares plane over its valid pixels is taken off, as far
 //!   as it is free (without a pitch term and with a known reference, for instance, the tilt along x is measured and stays).
 //!
+//! # Measured angles and profiles
+//! Pitch and roll measured at every sub-aperture, and profiles of an LTP or NOM, determine power and twist ("mixed stitching"):
+//! [`Options::angles`], [`Options::profiles`]. They enter as rows of one least-squares problem with the solved series, weighted by
+//! their uncertainties, with unknown offsets of their own. What they determine is listed in [`Stitched::constraints`] with its
+//! uncertainty, and is no longer in [`Stitched::non_observable`]; the reference then keeps what is its own. Angles and profiles
+//! that contradict each other or the series raise a warning.
+//!
+//! # How sure
+//! [`Stitched::uncertainty_nm`] tells each pixel's standard uncertainty from random noise, [`Stitched::profile_covariance`] that of the
+//! long waves, [`Corrector::uncertainty`] that of piston, pitch and roll: all without the shapes declared as not observable. They
+//! follow from the noise (residuals, degrees of freedom counted), the diagonal of the reference's normal matrix and the inverse
+//! of the correctors'; with ten sub-apertures and fewer the solver is run on simulated noise besides, which tells by how much
+//! that is too little.
+//!
 //! # Frame
 //! x runs with the columns, y down the rows; nothing is flipped. Positions in mm become pixels with the pixel size of
 //! the first file. A position within 0.02 px of a whole pixel is taken as whole; others are resampled by cubic convolution and

@@ -3,6 +3,7 @@
 use stitchbox_surface::HeightMap;
 
 use crate::layout::Layout;
+use crate::normal::TERMS;
 use crate::source::described;
 use crate::{Described, Options, Placed, Reference, Source};
 
@@ -19,6 +20,10 @@ const GIVEN_REFERENCE: u64 = 64;
 const PAIR: u64 = 33 * 72 + 16 + 88;
 /// Copies of the runs: grid (grown by doubling) and two problems.
 const RUN_COPIES: u64 = 4;
+/// Square matrices of the correctors' size while judging the solution: the matrix, its factor and its inverse; with measured angles
+/// or profiles those of the joint problem too.
+const JUDGING: u64 = 24;
+const JOINT: u64 = 40;
 /// Bytes of one pixel of the series as given: height and mask.
 const GIVEN: u64 = 9;
 /// Stacks, working rows, lists of outliers.
@@ -53,7 +58,7 @@ pub fn estimate_bytes(series: &[Placed], options: &Options) -> u64 {
     let square = size.saturating_mul(size);
     let dense = (12 * square).max(8 * square + PAIR * touching(&layout));
     let solving = solving + dense + 16 * camera_rows * n;
-    let assembling = map * ASSEMBLING + 16 * rows * n;
+    let assembling = map * ASSEMBLING + 16 * rows * n + judging(size, options);
     let of_camera = camera * if unknown { UNKNOWN_REFERENCE } else { GIVEN_REFERENCE };
     given + resampled + RUN_COPIES * runs + of_camera + solving.max(assembling) + FIXED
 }
@@ -68,7 +73,14 @@ pub fn estimate_source_bytes(source: &dyn Source, options: &Options) -> u64 {
     let map = pixels(layout.map);
     let unknown = matches!(options.reference, Reference::Pixelwise | Reference::Smooth);
     let of_camera = pixels(layout.camera) * if unknown { UNKNOWN_REFERENCE } else { GIVEN_REFERENCE };
-    given + RUN_COPIES * given / GIVEN / 100 * 8 + of_camera + map * ASSEMBLING + FIXED
+    let size = TERMS as u64 * series.len() as u64;
+    given + RUN_COPIES * given / GIVEN / 100 * 8 + of_camera + map * ASSEMBLING + judging(size, options) + FIXED
+}
+
+/// The covariance of `size` correctors.
+fn judging(size: u64, options: &Options) -> u64 {
+    let joint = if options.angles.is_empty() && options.profiles.is_empty() { 0 } else { JOINT };
+    size.saturating_mul(size).saturating_mul(JUDGING + joint)
 }
 
 fn pixels((rows, columns): (usize, usize)) -> u64 {

@@ -108,7 +108,7 @@ fn too_few_sub_apertures_for_their_steps_are_declared() {
             parent[a.max(b)] = a.min(b);
         }
     }
-    let compared = |u: usize| u < 50 || u >= 70;
+    let compared = |u: usize| !(50..70).contains(&u);
     let groups = (0..120).filter(|u| compared(*u) && find(&parent, *u) == *u).count();
     assert!(message.contains(&format!("(in {} groups)", 10 * (groups - 1))), "{groups}: {message}");
     assert!((result.noise_nm.unwrap() - 0.5).abs() < 0.1, "the degrees of freedom are counted: {:?}", result.noise_nm);
