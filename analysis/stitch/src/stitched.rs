@@ -18,9 +18,10 @@ pub struct Stitched {
     /// pixels), a map differs from the true one by less than twice this at 95 % of the pixels.
     ///
     /// It **does not cover** the [`Stitched::non_observable`] shapes themselves; what neighbouring pixels share beyond
-    /// [`Stitched::profile_covariance`]; noise that is not white (vibration, turbulence); outliers that the robust loop did
-    /// not find; and systematic errors: a given reference, positions, pixel size, drift, retrace, a reference that is not as
-    /// smooth as assumed.
+    /// [`Stitched::profile_covariance`]; offsets between parts that hardly overlap (`weak-overlap`) or between loose pixels and the
+    /// rest (`loose-pixels`); noise that is not white (vibration, turbulence); outliers that the robust loop did not find; what
+    /// the noise makes of positions that are refined and of additive maps other than the reference; and systematic errors: a
+    /// given reference, positions, pixel size, drift, retrace, a reference that is not as smooth as assumed.
     pub uncertainty_nm: Option<Array2<f64>>,
     /// Covariance of the mean heights of stretches along x: how sure the long waves are, from the same causes as
     /// [`Stitched::uncertainty_nm`] and likewise without the declared shapes. `None` together with that.

@@ -4,7 +4,7 @@ mod support;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use stitchbox_stitch::{Constraint, MeasuredAngles, Options, Placed, StitchError, Stitched, stitch};
+use stitchbox_stitch::{Constraint, MeasuredAngles, Options, Placed, Reference, StitchError, Stitched, stitch};
 use stitchbox_surface::{Profile, ProfileKind};
 use support::{PIXEL_MM, Plan, normal, solve};
 
@@ -81,7 +81,7 @@ fn terms(result: &Stitched) -> Vec<&str> {
 #[test]
 fn pitch_angles_fix_the_power_with_the_uncertainty_that_theory_gives() {
     let sigma = 0.05;
-    let mut chi = Vec::new();
+    let (mut chi, mut pixels) = (Vec::new(), Vec::new());
     for seed in 0..20 {
         let plan = long_scan(seed);
         let (pitch, roll) = true_angles(&plan);
@@ -104,9 +104,19 @@ fn pitch_angles_fix_the_power_with_the_uncertainty_that_theory_gives() {
         assert_eq!(terms(&result), ["1", "x", "x y", "g(y)"]);
         assert!(result.warnings.is_empty(), "{:?}", result.warnings);
         chi.push(error_shapes(&plan, &result)[3] / power.uncertainty_nm_per_mm2);
+        let errors = result.height.heights_nm().indexed_iter().filter(|(at, _)| result.height.valid()[*at]);
+        let errors = errors.map(|((row, column), z)| ((row, column), z - plan.truth(column as f64, row as f64)));
+        let uncertainty = result.uncertainty_nm.as_ref().unwrap();
+        pixels.extend(without_lines(5, errors.collect()).iter().map(|(at, error)| error / uncertainty[*at]));
+        // At the ends, where one sub-aperture alone would leave 0.5 nm, the power counts more than the noise.
+        let at_end = rms((0..40).map(|column| uncertainty[[2, column]]).filter(|u| *u > 0.0));
+        assert!(at_end > 0.8, "{at_end}");
     }
-    let rms = (chi.iter().map(|c| c * c).sum::<f64>() / chi.len() as f64).sqrt();
-    assert!((0.65..1.4).contains(&rms), "{chi:?}");
+    let of_power = rms(chi.iter().copied());
+    assert!((0.65..1.4).contains(&of_power), "{chi:?}");
+    // The error bars of the pixels tell of the power's now.
+    let of_pixels = rms(pixels.iter().copied());
+    assert!((0.75..1.3).contains(&of_pixels), "{of_pixels}");
     // Without them power is missed by far more.
     let plan = long_scan(0);
     let without = error_shapes(&plan, &stitch(&plan.series(), &plain(), &()).unwrap())[3];
@@ -125,7 +135,7 @@ fn roll_angles_fix_the_twist() {
         let twist = found(&result, "x y");
         chi.push(error_shapes(&plan, &result)[4] / twist.uncertainty_nm_per_mm2);
     }
-    let rms = (chi.iter().map(|c| c * c).sum::<f64>() / chi.len() as f64).sqrt();
+    let rms = rms(chi.iter().copied());
     assert!((0.55..1.5).contains(&rms), "{chi:?}");
 }
 
@@ -170,7 +180,7 @@ fn a_profile_of_heights_or_slopes_fixes_the_power() {
             assert_eq!(power.source, "profile line 2");
             chi.push(error_shapes(&plan, &result)[3] / power.uncertainty_nm_per_mm2);
         }
-        let rms = (chi.iter().map(|c| c * c).sum::<f64>() / chi.len() as f64).sqrt();
+        let rms = rms(chi.iter().copied());
         assert!((0.55..1.5).contains(&rms), "{kind:?} {chi:?}");
     }
 }
@@ -191,7 +201,7 @@ fn two_lines_fix_the_twist_only_if_they_share_their_tilt() {
         assert_eq!(twist.source, "profile line 0 and profile line 4");
         chi.push(error_shapes(&plan, &aligned)[4] / twist.uncertainty_nm_per_mm2);
     }
-    let rms = (chi.iter().map(|c| c * c).sum::<f64>() / chi.len() as f64).sqrt();
+    let rms = rms(chi.iter().copied());
     assert!((0.5..1.6).contains(&rms), "{chi:?}");
 }
 
@@ -237,6 +247,26 @@ fn readings_that_cannot_be_are_refused_and_unused_ones_named() {
     let result = stitch(&series, &Options { profiles: vec![profile], ..plain() }, &()).unwrap();
     assert_eq!(result.warnings[0].code, "constraint-unused");
     assert!(result.constraints.is_empty() && terms(&result).contains(&"x^2"));
+}
+
+/// Takes a line along x off each row: all that stays open once the power is known.
+fn without_lines(rows: usize, values: Vec<((usize, usize), f64)>) -> Vec<((usize, usize), f64)> {
+    let mut left = Vec::new();
+    for row in 0..rows {
+        let own: Vec<_> = values.iter().filter(|((r, _), _)| *r == row).collect();
+        let n = own.len() as f64;
+        let x = own.iter().map(|((_, column), _)| *column as f64).sum::<f64>() / n;
+        let mean = own.iter().map(|(_, d)| d).sum::<f64>() / n;
+        let products = own.iter().map(|((_, column), d)| (*column as f64 - x) * (d - mean)).sum::<f64>();
+        let slope = products / own.iter().map(|((_, column), _)| (*column as f64 - x).powi(2)).sum::<f64>();
+        left.extend(own.iter().map(|(at, d)| (*at, d - mean - slope * (at.1 as f64 - x))));
+    }
+    left
+}
+
+fn rms(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), v| (sum + v * v, count + 1.0));
+    f64::sqrt(sum / count)
 }
 
 /// Least squares over map, reference, correctors and the offset of the angles in one go, by elimination: the map as (row,
@@ -295,26 +325,26 @@ fn angles_lead_to_the_solution_of_the_joint_equations() {
         let result = stitch(&series, &options, &()).unwrap();
         let joint = dense(&plan, &series, &angles, result.noise_nm.unwrap());
         let uncertainty = result.uncertainty_nm.as_ref().unwrap();
-        // Differences but for what stays open: a line in each row.
-        let mut squares = (0.0, 0.0);
-        for row in 0..4 {
-            let points: Vec<(f64, f64, f64)> = joint
-                .iter()
-                .filter(|((r, column), _)| *r == row && result.height.valid()[[row, *column]])
-                .map(|((_, column), z)| {
-                    (*column as f64, result.height.heights_nm()[[row, *column]] - z, uncertainty[[row, *column]])
-                })
-                .collect();
-            let n = points.len() as f64;
-            let mean = |f: &dyn Fn(&(f64, f64, f64)) -> f64| points.iter().map(f).sum::<f64>() / n;
-            let (x, d) = (mean(&|p| p.0), mean(&|p| p.1));
-            let slope = mean(&|p| (p.0 - x) * (p.1 - d)) / mean(&|p| (p.0 - x) * (p.0 - x));
-            for (column, difference, u) in &points {
-                let left = difference - d - slope * (column - x);
-                squares = (squares.0 + left * left / (u * u), squares.1 + 1.0);
-            }
-        }
-        let chi = f64::sqrt(squares.0 / squares.1);
+        let differences = joint.iter().filter(|(at, _)| result.height.valid()[*at]);
+        let differences = differences.map(|(at, z)| (*at, result.height.heights_nm()[*at] - z));
+        let left = without_lines(4, differences.collect());
+        let chi = rms(left.iter().map(|(at, d)| d / uncertainty[*at]));
         assert!(chi < 0.05, "sigma {sigma}: {chi} standard uncertainties from the joint solution");
     }
+}
+
+#[test]
+fn with_a_known_reference_angles_open_nothing_and_spoil_nothing() {
+    let plan = Plan { reference_nm: 0.0, ..long_scan(4) };
+    let (pitch, roll) = true_angles(&plan);
+    let options = Options { reference: Reference::None, ..plain() };
+    let without = stitch(&plan.series(), &options, &()).unwrap();
+    let angles = joined(measured(&pitch, 1.0, 0.05, 8), measured(&roll, 1.0, 0.05, 9));
+    let with = stitch(&plan.series(), &Options { angles, ..options }, &()).unwrap();
+    assert!(with.constraints.is_empty() && with.warnings.is_empty(), "{:?}", with.warnings);
+    assert_eq!(terms(&with), ["1", "x", "y"]);
+    // The angles make the pitches surer, if anything.
+    let (a, b) = (without.correctors[3].uncertainty.unwrap(), with.correctors[3].uncertainty.unwrap());
+    assert!(b.pitch_nm_per_mm <= a.pitch_nm_per_mm && b.roll_nm_per_mm <= a.roll_nm_per_mm, "{a:?} {b:?}");
+    assert!(error_shapes(&plan, &with)[3].abs() < 0.05 / 500.0, "{:?}", error_shapes(&plan, &with));
 }
