@@ -19,6 +19,8 @@ fn stitched(rows: usize, columns: usize) -> Stitched {
     Stitched {
         height: HeightMap::from_heights_nm(heights, Some(pixel)),
         uncertainty_nm: Some(Array2::from_shape_fn((rows, columns), |(_, c)| 0.2 + 0.1 * (c as f64 / columns as f64))),
+        profile_covariance: None,
+        constraints: Vec::new(),
         overlap: Array2::from_shape_fn((rows, columns), |(_, c)| 1 + (4 * c / columns) as u16),
         residual_nm: Array2::from_shape_fn((rows, columns), |(r, c)| 0.3 + 0.1 * ((r * 7 + c * 13) % 11) as f64 / 11.0),
         reference: Some(HeightMap::from_heights_nm(reference, Some(pixel))),
@@ -31,6 +33,8 @@ fn stitched(rows: usize, columns: usize) -> Stitched {
             piston_nm: -12.5,
             pitch_nm_per_mm: 1.25,
             roll_nm_per_mm: 0.5,
+            uncertainty: None,
+            curvature_nm_per_mm2: 0.0,
             residual_rms_nm: 0.43,
             rejected: 3,
         }],

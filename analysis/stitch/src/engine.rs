@@ -6,16 +6,19 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::additive::{Additive, Shift};
+use crate::angles;
 use crate::conjugate::{Ended, Goal, State, Unknown, solve};
 use crate::corrector_matrix::CorrectorInverse;
 use crate::gauge;
 use crate::grid::Grid;
 use crate::journal::Journal;
 use crate::known::{self, known_reference};
+use crate::loose::Loose;
 use crate::memory::estimate_source_bytes;
 use crate::normal::Normal;
 use crate::observable::Observable;
 use crate::planes::fit_planes;
+use crate::profile_rows;
 use crate::robust::{Rejected, outliers};
 use crate::runs::Runs;
 use crate::smooth::Smooth;
@@ -39,6 +42,8 @@ const FEW_REJECTED: f64 = 0.02;
 pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> Result<Stitched, StitchError> {
     Watch::step(progress, 0.0, 0.0, "placing the sub-apertures")?;
     let mut grid = Grid::new(series, options)?;
+    angles::check(&options.angles, &grid.series)?;
+    profile_rows::check(&options.profiles)?;
     let mut state = State::zeros(&grid);
     let known = match &options.reference {
         Reference::Known(map) => Some(known_reference(&grid, map)?),
@@ -91,6 +96,8 @@ pub fn stitch_source(
     let beyond = options.scratch.as_ref().filter(|scratch| estimate_source_bytes(source, options) > scratch.bytes);
     let watch = Watch::step(progress, 0.0, 0.05, "reading the sub-apertures")?;
     let (mut grid, fingerprint, rounded) = intake::read(source, options, beyond.map(|b| b.folder.as_path()), &watch)?;
+    angles::check(&options.angles, &grid.series)?;
+    profile_rows::check(&options.profiles)?;
     let known = match &options.reference {
         Reference::Known(map) => Some(known_reference(&grid, map)?),
         Reference::None | Reference::Pixelwise | Reference::Smooth => None,
@@ -147,6 +154,8 @@ pub(crate) struct Engine<'a> {
 /// The problem as it was solved last.
 pub(crate) struct Kept<'a> {
     pub normal: Normal<'a>,
+    /// The preconditioner of (nearly) this problem.
+    pub inverse: CorrectorInverse,
     pub rejected: Rejected,
     /// Map pixels whose two values contradict each other.
     pub contradicted: usize,
@@ -266,6 +275,7 @@ impl<'a> Engine<'a> {
     fn run(&mut self, state: &mut State) -> Result<Kept<'a>, StitchError> {
         let mut rejected: Rejected = vec![Vec::new(); self.grid.plates.len()];
         let measured = self.normal(&rejected)?;
+        self.mind_loose_pixels(&measured);
         let mut prior = vec![0.0; if self.mode == Mode::Prior { state.reference.len() } else { 0 }];
         let first_end = if self.options.robust { 0.6 } else { 0.85 };
         let mut inverse = self.inverse(&measured, (0.05, first_end))?;
@@ -295,7 +305,18 @@ impl<'a> Engine<'a> {
             self.solve_once(&normal, &inverse, state, &mut prior, (from, from + 0.08))?;
             kept = Some(normal);
         }
-        Ok(Kept { normal: kept.unwrap_or(measured), rejected, contradicted })
+        Ok(Kept { normal: kept.unwrap_or(measured), inverse, rejected, contradicted })
+    }
+
+    /// Where many camera pixels hang on each other only, the smooth reference is found first, as for equal steps.
+    fn mind_loose_pixels(&mut self, measured: &Normal) {
+        if self.mode == Mode::Pixels {
+            let compared: Vec<bool> = measured.diagonal[..self.grid.camera_pixels()].iter().map(|d| *d > 0.0).collect();
+            if Loose::new(self.grid, &self.observable, &measured.used, &compared).many() {
+                self.mode = Mode::Prior;
+                self.smooth = Some(Smooth::new(self.grid, self.observable.moves));
+            }
+        }
     }
 
     /// The preconditioner of this problem.

@@ -18,6 +18,20 @@
 //! * The **map** then carries no piston and no tilt: the least-squares plane over its valid pixels is taken off, as far
 //!   as it is free (without a pitch term and with a known reference, for instance, the tilt along x is measured and stays).
 //!
+//! # Measured angles and profiles
+//! Pitch and roll measured at every sub-aperture, and profiles of an LTP or NOM, determine power and twist ("mixed stitching"):
+//! [`Options::angles`], [`Options::profiles`]. They enter as rows of one least-squares problem with the solved series, weighted by
+//! their uncertainties, with unknown offsets of their own. What they determine is listed in [`Stitched::constraints`] with its
+//! uncertainty, and is no longer in [`Stitched::non_observable`]; the reference then keeps what is its own. Angles and profiles
+//! that contradict each other or the series raise a warning.
+//!
+//! # How sure
+//! [`Stitched::uncertainty_nm`] tells each pixel's standard uncertainty from random noise, [`Stitched::profile_covariance`] that of the
+//! long waves, [`Corrector::uncertainty`] that of piston, pitch and roll: all without the shapes declared as not observable. They
+//! follow from the noise (residuals, degrees of freedom counted), the diagonal of the reference's normal matrix and the inverse
+//! of the correctors'; with ten sub-apertures and fewer the solver is run on simulated noise besides, which tells by how much
+//! that is too little.
+//!
 //! # Frame
 //! x runs with the columns, y down the rows; nothing is flipped. Positions in mm become pixels with the pixel size of
 //! the first file. A position within 0.02 px of a whole pixel is taken as whole; others are resampled by cubic convolution and
@@ -30,32 +44,43 @@
 //! This crate knows no files, no recipes and no users.
 
 mod additive;
+mod angles;
 mod assemble;
 mod bands;
+mod cells;
+mod certainty;
 mod cholesky;
 mod conclude;
 mod conjugate;
+mod constraints;
 mod corrector_matrix;
 mod engine;
 mod error;
+mod error_bars;
 mod gauge;
 mod grid;
 mod intake;
+mod joint;
 mod journal;
+mod judge;
 mod known;
 mod layout;
 mod line;
 mod lonely;
+mod loose;
 mod memory;
 mod normal;
 mod observable;
 mod options;
 mod plane;
 mod planes;
+mod probe;
+mod profile_rows;
 mod resample;
 mod robust;
 mod runs;
 mod scratch;
+mod shapes;
 mod smooth;
 mod source;
 mod stitched;
@@ -68,7 +93,7 @@ mod weights;
 pub use engine::{stitch, stitch_source};
 pub use error::StitchError;
 pub use memory::{estimate_bytes, estimate_source_bytes};
-pub use options::{KnownReference, Options, Placed, Progress, Reference, Scratch, Terms, Weights};
+pub use options::{KnownReference, MeasuredAngles, Options, Placed, Progress, Reference, Scratch, Terms, Weights};
 pub use source::{Described, Source};
-pub use stitched::{Corrector, NonObservable, Stitched, Warning};
+pub use stitched::{Constraint, Corrector, CorrectorUncertainty, NonObservable, ProfileCovariance, Stitched, Warning};
 pub use tiles::{StitchedTiles, Tile};

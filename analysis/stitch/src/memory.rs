@@ -3,6 +3,7 @@
 use stitchbox_surface::HeightMap;
 
 use crate::layout::Layout;
+use crate::normal::TERMS;
 use crate::source::described;
 use crate::{Described, Options, Placed, Reference, Source, Weights};
 
@@ -21,6 +22,10 @@ const GIVEN_REFERENCE: u64 = 64;
 const PAIR: u64 = 17 * 128 + 16 + 144;
 /// Copies of the runs: grid (grown by doubling) and two problems.
 const RUN_COPIES: u64 = 4;
+/// Square matrices of the correctors' size while judging the solution: the matrix, its factor and its inverse; with measured angles
+/// or profiles those of the joint problem too.
+const JUDGING: u64 = 24;
+const JOINT: u64 = 40;
 /// Bytes of one pixel of the series as given: height and mask.
 const GIVEN: u64 = 9;
 /// Stacks, working rows, lists of outliers.
@@ -57,7 +62,7 @@ pub fn estimate_bytes(series: &[Placed], options: &Options) -> u64 {
     let square = size.saturating_mul(size);
     let dense = (12 * square).max(8 * square + PAIR * touching(&layout));
     let solving = solving + dense + 16 * camera_rows * n;
-    let assembling = map * (ASSEMBLING + if weighted { WEIGHTED } else { 0 }) + 2 * rows * n;
+    let assembling = map * (ASSEMBLING + if weighted { WEIGHTED } else { 0 }) + 2 * rows * n + judging(size, options);
     let of_camera = camera
         * (if unknown { UNKNOWN_REFERENCE } else { GIVEN_REFERENCE } + if coincide || !unknown { 0 } else { BANDS });
     let weights = if weighted { given / GIVEN * 4 } else { 0 };
@@ -75,7 +80,20 @@ pub fn estimate_source_bytes(source: &dyn Source, options: &Options) -> u64 {
     let unknown = matches!(options.reference, Reference::Pixelwise | Reference::Smooth);
     let of_camera = pixels(layout.camera) * if unknown { UNKNOWN_REFERENCE } else { GIVEN_REFERENCE };
     let camera_bands = if unknown { BANDS * pixels(layout.camera) } else { 0 };
-    given + RUN_COPIES * given / GIVEN / 100 * 8 + of_camera + map * ASSEMBLING + camera_bands + FIXED
+    let size = TERMS as u64 * series.len() as u64;
+    given
+        + RUN_COPIES * given / GIVEN / 100 * 8
+        + of_camera
+        + map * ASSEMBLING
+        + camera_bands
+        + judging(size, options)
+        + FIXED
+}
+
+/// The covariance of `size` correctors.
+fn judging(size: u64, options: &Options) -> u64 {
+    let joint = if options.angles.is_empty() && options.profiles.is_empty() { 0 } else { JOINT };
+    size.saturating_mul(size).saturating_mul(JUDGING + joint)
 }
 
 fn pixels((rows, columns): (usize, usize)) -> u64 {

@@ -67,7 +67,7 @@ impl Lattice {
     }
 
     /// The coset of a camera pixel, named by one of its members. No position is so far off that this overflows.
-    fn coset(&self, mut x: i64, mut y: i64) -> (i64, i64) {
+    pub fn coset(&self, mut x: i64, mut y: i64) -> (i64, i64) {
         let (a, b, d) = (self.a as i64, self.b as i64, self.d as i64);
         if a != 0 {
             let times = x.div_euclid(a);
@@ -157,6 +157,14 @@ impl Observable {
             curvature,
             curvature && piston && (pitch || !x) && (roll || !y) && self.lattice.rank() == 1,
         ]
+    }
+
+    /// Whole pixels that all motion, if it is along x alone, is a multiple of.
+    pub fn period_along_x(&self) -> Option<usize> {
+        match (self.lattice.rank(), self.lattice.line()) {
+            (1, ((_, 0), g)) => usize::try_from(g).ok(),
+            _ => None,
+        }
     }
 
     /// The only direction of motion, px; x if there is none or more than one.
