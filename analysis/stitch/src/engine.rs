@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::between;
 use crate::conjugate::{Ended, Goal, State, Unknown, solve};
 use crate::corrector_matrix::CorrectorInverse;
 use crate::gauge;
@@ -10,11 +11,16 @@ use crate::known::{self, known_reference};
 use crate::normal::Normal;
 use crate::observable::Observable;
 use crate::planes::fit_planes;
-use crate::robust::{Rejected, outliers};
+use crate::robust::{self, Rejected, outliers};
 use crate::runs::Runs;
 use crate::smooth::Smooth;
 use crate::watch::{Part, Watch};
 use crate::{Options, Placed, Progress, Reference, StitchError, Stitched, Warning};
+
+/// Solves at most with positions between pixels, after the first.
+const MOST_ROUNDS: i32 = 5;
+/// The map has settled when it changes by less than this part of the noise of one pixel.
+const SETTLED: f64 = 0.3;
 
 /// Passes of the robust loop at most.
 const ROBUST_PASSES: usize = 3;
@@ -41,9 +47,6 @@ pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> 
     if let Some(known) = &known {
         state.reference.copy_from_slice(&known.heights);
     }
-    if grid.between_pixels() {
-        grid.resample(series, &state.reference, known.as_ref().map(|k| k.valid.as_slice()));
-    }
     if let Some(known) = &known {
         known::mask(&mut grid, known);
     }
@@ -52,20 +55,39 @@ pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> 
     }
     grid.check_overlap(series, options.terms)?;
     fit_planes(&grid, options.terms, &mut state);
-    if !grid.between_pixels() || matches!(options.reference, Reference::None | Reference::Known(_)) {
+    if !grid.between_pixels() {
         return Engine::new(&grid, options, progress).stitch(series, state);
     }
-    // Resampling moved the unknown reference along with the mirror. Find it, take it off, resample, and solve again.
-    let first = Part { progress, from: 0.0, to: 0.4 };
-    let plain = Options { robust: false, ..options.clone() };
-    let (iterations, goal) = Engine::new(&grid, &plain, &first).find_reference(&mut state)?;
-    grid.resample(series, &state.reference, None);
-    let second = Part { progress, from: 0.4, to: 1.0 };
-    let mut engine = Engine::new(&grid, options, &second);
-    engine.goal = goal;
-    let mut stitched = engine.stitch(series, state)?;
-    stitched.iterations += iterations;
-    Ok(stitched)
+    // Solve with positions rounded, correct the data with the map that comes out, solve again: once for a smooth mirror
+    // with fine roughness, more often where the first map was far off.
+    let given: Vec<Vec<f64>> = grid.plates.iter().map(|plate| plate.heights.to_vec()).collect();
+    let measured: Vec<&[f64]> = given.iter().map(Vec::as_slice).collect();
+    let mut part = Part { progress, from: 0.0, to: 0.4 };
+    let mut engine = Engine::new(&grid, options, &part);
+    let mut kept = engine.run(&mut state)?;
+    let mut map = between::map_of(&kept.normal, &state);
+    let mut iterations = engine.iterations;
+    for round in 1.. {
+        let heights = between::carried(&kept.normal, &measured, &state, &map);
+        let goal = engine.goal;
+        drop((engine, kept));
+        grid.replace_heights(heights);
+        part = Part { progress, from: part.to, to: 1.0 - 0.6 * 0.5f64.powi(round) };
+        engine = Engine::new(&grid, options, &part);
+        engine.goal = goal;
+        kept = engine.run(&mut state)?;
+        iterations += engine.iterations;
+        let next = between::map_of(&kept.normal, &state);
+        let settled =
+            between::rms_change(&kept.normal, &map, &next) < SETTLED * robust::overlap_sigma(&kept.normal, &state);
+        if settled || round == MOST_ROUNDS {
+            break;
+        }
+        map = next;
+    }
+    engine.iterations = iterations;
+    engine.note_between(series);
+    engine.finish(series, state, kept)
 }
 
 /// One series under way.
@@ -161,25 +183,15 @@ impl<'a> Engine<'a> {
     }
 
     fn stitch(mut self, series: &[Placed], mut state: State) -> Result<Stitched, StitchError> {
-        self.note_resampling(series);
         let kept = self.run(&mut state)?;
         self.finish(series, state, kept)
-    }
-
-    /// Solves once and fixes the gauge of the reference; returns the iterations and how far they went.
-    fn find_reference(mut self, state: &mut State) -> Result<(usize, Goal), StitchError> {
-        let kept = self.run(state)?;
-        if self.mode != Mode::Held {
-            gauge::fix_reference(self.grid, &self.observable, self.options.terms, &kept.normal.seen(), state);
-        }
-        Ok((self.iterations, self.goal))
     }
 
     pub fn warn(&mut self, code: &str, message: String) {
         self.warnings.push(Warning { code: code.into(), message });
     }
 
-    fn note_resampling(&mut self, series: &[Placed]) {
+    fn note_between(&mut self, series: &[Placed]) {
         let moved: Vec<&str> = self
             .grid
             .plates
@@ -190,12 +202,12 @@ impl<'a> Engine<'a> {
             .collect();
         if !moved.is_empty() {
             let message = format!(
-                "{} of {} sub-apertures lie between whole pixels and were resampled (cubic convolution, masks grown): {}",
+                "{} of {} sub-apertures lie between whole pixels and were interpolated within the model (masks and noise unchanged): {}",
                 moved.len(),
                 self.grid.plates.len(),
                 moved.join(", ")
             );
-            self.warn("resampled", message);
+            self.warn("between-pixels", message);
         }
     }
 

@@ -4,14 +4,13 @@
 use std::borrow::Cow;
 
 use ndarray::Array2;
-use rayon::prelude::*;
 use stitchbox_surface::{HeightMap, PixelSize, SubAperture};
 
 use crate::cholesky::dot;
 use crate::layout::{Layout, connected, groups};
 use crate::runs::Runs;
 use crate::tie::tied;
-use crate::{Placed, StitchError, Terms, resample};
+use crate::{Placed, StitchError, Terms};
 
 /// No mirror has heights beyond a metre, nm.
 const HIGHEST_NM: f64 = 1e9;
@@ -31,7 +30,7 @@ pub(crate) struct Plate<'a> {
     pub heights: Cow<'a, [f64]>,
     /// Valid pixels as measured.
     pub runs: Runs,
-    /// Part of a pixel along x and y by which it was resampled; zero where it was not.
+    /// Part of a pixel along x and y by which it lies off `step`; zero on whole pixels.
     pub fraction: (f64, f64),
 }
 
@@ -83,7 +82,7 @@ pub(crate) struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    /// Places the series. Sub-apertures between whole pixels wait for [`Grid::resample`].
+    /// Places the series. Sub-apertures between whole pixels lie on the nearest one, see `between`.
     pub fn new(series: &'a [Placed]) -> Result<Self, StitchError> {
         let Layout { pixel, x, y, camera, camera_origin, map, map_origin, footprints } = Layout::new(series)?;
         for p in series {
@@ -122,33 +121,11 @@ impl<'a> Grid<'a> {
         self.plates.iter().any(|p| p.fraction != (0.0, 0.0))
     }
 
-    /// Moves the sub-apertures that lie between whole pixels onto the grid. The reference (camera frame, nm) stands
-    /// still while the mirror moves: it is taken off before and put back after. Where `reference_valid` does not hold,
-    /// nothing is known and the mask grows as from any invalid pixel.
-    pub fn resample(&mut self, series: &[Placed], reference: &[f64], reference_valid: Option<&[bool]>) {
-        let columns = self.camera.1;
-        self.plates.par_iter_mut().zip(series).filter(|(plate, _)| plate.fraction != (0.0, 0.0)).for_each(
-            |(plate, p)| {
-                let map = &p.sub_aperture.map;
-                let at = |row: usize, column: usize| (plate.camera.0 + row) * columns + plate.camera.1 + column;
-                let mut valid = map.valid().clone();
-                if let Some(known) = reference_valid {
-                    for ((row, column), valid) in valid.indexed_iter_mut() {
-                        *valid &= known[at(row, column)];
-                    }
-                }
-                let mut heights = map.heights_nm().clone();
-                for ((row, column), height) in heights.indexed_iter_mut() {
-                    *height -= reference[at(row, column)];
-                }
-                resample::shift(&mut heights, &mut valid, plate.fraction);
-                for ((row, column), height) in heights.indexed_iter_mut() {
-                    *height += reference[at(row, column)];
-                }
-                plate.runs = runs_of(&valid);
-                plate.heights = Cow::Owned(heights.into_iter().collect());
-            },
-        );
+    /// Takes these heights in place of those of the files, one set for each sub-aperture.
+    pub fn replace_heights(&mut self, heights: Vec<Vec<f64>>) {
+        for (plate, heights) in self.plates.iter_mut().zip(heights) {
+            plate.heights = Cow::Owned(heights);
+        }
     }
 
     /// Refuses a series whose valid pixels do not tie all sub-apertures together.

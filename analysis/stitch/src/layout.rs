@@ -133,8 +133,8 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// Splits positions. The origin is the sub-aperture that leaves most of the others on whole pixels (the first of
-    /// them).
+    /// Splits positions. The origin is the first sub-aperture, unless another leaves more of them, and at least half, on
+    /// whole pixels.
     fn new(series: &[Placed], px: impl Fn(&Placed) -> f64) -> Result<Self, StitchError> {
         let positions: Vec<f64> = series.iter().map(&px).collect();
         let first = positions[0];
@@ -150,7 +150,7 @@ impl Axis {
         let mut origin = (first, on_whole(first));
         for &candidate in &positions[1..] {
             let count = on_whole(candidate);
-            if count > origin.1 {
+            if count > origin.1 && 2 * count >= positions.len() {
                 origin = (candidate, count);
             }
         }

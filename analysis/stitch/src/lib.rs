@@ -20,8 +20,8 @@
 //!
 //! # Frame
 //! x runs with the columns, y down the rows; nothing is flipped. Positions in mm become pixels with the pixel size of
-//! the first file. A position within 0.02 px of a whole pixel is taken as whole; others are resampled by cubic convolution and
-//! named in a warning. Detector windows may differ: all are placed in one camera frame.
+//! the first file. A position within 0.02 px of a whole pixel is taken as whole; others are interpolated within
+//! the model, which moves neither masks nor noise, and named in a warning. Detector windows may differ: all are placed in one camera frame.
 //!
 //! # Same bits everywhere
 //! Sums run in an order fixed by the data, whatever the number of threads; no fused multiply-add, no kernel chosen by
@@ -30,6 +30,7 @@
 //! This crate knows no files, no recipes and no users.
 
 mod assemble;
+mod between;
 mod cholesky;
 mod conclude;
 mod conjugate;
@@ -38,6 +39,7 @@ mod engine;
 mod error;
 mod gauge;
 mod grid;
+mod interpolation;
 mod known;
 mod layout;
 mod lonely;
@@ -46,9 +48,9 @@ mod normal;
 mod observable;
 mod options;
 mod planes;
-mod resample;
 mod robust;
 mod runs;
+mod sheet;
 mod smooth;
 mod stitched;
 mod tie;

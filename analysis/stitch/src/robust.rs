@@ -185,7 +185,7 @@ pub(crate) fn median(values: &mut [f64]) -> f64 {
 }
 
 /// Sigma of one value, from differences between neighbouring overlaps at a sample of the map pixels.
-fn overlap_sigma(normal: &Normal, state: &State) -> f64 {
+pub(crate) fn overlap_sigma(normal: &Normal, state: &State) -> f64 {
     let (rows, columns) = normal.grid.map;
     let overlapping = normal.count.iter().filter(|n| **n >= 2).count();
     let stride = (overlapping / SAMPLES).max(1);

@@ -1,0 +1,202 @@
+//! Sub-apertures between whole pixels, without resampling the data.
+//!
+//! Plates sit on whole pixels; what plate k reads at map pixel p is `(H_k map)(p)`, H_k being the interpolation to
+//! p + fraction. With the map of the last solve, the data become `m - (H_k map - map) + correction`, where the correction
+//! (one for each map pixel) is the mean over the overlaps of `(H_k^T - 1) e`, e being what is left of the data:
+//! a step of the exact least-squares problem that has the interpolation in its model. H keeps white noise white, so the
+//! map neither loses nor gains noise; masks stay as measured, since e is zero where nothing was.
+
+use rayon::prelude::*;
+
+use crate::conjugate::State;
+use crate::grid::{Grid, Plate};
+use crate::interpolation::{REACH, TAPS, add_filtered, reversed, taps};
+use crate::normal::{Line, Normal, Quantity};
+use crate::sheet::Sheet;
+
+/// So many plates are worked on before they are joined to the map.
+const GROUP: usize = 8;
+
+/// Taps along x and y of one plate; none where it lies on whole pixels.
+struct Move {
+    x: Option<[f64; TAPS]>,
+    y: Option<[f64; TAPS]>,
+}
+
+impl Move {
+    fn of(plate: &Plate) -> Self {
+        let along = |fraction: f64| (fraction != 0.0).then(|| taps(fraction));
+        Self { x: along(plate.fraction.0), y: along(plate.fraction.1) }
+    }
+}
+
+/// The map of a solve, row-major; zero where nothing counts.
+pub(crate) fn map_of(normal: &Normal, state: &State) -> Vec<f64> {
+    let columns = normal.grid.map.1;
+    let mut map = vec![0.0; normal.grid.map.0 * columns];
+    map.par_chunks_mut(columns).enumerate().for_each(|(row, mean)| {
+        normal.mean_row(row, Quantity::Corrected, &state.reference, &state.correctors, mean);
+    });
+    map
+}
+
+/// Rms of the difference of two maps where anything counts, nm.
+pub(crate) fn rms_change(normal: &Normal, before: &[f64], after: &[f64]) -> f64 {
+    let columns = normal.grid.map.1;
+    let of_row = |row: usize| {
+        let at = row * columns..(row + 1) * columns;
+        let pairs = before[at.clone()].iter().zip(&after[at.clone()]).zip(&normal.count[at]);
+        pairs.filter(|(_, n)| **n > 0).fold((0.0, 0.0), |(sum, n), ((a, b), _)| (sum + (a - b) * (a - b), n + 1.0))
+    };
+    let rows: Vec<(f64, f64)> = (0..normal.grid.map.0).into_par_iter().map(of_row).collect();
+    let (sum, n) = rows.iter().fold((0.0, 0.0), |(sum, n), row| (sum + row.0, n + row.1));
+    if n > 0.0 { (sum / n).sqrt() } else { 0.0 }
+}
+
+/// Heights of all plates as they would be on whole pixels. `measured` are the heights as given, `map` is the map that was
+/// found last (with `state`), from the pixels that `normal` uses.
+pub(crate) fn carried(normal: &Normal, measured: &[&[f64]], state: &State, map: &[f64]) -> Vec<Vec<f64>> {
+    let grid = normal.grid;
+    let columns = grid.map.1;
+    let moves: Vec<Move> = grid.plates.iter().map(Move::of).collect();
+    let sheet = Sheet::new(map, columns, |i| normal.count[i] > 0);
+    let mut heights: Vec<Vec<f64>> = grid
+        .plates
+        .par_iter()
+        .zip(measured)
+        .zip(&moves)
+        .map(|((plate, measured), by)| without_shift(plate, measured, by, &sheet, map, columns))
+        .collect();
+    drop(sheet);
+    let correction = correction(normal, &heights, &moves, state, map);
+    heights.par_iter_mut().zip(&grid.plates).for_each(|(heights, plate)| {
+        for (row, line) in heights.chunks_exact_mut(plate.shape.1).enumerate() {
+            let correction = &correction[(plate.map.0 + row) * columns + plate.map.1..];
+            for (height, correction) in line.iter_mut().zip(correction) {
+                *height += correction;
+            }
+        }
+    });
+    heights
+}
+
+/// `m - (H map - map)`.
+fn without_shift(plate: &Plate, measured: &[f64], by: &Move, sheet: &Sheet, map: &[f64], columns: usize) -> Vec<f64> {
+    let width = plate.shape.1;
+    if by.x.is_none() && by.y.is_none() {
+        return measured.to_vec();
+    }
+    let mut across = vec![0.0; width + 2 * REACH];
+    let mut moved = vec![0.0; width];
+    let mut heights = Vec::with_capacity(measured.len());
+    for (row, measured) in measured.chunks_exact(width).enumerate() {
+        let at = plate.map.0 + row;
+        let source = match &by.y {
+            None => sheet.part(at + REACH, plate.map.1, width + 2 * REACH),
+            Some(taps) => {
+                across.fill(0.0);
+                for (j, tap) in taps.iter().enumerate() {
+                    for (a, value) in across.iter_mut().zip(sheet.part(at + j, plate.map.1, width + 2 * REACH)) {
+                        *a += tap * value;
+                    }
+                }
+                &across
+            }
+        };
+        match &by.x {
+            None => moved.copy_from_slice(&source[REACH..REACH + width]),
+            Some(taps) => {
+                moved.fill(0.0);
+                add_filtered(taps, source, &mut moved);
+            }
+        }
+        let here = &map[at * columns + plate.map.1..];
+        heights.extend(measured.iter().zip(&moved).zip(here).map(|((m, moved), here)| m - (moved - here)));
+    }
+    heights
+}
+
+/// Mean over the overlaps of `(H^T - 1) e` at each map pixel.
+fn correction(normal: &Normal, heights: &[Vec<f64>], moves: &[Move], state: &State, map: &[f64]) -> Vec<f64> {
+    let grid = normal.grid;
+    let columns = grid.map.1;
+    let mut sum = vec![0.0; map.len()];
+    let plates: Vec<usize> = (0..grid.plates.len()).collect();
+    for group in plates.chunks(GROUP) {
+        let spread: Vec<Vec<f64>> =
+            group.par_iter().map(|k| spread(normal, *k, &heights[*k], &moves[*k], state, map)).collect();
+        sum.par_chunks_mut(columns).enumerate().for_each(|(row, line)| {
+            for (k, spread) in group.iter().zip(&spread) {
+                let plate = &grid.plates[*k];
+                let wide = plate.shape.1 + 2 * REACH;
+                let Some(own) = (row + REACH).checked_sub(plate.map.0) else { continue };
+                let Some(values) = spread.chunks_exact(wide).nth(own) else { continue };
+                // Column 0 of `values` is map column `plate.map.1 - REACH`.
+                let cut = REACH.saturating_sub(plate.map.1);
+                let from = plate.map.1.saturating_sub(REACH);
+                for (s, value) in line[from..].iter_mut().zip(&values[cut..]) {
+                    *s += value;
+                }
+            }
+        });
+    }
+    sum.par_chunks_mut(columns).enumerate().for_each(|(row, line)| {
+        for (value, inverse) in line.iter_mut().zip(normal.inverse_row(row)) {
+            *value *= inverse;
+        }
+    });
+    sum
+}
+
+/// `(H^T - 1) e` of one plate, REACH pixels wider than it on each side; nothing for a plate on whole pixels.
+fn spread(normal: &Normal, k: usize, heights: &[f64], by: &Move, state: &State, map: &[f64]) -> Vec<f64> {
+    if by.x.is_none() && by.y.is_none() {
+        return Vec::new();
+    }
+    let grid: &Grid = normal.grid;
+    let plate = &grid.plates[k];
+    let (rows, width) = plate.shape;
+    let wide = width + 2 * REACH;
+    let mut out = vec![0.0; (rows + 2 * REACH) * wide];
+    let mut left = vec![0.0; width + 4 * REACH];
+    let mut along = vec![0.0; wide];
+    let x = by.x.map(reversed);
+    for row in 0..rows {
+        left.fill(0.0);
+        let line = Line::new(grid, plate, row, &state.reference, state.correctors[k]);
+        let here = &map[(plate.map.0 + row) * grid.map.1 + plate.map.1..][..width];
+        for &(start, end) in normal.used[k].row(row) {
+            let (start, end) = (start as usize, end as usize);
+            let values = &mut left[2 * REACH + start..2 * REACH + end];
+            line.fill(Quantity::Model, start, values);
+            let heights = &heights[row * width..][start..end];
+            for ((value, height), here) in values.iter_mut().zip(heights).zip(&here[start..end]) {
+                *value = height - *value - here;
+            }
+        }
+        along.fill(0.0);
+        match &x {
+            None => along.copy_from_slice(&left[REACH..REACH + wide]),
+            Some(taps) => add_filtered(taps, &left, &mut along),
+        }
+        match &by.y {
+            None => {
+                for (o, a) in out[(row + REACH) * wide..][..wide].iter_mut().zip(&along) {
+                    *o += a;
+                }
+            }
+            Some(taps) => {
+                // The value of this row is wanted by the rows from `row - REACH` on.
+                for (j, tap) in taps.iter().enumerate() {
+                    for (o, a) in out[(row + j) * wide..][..wide].iter_mut().zip(&along) {
+                        *o += tap * a;
+                    }
+                }
+            }
+        }
+        for (o, e) in out[(row + REACH) * wide..][..wide].iter_mut().zip(&left[REACH..]) {
+            *o -= e;
+        }
+    }
+    out
+}
