@@ -5,51 +5,65 @@ use rayon::prelude::*;
 
 use crate::StitchError;
 use crate::conjugate::State;
-use crate::normal::{Line, Normal, Quantity, blocks};
+use crate::line::{BLOCK, Quantity, blocks};
+use crate::normal::Normal;
+use crate::watch::Watch;
 
-/// Maps and sums of squares that belong to one solution.
+/// Maps and sums of squares that belong to one solution, row-major.
 pub(crate) struct Assembled {
-    pub height: Array2<f64>,
-    pub valid: Array2<bool>,
-    pub residual: Array2<f64>,
-    /// Sum over overlaps of the variance that the reference adds, in units of the noise variance, times 1 / n^2.
-    pub spread: Array2<f64>,
-    /// Per sub-aperture: sum of squared residuals and number of pixels, where at least two overlap.
+    pub height: Vec<f64>,
+    pub residual: Vec<f64>,
+    /// Sum over overlaps of the variance that the reference adds, in units of the noise variance, times (w / sum of w)^2.
+    pub spread: Vec<f64>,
+    /// Per sub-aperture: sum of squared residuals (times weight) and number of pixels, where at least two overlap.
     pub squares: Vec<(f64, usize)>,
     /// Map pixels where at least two overlap.
     pub overlapping: usize,
 }
 
-/// Everything of one map row.
-struct Row<'a> {
+/// Rows of the map that one task works on.
+const ROWS: usize = 8;
+
+/// Everything of some map rows.
+struct Rows<'a> {
     height: &'a mut [f64],
-    valid: &'a mut [bool],
     residual: &'a mut [f64],
     spread: &'a mut [f64],
 }
 
 /// Computes the maps. `reference_variance` is the variance of the reference at each camera pixel in units of the
 /// noise variance (zero where it is given).
-pub(crate) fn assemble(normal: &Normal, state: &State, reference_variance: &[f64]) -> Result<Assembled, StitchError> {
+pub(crate) fn assemble(
+    normal: &Normal,
+    state: &State,
+    reference_variance: &[f64],
+    watch: &Watch,
+) -> Result<Assembled, StitchError> {
     let grid = normal.grid;
     let (rows, columns) = grid.map;
     let n = grid.plates.len();
     let mut height = vec![0.0; rows * columns];
-    let mut valid = vec![false; rows * columns];
     let mut residual = vec![0.0; rows * columns];
     let mut spread = vec![0.0; rows * columns];
-    let mut squares = vec![(0.0, 0usize); rows * n];
+    let mut squares = vec![(0.0, 0usize); rows.div_ceil(ROWS) * n];
     height
-        .par_chunks_mut(columns)
-        .zip(valid.par_chunks_mut(columns))
-        .zip(residual.par_chunks_mut(columns))
-        .zip(spread.par_chunks_mut(columns))
+        .par_chunks_mut(ROWS * columns)
+        .zip(residual.par_chunks_mut(ROWS * columns))
+        .zip(spread.par_chunks_mut(ROWS * columns))
         .zip(squares.par_chunks_mut(n))
         .enumerate()
-        .for_each(|(row, ((((height, valid), residual), spread), squares))| {
-            let out = Row { height, valid, residual, spread };
-            fill_row(normal, state, reference_variance, row, out, squares);
+        .for_each(|(task, (((height, residual), spread), squares))| {
+            if watch.stopped() {
+                return;
+            }
+            let lines = height.chunks_mut(columns).zip(residual.chunks_mut(columns)).zip(spread.chunks_mut(columns));
+            for (i, ((height, residual), spread)) in lines.enumerate() {
+                let out = Rows { height, residual, spread };
+                fill_row(normal, state, reference_variance, task * ROWS + i, out, squares);
+            }
         });
+    watch.still()?;
+    grid.readable()?;
     let mut of_plates = vec![(0.0, 0usize); n];
     for row in squares.chunks_exact(n) {
         for (total, part) in of_plates.iter_mut().zip(row) {
@@ -57,14 +71,7 @@ pub(crate) fn assemble(normal: &Normal, state: &State, reference_variance: &[f64
         }
     }
     let overlapping = normal.count.iter().filter(|n| **n >= 2).count();
-    Ok(Assembled {
-        height: shaped(grid.map, height)?,
-        valid: shaped(grid.map, valid)?,
-        residual: shaped(grid.map, residual)?,
-        spread: shaped(grid.map, spread)?,
-        squares: of_plates,
-        overlapping,
-    })
+    Ok(Assembled { height, residual, spread, squares: of_plates, overlapping })
 }
 
 /// An array of these rows and columns.
@@ -77,37 +84,46 @@ fn fill_row(
     state: &State,
     reference_variance: &[f64],
     row: usize,
-    out: Row,
+    out: Rows,
     squares: &mut [(f64, usize)],
 ) {
     let grid = normal.grid;
-    let inverse = normal.inverse_row(row);
-    normal.mean_row(row, Quantity::Corrected, &state.reference, &state.correctors, out.height);
-    let mut buffer = vec![0.0; grid.camera.1];
+    let (mut inverses, mut heights, mut buffer) = (Vec::new(), Vec::new(), [0.0; BLOCK]);
+    let inverses = normal.inverse_row(row, &mut inverses);
+    let counts = &normal.count[row * grid.map.1..(row + 1) * grid.map.1];
+    normal.mean_row(row, Quantity::Corrected, state, out.height);
     for (k, plate) in grid.plates.iter().enumerate() {
         let Some(own) = plate.row_at_map(row) else { continue };
-        let line = Line::new(grid, plate, own, &state.reference, state.correctors[k]);
+        let line = normal.line(Quantity::Corrected, (k, own), &state.reference, &state.correctors[k], &mut heights);
         let variance = &reference_variance[(plate.camera.0 + own) * grid.camera.1 + plate.camera.1..];
         for &(start, end) in normal.used[k].row(own) {
             for (from, to) in blocks(start, end) {
                 let values = &mut buffer[..to - from];
-                line.fill(Quantity::Corrected, from, values);
-                for (i, value) in values.iter().enumerate() {
-                    let column = plate.map.1 + from + i;
-                    let inverse = inverse[column];
-                    out.spread[column] += variance[from + i] * inverse * inverse;
-                    if inverse < 1.0 {
-                        let e = value - out.height[column];
-                        out.residual[column] += e * e * inverse;
-                        squares[k].0 += e * e;
-                        squares[k].1 += 1;
+                line.fill(from, values);
+                let columns = plate.map.1 + from..plate.map.1 + to;
+                let weighted = grid.is_weighted();
+                let (mut sum, mut number) = (0.0, 0);
+                let of_map = out.height[columns.clone()].iter().zip(&mut out.residual[columns.clone()]);
+                let more = out.spread[columns.clone()].iter_mut().zip(&counts[columns.clone()]).zip(&inverses[columns]);
+                for (i, (value, ((height, residual), ((spread, count), inverse)))) in
+                    values.iter().zip(of_map.zip(more)).enumerate()
+                {
+                    let weight = if weighted { plate.weight(own, from + i) } else { 1.0 };
+                    let part = weight * inverse;
+                    *spread += variance[from + i] * (part * part);
+                    if *count > 1 {
+                        let e = value - height;
+                        *residual += e * e * part;
+                        sum += weight * (e * e);
+                        number += 1;
                     }
                 }
+                squares[k].0 += sum;
+                squares[k].1 += number;
             }
         }
     }
-    for ((valid, residual), inverse) in out.valid.iter_mut().zip(out.residual).zip(inverse) {
-        *valid = *inverse > 0.0;
+    for residual in out.residual {
         *residual = residual.sqrt();
     }
 }

@@ -9,9 +9,10 @@
 use rayon::prelude::*;
 
 use crate::conjugate::State;
-use crate::grid::{Grid, Plate};
+use crate::grid::Plate;
 use crate::interpolation::{REACH, TAPS, add_filtered, reversed, taps};
-use crate::normal::{Line, Normal, Quantity};
+use crate::line::{Quantity, blocks};
+use crate::normal::Normal;
 use crate::sheet::Sheet;
 
 /// So many plates are worked on before they are joined to the map.
@@ -35,7 +36,7 @@ pub(crate) fn map_of(normal: &Normal, state: &State) -> Vec<f64> {
     let columns = normal.grid.map.1;
     let mut map = vec![0.0; normal.grid.map.0 * columns];
     map.par_chunks_mut(columns).enumerate().for_each(|(row, mean)| {
-        normal.mean_row(row, Quantity::Corrected, &state.reference, &state.correctors, mean);
+        normal.mean_row(row, Quantity::Corrected, state, mean);
     });
     map
 }
@@ -116,7 +117,7 @@ fn without_shift(plate: &Plate, measured: &[f64], by: &Move, sheet: &Sheet, map:
     heights
 }
 
-/// Mean over the overlaps of `(H^T - 1) e` at each map pixel.
+/// Weighted mean over the overlaps of `(H^T - 1) e` at each map pixel.
 fn correction(normal: &Normal, heights: &[Vec<f64>], moves: &[Move], state: &State, map: &[f64]) -> Vec<f64> {
     let grid = normal.grid;
     let columns = grid.map.1;
@@ -141,37 +142,42 @@ fn correction(normal: &Normal, heights: &[Vec<f64>], moves: &[Move], state: &Sta
         });
     }
     sum.par_chunks_mut(columns).enumerate().for_each(|(row, line)| {
-        for (value, inverse) in line.iter_mut().zip(normal.inverse_row(row)) {
+        let mut buffer = Vec::new();
+        for (value, inverse) in line.iter_mut().zip(normal.inverse_row(row, &mut buffer)) {
             *value *= inverse;
         }
     });
     sum
 }
 
-/// `(H^T - 1) e` of one plate, REACH pixels wider than it on each side; nothing for a plate on whole pixels.
+/// `(H^T - 1) w e` of one plate, REACH pixels wider than it on each side; nothing for a plate on whole pixels.
 fn spread(normal: &Normal, k: usize, heights: &[f64], by: &Move, state: &State, map: &[f64]) -> Vec<f64> {
     if by.x.is_none() && by.y.is_none() {
         return Vec::new();
     }
-    let grid: &Grid = normal.grid;
+    let grid = normal.grid;
     let plate = &grid.plates[k];
     let (rows, width) = plate.shape;
     let wide = width + 2 * REACH;
     let mut out = vec![0.0; (rows + 2 * REACH) * wide];
     let mut left = vec![0.0; width + 4 * REACH];
     let mut along = vec![0.0; wide];
+    let mut buffer = Vec::new();
     let x = by.x.map(reversed);
     for row in 0..rows {
         left.fill(0.0);
-        let line = Line::new(grid, plate, row, &state.reference, state.correctors[k]);
+        let c = &state.correctors[k];
+        let line = normal.line(Quantity::Model, (k, row), &state.reference, c, &mut buffer);
         let here = &map[(plate.map.0 + row) * grid.map.1 + plate.map.1..][..width];
         for &(start, end) in normal.used[k].row(row) {
-            let (start, end) = (start as usize, end as usize);
-            let values = &mut left[2 * REACH + start..2 * REACH + end];
-            line.fill(Quantity::Model, start, values);
-            let heights = &heights[row * width..][start..end];
-            for ((value, height), here) in values.iter_mut().zip(heights).zip(&here[start..end]) {
-                *value = height - *value - here;
+            for (from, to) in blocks(start, end) {
+                let values = &mut left[2 * REACH + from..2 * REACH + to];
+                line.fill(from, values);
+                let heights = &heights[row * width..][from..to];
+                for ((value, height), here) in values.iter_mut().zip(heights).zip(&here[from..to]) {
+                    *value = height - *value - here;
+                }
+                plate.weigh(row, from, values);
             }
         }
         along.fill(0.0);

@@ -1,12 +1,12 @@
 //! From the last solve to the result: gauge, maps, noise, error bars, warnings.
 
-use ndarray::Array2;
 use stitchbox_surface::HeightMap;
 
 use crate::assemble::{Assembled, assemble, shaped};
 use crate::conjugate::State;
 use crate::corrector_matrix::active;
 use crate::engine::{Engine, Kept, Mode};
+use crate::fringes::Jumps;
 use crate::gauge;
 use crate::normal::Normal;
 use crate::robust::Rejected;
@@ -22,8 +22,8 @@ const WEAK_NAMED: usize = 6;
 impl<'a> Engine<'a> {
     /// Fixes the gauge and assembles everything.
     pub fn finish(mut self, series: &[Placed], mut state: State, kept: Kept<'a>) -> Result<Stitched, StitchError> {
-        Watch::step(self.progress, 0.87, 0.87, "assembling the map")?;
-        let Kept { normal, rejected, contradicted } = kept;
+        let watch = Watch::step(self.progress, 0.87, 0.87, "assembling the map")?;
+        let Kept { normal, rejected, contradicted, jumps } = kept;
         let normal = self.without_unreferenced(normal);
         let terms = self.options.terms;
         let mut fixed = 0;
@@ -31,17 +31,18 @@ impl<'a> Engine<'a> {
         if self.mode != Mode::Held {
             fixed = gauge::fix_reference(self.grid, &self.observable, terms, &seen, &mut state);
         }
-        gauge::fix_map(&normal, &self.observable, terms, &mut state);
         let pull = match self.mode {
             Mode::Pixels => Some(0.0),
             Mode::Prior => Some(self.observable.prior_weight()),
             Mode::Held | Mode::Smooth => None,
         };
         let of = |d: &f64| pull.filter(|_| *d > 0.0).map_or(0.0, |pull| 1.0 / (d + pull));
-        let variance: Vec<f64> = normal.diagonal.iter().map(of).collect();
-        let assembled = assemble(&normal, &state, &variance)?;
+        let variance: Vec<f64> = normal.diagonal[..self.grid.camera_pixels()].iter().map(of).collect();
+        let mut assembled = assemble(&normal, &state, &variance, &watch)?;
+        gauge::fix_map(&normal, &self.observable, terms, &mut assembled.height, &mut state);
         let noise_nm = self.noise(&normal, &assembled, &seen, fixed);
         self.warn_of_rejections(series, &rejected, contradicted);
+        self.warn_of_fringes(series, &jumps);
         let of_one = active(terms).len();
         if self.rank + of_one < of_one * series.len() {
             let names: Vec<&str> =
@@ -55,19 +56,22 @@ impl<'a> Engine<'a> {
             );
             self.warn("weak-overlap", message);
         }
-        let uncertainty_nm = noise_nm.map(|s| uncertainty(&normal, &assembled, s));
         let reference = self.reference_map(&state, &seen)?;
         let correctors = self.correctors(series, &state, &assembled, &rejected);
         let pixel = Some(self.grid.pixel);
-        let overlap = shaped(self.grid.map, normal.count)?;
-        let height = HeightMap::new(assembled.height, assembled.valid, pixel)
+        let shape = self.grid.map;
+        let Assembled { height, residual, spread, .. } = assembled;
+        let uncertainty_nm = noise_nm.map(|s| shaped(shape, uncertainty(&normal, spread, s))).transpose()?;
+        let overlap = shaped(shape, normal.count)?;
+        let valid = overlap.mapv(|n: u16| n > 0);
+        let height = HeightMap::new(shaped(shape, height)?, valid, pixel)
             .map_err(|_| StitchError::Internal { step: "assembling the map" })?;
         self.progress.at(1.0, "done");
         Ok(Stitched {
             height,
             uncertainty_nm,
             overlap,
-            residual_nm: assembled.residual,
+            residual_nm: shaped(shape, residual)?,
             reference,
             x0_mm: self.grid.origin_mm.0,
             y0_mm: self.grid.origin_mm.1,
@@ -108,7 +112,9 @@ impl<'a> Engine<'a> {
         );
         self.warn("reference-unknown", message);
         let used = normal.used.iter().zip(&unreferenced).map(|(used, pixels)| used.without(pixels)).collect();
-        Normal::new(self.grid, used)
+        let mut smaller = Normal::new(self.grid, used, normal.additive);
+        smaller.shift = normal.shift;
+        smaller
     }
 
     /// Noise of one pixel, from the residuals and the degrees of freedom left.
@@ -149,10 +155,28 @@ impl<'a> Engine<'a> {
         }
         if contradicted > 0 {
             let message = format!(
-                "at {contradicted} map pixels only two sub-apertures overlap and contradict each other; nothing tells which is \
-                 wrong, so both were left out"
+                "at {contradicted} map pixels the sub-apertures contradict each other and nothing tells which is wrong, so all \
+                 were left out"
             );
             self.warn("contradictions", message);
+        }
+    }
+
+    fn warn_of_fringes(&mut self, series: &[Placed], jumps: &[Jumps]) {
+        let named: Vec<String> = (series.iter().zip(jumps).zip(&self.grid.plates))
+            .filter(|((_, jumps), _)| jumps.are_fringes())
+            .map(|((placed, jumps), plate)| {
+                let height = jumps.multiple as f64 * plate.fringe_nm.unwrap_or(0.0);
+                format!("{} ({} pixels, last one off by {height:+.1} nm)", placed.sub_aperture.name, jumps.near)
+            })
+            .collect();
+        if !named.is_empty() {
+            let message = format!(
+                "values that are off by whole fringes (multiples of wavelength times scale factor) were left out: {}; the unwrapping \
+                 of these files went wrong there: mask the region or measure again",
+                named.join(", ")
+            );
+            self.warn("fringe-order", message);
         }
     }
 
@@ -160,7 +184,7 @@ impl<'a> Engine<'a> {
         if matches!(self.options.reference, Reference::None) {
             return Ok(None);
         }
-        let heights = shaped(self.grid.camera, state.reference.clone())?;
+        let heights = shaped(self.grid.camera, state.reference[..self.grid.camera_pixels()].to_vec())?;
         let valid = shaped(self.grid.camera, seen.to_vec())?;
         let map = HeightMap::new(heights, valid, Some(self.grid.pixel));
         map.map(Some).map_err(|_| StitchError::Internal { step: "writing down the reference" })
@@ -184,6 +208,7 @@ impl<'a> Engine<'a> {
                 piston_nm: c[0],
                 pitch_nm_per_mm: c[1] / (grid.scale.0 * grid.pixel.x_mm),
                 roll_nm_per_mm: c[2] / (grid.scale.1 * grid.pixel.y_mm),
+                curvature_nm_per_mm2: c[3] / grid.power_mm2,
                 residual_rms_nm: if count > 0 { (squares / count as f64).sqrt() } else { 0.0 },
                 rejected: rejected[k].len(),
             }
@@ -192,11 +217,15 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// `s sqrt(1/n + 1/n^2 sum of the reference's variance)`.
-fn uncertainty(normal: &Normal, assembled: &Assembled, noise_nm: f64) -> Array2<f64> {
-    let mut uncertainty = assembled.spread.clone();
-    for (value, n) in uncertainty.iter_mut().zip(&normal.count) {
-        *value = if *n == 0 { 0.0 } else { noise_nm * (1.0 / f64::from(*n) + *value).sqrt() };
+/// `s sqrt(1 / sum of w + sum over overlaps of (w / sum of w)^2 times the reference's variance)`.
+fn uncertainty(normal: &Normal, spread: Vec<f64>, noise_nm: f64) -> Vec<f64> {
+    let mut uncertainty = spread;
+    let columns = normal.grid.map.1;
+    let mut buffer = Vec::new();
+    for (row, line) in uncertainty.chunks_exact_mut(columns).enumerate() {
+        for (value, inverse) in line.iter_mut().zip(normal.inverse_row(row, &mut buffer)) {
+            *value = if *inverse > 0.0 { noise_nm * (inverse + *value).sqrt() } else { 0.0 };
+        }
     }
     uncertainty
 }

@@ -9,13 +9,15 @@ use rayon::prelude::*;
 use crate::StitchError;
 use crate::cholesky::{PivotedCholesky, dot};
 use crate::corrector_matrix::CorrectorInverse;
-use crate::grid::Grid;
-use crate::normal::{Correctors, Gradient, Normal, Quantity};
+use crate::grid::{Grid, Plate};
+use crate::line::Quantity;
+use crate::normal::{Correctors, Gradient, Normal, Pass, TERMS, pair_of};
 use crate::smooth::Smooth;
 use crate::watch::Watch;
 
-/// Residuals fall to this fraction of those of the uncorrected data (in the norm of the preconditioner).
-const TOLERANCE: f64 = 1e-10;
+/// Residuals fall at least to this fraction of those of the uncorrected data (in the norm of the preconditioner), if the
+/// tolerance asks for no more: data without noise have no other measure.
+const OF_THE_FIRST: f64 = 1e-10;
 /// Below this fraction it counts as converged if rounding lets the residuals fall no further.
 const SETTLED: f64 = 1e-8;
 /// A rise of the residuals (squared) by this factor after that is rounding's doing.
@@ -30,13 +32,13 @@ const MOST_ITERATIONS: usize = 600;
 pub(crate) enum Unknown<'a> {
     /// It stays as it is.
     Held,
-    /// Every camera pixel is free; `weight` pulls it towards `prior` like so many measurements.
+    /// Every camera pixel of every additive map is free; `weight` pulls it towards `prior` like so many measurements.
     Pixels { prior: &'a [f64], weight: f64 },
     /// A sum of smooth terms.
     Smooth(&'a Smooth),
 }
 
-/// Reference (nm, camera frame, row-major) and correctors.
+/// Additive maps (nm, camera frame, row-major, one behind the other, the reference first) and correctors.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     pub reference: Vec<f64>,
@@ -57,14 +59,37 @@ pub(crate) struct Goal {
     first: Option<f64>,
     /// Size of the residuals that rounding alone makes: nothing below can be reached.
     rounding: f64,
+    tolerance: f64,
 }
 
 impl Goal {
-    /// For these data.
-    pub fn new(grid: &Grid) -> Self {
-        let squares: Vec<f64> = grid.plates.par_iter().map(|plate| plate.square_sum()).collect();
-        Self { first: None, rounding: (ROUNDINGS * f64::EPSILON).powi(2) * squares.iter().sum::<f64>() }
+    /// For these data. A sample of the rows tells their size.
+    pub fn new(grid: &Grid, tolerance: f64) -> Self {
+        let squares: Vec<f64> = grid.plates.par_iter().map(of_sample).collect();
+        Self { first: None, rounding: (ROUNDINGS * f64::EPSILON).powi(2) * squares.iter().sum::<f64>(), tolerance }
     }
+
+    /// Where a solve ends whose residuals, squared and summed over the data, are `squares` by now.
+    fn at(&self, squares: f64, first: f64) -> f64 {
+        let tolerance = self.tolerance.abs();
+        let of_first = tolerance.min(OF_THE_FIRST);
+        (tolerance * tolerance * squares.max(0.0)).max(of_first * of_first * first).max(self.rounding)
+    }
+}
+
+/// Sum of the squared heights of the valid pixels, nm^2, from every eighth row.
+fn of_sample(plate: &Plate) -> f64 {
+    const STRIDE: usize = 8;
+    let mut buffer = Vec::new();
+    let mut sum = 0.0;
+    for row in (0..plate.shape.0).step_by(STRIDE) {
+        let heights = plate.row(row, &mut buffer);
+        for (start, end) in plate.runs.row(row) {
+            let run = &heights[*start as usize..*end as usize];
+            sum += dot(run, run);
+        }
+    }
+    sum * plate.shape.0 as f64 / plate.shape.0.div_ceil(STRIDE) as f64
 }
 
 /// Improves `state` to the least-squares solution.
@@ -78,9 +103,12 @@ pub(crate) fn solve(
 ) -> Result<Ended, StitchError> {
     let with_reference = !matches!(unknown, Unknown::Held);
     let blocks = Blocks::new(normal, inverse, unknown);
-    let mut gradient = Gradient::zeros(normal.grid);
-    let mut map = Vec::new();
-    normal.gather(Quantity::Corrected, &state.reference, &state.correctors, with_reference, &mut map, &mut gradient);
+    let mut gradient = Gradient::zeros(normal);
+    let (reference, correctors) = (&state.reference, &state.correctors);
+    let pass = Pass { quantity: Quantity::Corrected, reference, correctors, with_reference };
+    normal.gather(pass, &mut gradient, watch)?;
+    // Sum of the squared residuals of the data, which every iteration lowers by what it gains.
+    let mut squares = gradient.squares;
     let mut left = Unknowns::zeros(&blocks, normal);
     blocks.restrict(&gradient.reference, &mut left.reference);
     blocks.pull(&state.reference, &mut left.reference);
@@ -90,40 +118,48 @@ pub(crate) fn solve(
     let mut z = Unknowns::zeros(&blocks, normal);
     blocks.precondition(&left, &mut z);
     let mut direction = z.clone();
-    let mut image = Unknowns::zeros(&blocks, normal);
-    let mut surface = vec![0.0; state.reference.len()];
+    let mut surface = vec![0.0; if blocks.is_pixelwise() { 0 } else { state.reference.len() }];
+    let mut image = vec![0.0; if blocks.is_pixelwise() { 0 } else { left.reference.len() }];
     let mut rz = left.dot(&z);
     let first = *goal.first.get_or_insert(rz);
-    let goal = (TOLERANCE * TOLERANCE * first).max(goal.rounding);
     let settled = SETTLED * SETTLED * first;
     let mut best = rz;
-    let mut ended = Ended { iterations: 0, converged: rz <= goal };
+    let mut ended = Ended { iterations: 0, converged: rz <= goal.at(squares, first) };
     while !ended.converged && ended.iterations < MOST_ITERATIONS {
-        watch.within(rz, first, goal)?;
-        blocks.expand(&direction.reference, &mut surface);
-        normal.gather(Quantity::Model, &surface, &direction.correctors, with_reference, &mut map, &mut gradient);
-        blocks.restrict(&gradient.reference, &mut image.reference);
-        blocks.stiffen(&direction.reference, &mut image.reference);
-        image.correctors.copy_from_slice(&gradient.correctors);
-        let curvature = direction.dot(&image);
+        watch.within(rz, first, goal.at(squares, first))?;
+        let reference = blocks.surface(&direction.reference, &mut surface);
+        let correctors = &direction.correctors;
+        let pass = Pass { quantity: Quantity::Model, reference, correctors, with_reference };
+        normal.gather(pass, &mut gradient, watch)?;
+        let image = if blocks.is_pixelwise() {
+            &mut gradient.reference
+        } else {
+            blocks.restrict(&gradient.reference, &mut image);
+            &mut image
+        };
+        blocks.stiffen(&direction.reference, image);
+        let of_reference = dot(&direction.reference, image);
+        let curvature = of_reference + dot(direction.correctors.as_flattened(), gradient.correctors.as_flattened());
         if !(curvature > 0.0 && curvature.is_finite()) {
             ended.converged = best <= settled;
             break;
         }
         let step = rz / curvature;
         found.add(step, &direction);
-        left.add(-step, &image);
+        add(&mut left.reference, -step, image);
+        add(left.correctors.as_flattened_mut(), -step, gradient.correctors.as_flattened());
         blocks.precondition(&left, &mut z);
         let next = left.dot(&z);
         ended.iterations += 1;
+        squares -= step * rz;
         best = best.min(next);
-        ended.converged = next <= goal || (best <= settled && next > RISE * best);
+        ended.converged = next <= goal.at(squares, first) || (best <= settled && next > RISE * best);
         direction.scale_and_add(next / rz, &z);
         rz = next;
     }
-    blocks.expand(&found.reference, &mut surface);
-    for (value, change) in state.reference.iter_mut().zip(&surface) {
-        *value += change;
+    if with_reference {
+        let change = blocks.surface(&found.reference, &mut surface);
+        add(&mut state.reference, 1.0, change);
     }
     for (c, change) in state.correctors.iter_mut().zip(&found.correctors) {
         for (c, change) in c.iter_mut().zip(change) {
@@ -144,10 +180,10 @@ impl Unknowns {
     fn zeros(blocks: &Blocks, normal: &Normal) -> Self {
         let length = match &blocks.reference {
             ReferenceBlock::Held => 0,
-            ReferenceBlock::Pixels { inverse, .. } => inverse.len(),
-            ReferenceBlock::Smooth { basis, .. } => basis.len(),
+            ReferenceBlock::Pixels { .. } => normal.additive.maps() * normal.grid.camera_pixels(),
+            ReferenceBlock::Smooth { basis, .. } => normal.additive.maps() * basis.len(),
         };
-        Self { reference: vec![0.0; length], correctors: vec![[0.0; 3]; normal.grid.plates.len()] }
+        Self { reference: vec![0.0; length], correctors: vec![[0.0; TERMS]; normal.grid.plates.len()] }
     }
 
     fn dot(&self, other: &Self) -> f64 {
@@ -155,11 +191,8 @@ impl Unknowns {
     }
 
     fn add(&mut self, factor: f64, other: &Self) {
-        let pairs = self.reference.iter_mut().zip(&other.reference);
-        let more = self.correctors.as_flattened_mut().iter_mut().zip(other.correctors.as_flattened());
-        for (value, change) in pairs.chain(more) {
-            *value += factor * change;
-        }
+        add(&mut self.reference, factor, &other.reference);
+        add(self.correctors.as_flattened_mut(), factor, other.correctors.as_flattened());
     }
 
     fn scale_and_add(&mut self, factor: f64, other: &Self) {
@@ -171,59 +204,112 @@ impl Unknowns {
     }
 }
 
+/// `values += factor * change`.
+fn add(values: &mut [f64], factor: f64, change: &[f64]) {
+    for (value, change) in values.iter_mut().zip(change) {
+        *value += factor * change;
+    }
+}
+
 /// Preconditioner and the maps between parameters and camera pixels.
 struct Blocks<'a> {
     correctors: &'a CorrectorInverse,
     reference: ReferenceBlock<'a>,
+    pixels: usize,
 }
 
 enum ReferenceBlock<'a> {
     Held,
-    Pixels { inverse: Vec<f64>, prior: &'a [f64], weight: f64 },
-    Smooth { basis: &'a Smooth, gram: PivotedCholesky },
+    /// `inverse` holds that of the matrix of the additive maps at each pixel, stored like [`Normal::diagonal`].
+    Pixels {
+        inverse: Vec<f64>,
+        prior: &'a [f64],
+        weight: f64,
+    },
+    /// One factor for each additive map.
+    Smooth {
+        basis: &'a Smooth,
+        grams: Vec<PivotedCholesky>,
+    },
 }
 
 impl<'a> Blocks<'a> {
     fn new(normal: &Normal, correctors: &'a CorrectorInverse, unknown: Unknown<'a>) -> Self {
+        let pixels = normal.grid.camera_pixels();
+        let maps = normal.additive.maps();
         let reference = match unknown {
             Unknown::Held => ReferenceBlock::Held,
             Unknown::Pixels { prior, weight } => {
-                let inverse = |d: &f64| if *d > 0.0 { 1.0 / (d + weight) } else { 0.0 };
-                ReferenceBlock::Pixels { inverse: normal.diagonal.iter().map(inverse).collect(), prior, weight }
+                ReferenceBlock::Pixels { inverse: inverses(&normal.diagonal, maps, pixels, weight), prior, weight }
             }
-            Unknown::Smooth(basis) => ReferenceBlock::Smooth { basis, gram: basis.gram(&normal.diagonal) },
+            Unknown::Smooth(basis) => {
+                let own = |map: usize| &normal.diagonal[(map * (map + 3) / 2) * pixels..][..pixels];
+                ReferenceBlock::Smooth { basis, grams: (0..maps).map(|map| basis.gram(own(map))).collect() }
+            }
         };
-        Self { correctors, reference }
+        Self { correctors, reference, pixels }
+    }
+
+    /// The parameters of the reference are its pixels.
+    fn is_pixelwise(&self) -> bool {
+        matches!(self.reference, ReferenceBlock::Pixels { .. })
     }
 
     fn precondition(&self, right: &Unknowns, out: &mut Unknowns) {
         match &self.reference {
             ReferenceBlock::Held => {}
             ReferenceBlock::Pixels { inverse, .. } => {
-                for ((o, r), i) in out.reference.iter_mut().zip(&right.reference).zip(inverse) {
-                    *o = r * i;
+                for (pair, inverse) in inverse.chunks_exact(self.pixels).enumerate() {
+                    let (i, j) = pair_of(pair);
+                    let of = |map: usize| map * self.pixels..(map + 1) * self.pixels;
+                    let products = |out: &mut [f64], right: &[f64], first: bool| {
+                        for ((o, r), i) in out.iter_mut().zip(right).zip(inverse) {
+                            *o = if first { r * i } else { *o + r * i };
+                        }
+                    };
+                    // The pairs of map i begin with (i, 0): there its part is written for the first time.
+                    products(&mut out.reference[of(i)], &right.reference[of(j)], j == 0);
+                    if i != j {
+                        products(&mut out.reference[of(j)], &right.reference[of(i)], false);
+                    }
                 }
             }
-            ReferenceBlock::Smooth { gram, .. } => gram.solve(&right.reference, &mut out.reference),
+            ReferenceBlock::Smooth { grams, basis } => {
+                let parts = right.reference.chunks_exact(basis.len()).zip(out.reference.chunks_exact_mut(basis.len()));
+                for (gram, (right, out)) in grams.iter().zip(parts) {
+                    gram.solve(right, out);
+                }
+            }
         }
         self.correctors.apply(&right.correctors, &mut out.correctors);
     }
 
-    /// Parameters to camera pixels.
-    fn expand(&self, parameters: &[f64], surface: &mut [f64]) {
+    /// Parameters as camera pixels: themselves, or written into `buffer`, which is zero as long as the reference is held.
+    fn surface<'b>(&self, parameters: &'b [f64], buffer: &'b mut [f64]) -> &'b [f64] {
         match &self.reference {
-            ReferenceBlock::Held => {}
-            ReferenceBlock::Pixels { .. } => surface.copy_from_slice(parameters),
-            ReferenceBlock::Smooth { basis, .. } => basis.expand(parameters, surface),
+            ReferenceBlock::Held => buffer,
+            ReferenceBlock::Pixels { .. } => parameters,
+            ReferenceBlock::Smooth { basis, .. } => {
+                let maps = parameters.chunks_exact(basis.len()).zip(buffer.chunks_exact_mut(self.pixels));
+                for (parameters, surface) in maps {
+                    basis.expand(parameters, surface);
+                }
+                buffer
+            }
         }
     }
 
-    /// The transpose of `expand`.
+    /// The transpose of `surface`.
     fn restrict(&self, field: &[f64], products: &mut [f64]) {
         match &self.reference {
             ReferenceBlock::Held => {}
             ReferenceBlock::Pixels { .. } => products.copy_from_slice(field),
-            ReferenceBlock::Smooth { basis, .. } => basis.restrict(field, products),
+            ReferenceBlock::Smooth { basis, .. } => {
+                let maps = products.chunks_exact_mut(basis.len()).zip(field.chunks_exact(self.pixels));
+                for (products, field) in maps {
+                    basis.restrict(field, products);
+                }
+            }
         }
     }
 
@@ -232,7 +318,9 @@ impl<'a> Blocks<'a> {
         if let ReferenceBlock::Pixels { inverse, prior, weight } = &self.reference
             && *weight > 0.0
         {
-            for (((l, r), p), i) in left.iter_mut().zip(reference).zip(*prior).zip(inverse) {
+            for (((l, r), p), i) in
+                left.iter_mut().zip(reference).zip(*prior).zip(inverse[..self.pixels].iter().cycle())
+            {
                 *l -= if *i > 0.0 { weight * (r - p) } else { 0.0 };
             }
         }
@@ -248,4 +336,33 @@ impl<'a> Blocks<'a> {
             }
         }
     }
+}
+
+/// Inverse of the matrix of the additive maps at each camera pixel, pivoted: what a pixel does not tell comes out as zero.
+fn inverses(diagonal: &[f64], maps: usize, pixels: usize, weight: f64) -> Vec<f64> {
+    let pull = |d: f64| if d > 0.0 { d + weight } else { 0.0 };
+    if maps == 1 {
+        return diagonal.iter().map(|d| if *d > 0.0 { 1.0 / pull(*d) } else { 0.0 }).collect();
+    }
+    let mut inverse = vec![0.0; diagonal.len()];
+    let mut matrix = vec![0.0; maps * maps];
+    let (mut unit, mut column) = (vec![0.0; maps], vec![0.0; maps]);
+    for pixel in 0..pixels {
+        for (pair, at) in (pixel..diagonal.len()).step_by(pixels).enumerate() {
+            let (i, j) = pair_of(pair);
+            let value = if i == j { pull(diagonal[at]) } else { diagonal[at] };
+            matrix[i * maps + j] = value;
+            matrix[j * maps + i] = value;
+        }
+        let factor = PivotedCholesky::new(&matrix, maps);
+        for j in 0..maps {
+            unit.fill(0.0);
+            unit[j] = 1.0;
+            factor.solve(&unit, &mut column);
+            for i in j..maps {
+                inverse[(i * (i + 1) / 2 + j) * pixels + pixel] = column[i];
+            }
+        }
+    }
+    inverse
 }

@@ -1,26 +1,25 @@
 //! The stitch itself: place, solve, look for outliers, solve again. `conclude` makes the result of it.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
-use crate::between;
+use crate::additive::{Additive, Shift};
 use crate::conjugate::{Ended, Goal, State, Unknown, solve};
 use crate::corrector_matrix::CorrectorInverse;
+use crate::fringes::Jumps;
 use crate::gauge;
 use crate::grid::Grid;
 use crate::known::{self, known_reference};
-use crate::normal::Normal;
+use crate::normal::{Normal, TERMS};
 use crate::observable::Observable;
 use crate::planes::fit_planes;
-use crate::robust::{self, Rejected, outliers};
+use crate::robust::{Rejected, outliers};
+use crate::rounds::stitch_between;
 use crate::runs::Runs;
 use crate::smooth::Smooth;
-use crate::watch::{Part, Watch};
+use crate::watch::Watch;
 use crate::{Options, Placed, Progress, Reference, StitchError, Stitched, Warning};
-
-/// Solves at most with positions between pixels, after the first.
-const MOST_ROUNDS: i32 = 5;
-/// The map has settled when it changes by less than this part of the noise of one pixel.
-const SETTLED: f64 = 0.3;
 
 /// Passes of the robust loop at most.
 const ROBUST_PASSES: usize = 3;
@@ -37,9 +36,11 @@ const FEW_REJECTED: f64 = 0.02;
 /// Whatever makes the series impossible to stitch as it is; [`StitchError`] has a sentence for each case.
 pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> Result<Stitched, StitchError> {
     Watch::step(progress, 0.0, 0.0, "placing the sub-apertures")?;
-    let mut grid = Grid::new(series)?;
-    let mut state =
-        State { reference: vec![0.0; grid.camera.0 * grid.camera.1], correctors: vec![[0.0; 3]; grid.plates.len()] };
+    let mut grid = Grid::new(series, options)?;
+    let mut state = State {
+        reference: vec![0.0; grid.camera.0 * grid.camera.1],
+        correctors: vec![[0.0; TERMS]; grid.plates.len()],
+    };
     let known = match &options.reference {
         Reference::Known(map) => Some(known_reference(&grid, map)?),
         Reference::None | Reference::Pixelwise | Reference::Smooth => None,
@@ -58,36 +59,7 @@ pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> 
     if !grid.between_pixels() {
         return Engine::new(&grid, options, progress).stitch(series, state);
     }
-    // Solve with positions rounded, correct the data with the map that comes out, solve again: once for a smooth mirror
-    // with fine roughness, more often where the first map was far off.
-    let given: Vec<Vec<f64>> = grid.plates.iter().map(|plate| plate.heights.to_vec()).collect();
-    let measured: Vec<&[f64]> = given.iter().map(Vec::as_slice).collect();
-    let mut part = Part { progress, from: 0.0, to: 0.4 };
-    let mut engine = Engine::new(&grid, options, &part);
-    let mut kept = engine.run(&mut state)?;
-    let mut map = between::map_of(&kept.normal, &state);
-    let mut iterations = engine.iterations;
-    for round in 1.. {
-        let heights = between::carried(&kept.normal, &measured, &state, &map);
-        let goal = engine.goal;
-        drop((engine, kept));
-        grid.replace_heights(heights);
-        part = Part { progress, from: part.to, to: 1.0 - 0.6 * 0.5f64.powi(round) };
-        engine = Engine::new(&grid, options, &part);
-        engine.goal = goal;
-        kept = engine.run(&mut state)?;
-        iterations += engine.iterations;
-        let next = between::map_of(&kept.normal, &state);
-        let settled =
-            between::rms_change(&kept.normal, &map, &next) < SETTLED * robust::overlap_sigma(&kept.normal, &state);
-        if settled || round == MOST_ROUNDS {
-            break;
-        }
-        map = next;
-    }
-    engine.iterations = iterations;
-    engine.note_between(series);
-    engine.finish(series, state, kept)
+    stitch_between(grid, series, options, state, progress)
 }
 
 /// One series under way.
@@ -98,7 +70,12 @@ pub(crate) struct Engine<'a> {
     pub observable: Observable,
     pub mode: Mode,
     pub smooth: Option<Smooth>,
-    goal: Goal,
+    /// Maps fixed in the camera: the state holds as many.
+    pub additive: Additive,
+    /// Correction of the data for places between whole pixels.
+    pub shift: Option<Arc<Shift>>,
+    /// How far solves go, the same for all of a series.
+    pub goal: Goal,
     pub iterations: usize,
     /// Correctors that the last solve could determine.
     pub rank: usize,
@@ -111,8 +88,10 @@ pub(crate) struct Engine<'a> {
 pub(crate) struct Kept<'a> {
     pub normal: Normal<'a>,
     pub rejected: Rejected,
-    /// Map pixels whose two values contradict each other.
+    /// Map pixels whose values contradict each other.
     pub contradicted: usize,
+    /// Fringe-order errors among the rejected.
+    pub jumps: Vec<Jumps>,
 }
 
 /// What is solved for beside the correctors.
@@ -126,7 +105,8 @@ pub(crate) enum Mode {
 }
 
 impl<'a> Engine<'a> {
-    fn new(grid: &'a Grid<'a>, options: &'a Options, progress: &'a dyn Progress) -> Self {
+    /// Nothing is solved yet; warns of what positions and terms leave open.
+    pub fn new(grid: &'a Grid<'a>, options: &'a Options, progress: &'a dyn Progress) -> Self {
         let unknown = matches!(options.reference, Reference::Pixelwise | Reference::Smooth);
         let observable = Observable::new(grid, options.terms, unknown);
         let mut warnings = Vec::new();
@@ -165,7 +145,7 @@ impl<'a> Engine<'a> {
                 mode = Mode::Prior;
             }
         }
-        let goal = Goal::new(grid);
+        let goal = Goal::new(grid, options.tolerance);
         let smooth = matches!(mode, Mode::Smooth | Mode::Prior).then(|| Smooth::new(grid, observable.moves));
         Self {
             grid,
@@ -174,6 +154,8 @@ impl<'a> Engine<'a> {
             observable,
             mode,
             smooth,
+            additive: Additive::reference(grid.plates.len()),
+            shift: None,
             goal,
             iterations: 0,
             rank: 0,
@@ -191,35 +173,15 @@ impl<'a> Engine<'a> {
         self.warnings.push(Warning { code: code.into(), message });
     }
 
-    fn note_between(&mut self, series: &[Placed]) {
-        let moved: Vec<&str> = self
-            .grid
-            .plates
-            .iter()
-            .zip(series)
-            .filter(|(plate, _)| plate.fraction != (0.0, 0.0))
-            .map(|(_, placed)| placed.sub_aperture.name.as_str())
-            .collect();
-        if !moved.is_empty() {
-            let message = format!(
-                "{} of {} sub-apertures lie between whole pixels and were interpolated within the model (masks and noise unchanged): {}",
-                moved.len(),
-                self.grid.plates.len(),
-                moved.join(", ")
-            );
-            self.warn("between-pixels", message);
-        }
-    }
-
     /// Solves, and with the robust loop solves again without outliers.
-    fn run(&mut self, state: &mut State) -> Result<Kept<'a>, StitchError> {
+    pub fn run(&mut self, state: &mut State) -> Result<Kept<'a>, StitchError> {
         let mut rejected: Rejected = vec![Vec::new(); self.grid.plates.len()];
         let measured = self.normal(&rejected);
         let mut prior = vec![0.0; if self.mode == Mode::Prior { state.reference.len() } else { 0 }];
         let first_end = if self.options.robust { 0.6 } else { 0.85 };
         let mut inverse = self.inverse(&measured, (0.05, first_end))?;
         self.solve_once(&measured, &inverse, state, &mut prior, (0.05, first_end))?;
-        let mut contradicted = 0;
+        let (mut contradicted, mut jumps) = (0, Vec::new());
         let mut kept = None;
         for pass in 0..if self.options.robust { ROBUST_PASSES } else { 0 } {
             let from = first_end + 0.08 * pass as f64;
@@ -230,7 +192,7 @@ impl<'a> Engine<'a> {
                 gauge::fix_reference(self.grid, &self.observable, self.options.terms, &measured.seen(), &mut settled);
             }
             let found = outliers(&measured, &settled);
-            contradicted = found.contradicted;
+            (contradicted, jumps) = (found.contradicted, found.jumps);
             if found.rejected == rejected {
                 break;
             }
@@ -244,7 +206,7 @@ impl<'a> Engine<'a> {
             self.solve_once(&normal, &inverse, state, &mut prior, (from, from + 0.08))?;
             kept = Some(normal);
         }
-        Ok(Kept { normal: kept.unwrap_or(measured), rejected, contradicted })
+        Ok(Kept { normal: kept.unwrap_or(measured), rejected, contradicted, jumps })
     }
 
     /// The preconditioner of this problem.
@@ -267,7 +229,9 @@ impl<'a> Engine<'a> {
     fn normal(&self, rejected: &Rejected) -> Normal<'a> {
         let used: Vec<Runs> =
             self.grid.plates.par_iter().zip(rejected).map(|(plate, pixels)| plate.runs.without(pixels)).collect();
-        Normal::new(self.grid, used)
+        let mut normal = Normal::new(self.grid, used, self.additive.clone());
+        normal.shift.clone_from(&self.shift);
+        normal
     }
 
     fn solve_once(

@@ -1,9 +1,11 @@
 //! Fixes by convention what the data leave open, changing the fit to no datum.
 //!
-//! 1. An unknown reference carries no tilt, power and twist, and no function constant along the only direction of
+//! 1. An unknown reference carries no tilt, power and twist (with sub-apertures that carry power, in a scan along one line, nor the
+//!    cubic that goes with it), and no function constant along the only direction of
 //!    motion, as far as map and correctors can imitate them (joint least squares over its seen camera pixels).
 //!    What is taken from it goes into the map.
-//! 2. The map then carries no piston and tilt (least squares over its valid pixels), as far as those are free.
+//! 2. The map then carries no piston and tilt, and with sub-apertures that carry power none of that (least squares over its
+//!    valid pixels), as far as those are free.
 
 use rayon::prelude::*;
 
@@ -11,7 +13,7 @@ use crate::Terms;
 use crate::cholesky::{PivotedCholesky, dot};
 use crate::conjugate::State;
 use crate::grid::Grid;
-use crate::normal::{Normal, Quantity};
+use crate::normal::Normal;
 use crate::observable::Observable;
 
 /// Applies convention 1; returns how many dimensions of the reference it fixed beyond the functions of the labels.
@@ -23,7 +25,7 @@ pub(crate) fn fix_reference(
     state: &mut State,
 ) -> usize {
     let (labels, count) = observable.labels(grid.camera);
-    let shapes = shapes(grid);
+    let shapes = shapes(grid, observable);
     let imitated = observable.imitated();
     let chosen: Vec<usize> = (0..shapes.len()).filter(|i| imitated[*i]).collect();
 
@@ -44,7 +46,7 @@ pub(crate) fn fix_reference(
     let mut fitted = vec![0.0; size];
     factor.solve(&right, &mut fitted);
 
-    let mut q = [0.0; 5];
+    let mut q = [0.0; SHAPES];
     for (i, value) in chosen.iter().zip(&fitted) {
         q[*i] = *value;
     }
@@ -75,14 +77,59 @@ pub(crate) fn fix_reference(
         c[0] -= q[2] * x * x + q[3] * x * y + q[4] * y * y;
         c[1] -= 2.0 * q[2] * x + q[3] * y;
         c[2] -= q[3] * x + 2.0 * q[4] * y;
+        // Power of the reference is one of every sub-aperture. The cubic t^3/3 + t n^2, t along the only direction of motion,
+        // differs between two places by power, tilt and a constant.
+        let (along, _) = directions(grid, observable);
+        let t = along.0 * x + along.1 * y;
+        c[3] += q[5] - q[6] * t;
+        c[1] -= q[6] * t * t * along.0;
+        c[2] -= q[6] * t * t * along.1;
+        c[0] -= q[6] * t * t * t / 3.0;
     }
     factor.rank()
 }
 
-/// u, v, u^2, uv, v^2 on the camera frame.
-fn shapes(grid: &Grid) -> [Vec<f64>; 5] {
-    let of = |f: fn(f64, f64) -> f64| grid.v.iter().flat_map(|v| grid.u.iter().map(move |u| f(*u, *v))).collect();
-    [of(|u, _| u), of(|_, v| v), of(|u, _| u * u), of(|u, v| u * v), of(|_, v| v * v)]
+/// Number of shapes of the reference that may be imitated.
+pub(crate) const SHAPES: usize = 7;
+
+/// u, v, u^2, uv, v^2, power, and the cubic of a scan along one line, on the camera frame.
+fn shapes(grid: &Grid, observable: &Observable) -> [Vec<f64>; SHAPES] {
+    let wanted = observable.imitated();
+    let of = |shape: usize, f: &dyn Fn(f64, f64) -> f64| -> Vec<f64> {
+        if !wanted[shape] {
+            return Vec::new();
+        }
+        grid.v.iter().flat_map(|v| grid.u.iter().map(move |u| f(*u, *v))).collect()
+    };
+    let (su, sv) = grid.power;
+    let (along, across) = directions(grid, observable);
+    let cubic = |u: f64, v: f64| {
+        let (t, n) = (along.0 * u + along.1 * v, across.0 * u + across.1 * v);
+        t * t * t / 3.0 + t * n * n
+    };
+    [
+        of(0, &|u, _| u),
+        of(1, &|_, v| v),
+        of(2, &|u, _| u * u),
+        of(3, &|u, v| u * v),
+        of(4, &|_, v| v * v),
+        of(5, &|u, v| su * u * u + sv * v * v),
+        of(6, &cubic),
+    ]
+}
+
+/// Coordinates along and across the only direction of motion: t = along . (u, v), n = across . (u, v), t^2 + n^2 being power.
+fn directions(grid: &Grid, observable: &Observable) -> ((f64, f64), (f64, f64)) {
+    let (a, b) = (grid.power.0.sqrt(), grid.power.1.sqrt());
+    let (dx, dy) = observable.direction();
+    let (x, y) = (a * dx / grid.scale.0, b * dy / grid.scale.1);
+    let length = (x * x + y * y).sqrt();
+    if length > 0.0 {
+        let (x, y) = (x / length, y / length);
+        ((x * a, y * b), (-y * a, x * b))
+    } else {
+        ((a, 0.0), (0.0, b))
+    }
 }
 
 fn means_by_label(values: &[f64], labels: &[u32], count: usize, seen: &[bool]) -> Vec<f64> {
@@ -97,50 +144,74 @@ fn means_by_label(values: &[f64], labels: &[u32], count: usize, seen: &[bool]) -
     sums.iter().map(|(sum, number)| if *number > 0.0 { sum / number } else { 0.0 }).collect()
 }
 
-/// Applies convention 2.
-pub(crate) fn fix_map(normal: &Normal, observable: &Observable, terms: Terms, state: &mut State) {
+/// Applies convention 2 to the assembled heights (`count` of the map's pixels tells which are valid) and the state.
+pub(crate) fn fix_map(normal: &Normal, observable: &Observable, terms: Terms, height: &mut [f64], state: &mut State) {
     let grid = normal.grid;
-    let free: Vec<usize> = (0..3).filter(|i| observable.free_plane()[*i]).collect();
+    let free: Vec<usize> = (0..4).filter(|i| observable.free_shapes()[*i]).collect();
+    if free.is_empty() {
+        return;
+    }
     let (rows, columns) = grid.map;
     let (mx, my) = ((columns as f64 - 1.0) / 2.0, (rows as f64 - 1.0) / 2.0);
     let (hx, hy) = (mx.max(1.0), my.max(1.0));
-    let sums: Vec<[f64; 12]> = (0..rows)
+    // Power about the centre of the first sub-aperture's camera frame, in units of the camera's.
+    let first = &grid.plates[0];
+    let camera_centre = ((grid.camera.1 as f64 - 1.0) / 2.0, (grid.camera.0 as f64 - 1.0) / 2.0);
+    let cx = first.map.1 as f64 - first.camera.1 as f64 + camera_centre.0;
+    let cy = first.map.0 as f64 - first.camera.0 as f64 + camera_centre.1;
+    let power = |column: usize, row: usize| {
+        let (x, y) = ((column as f64 - cx) / grid.scale.0, (row as f64 - cy) / grid.scale.1);
+        grid.power.0 * x * x + grid.power.1 * y * y
+    };
+    let with_power = free.contains(&3);
+    let basis = |column: usize, row: usize| {
+        let bent = if with_power { power(column, row) } else { 0.0 };
+        [1.0, (column as f64 - mx) / hx, (row as f64 - my) / hy, bent]
+    };
+    let sums: Vec<[f64; 20]> = (0..rows)
         .into_par_iter()
-        .map_init(
-            || vec![0.0; columns],
-            |mean, row| {
-                normal.mean_row(row, Quantity::Corrected, &state.reference, &state.correctors, mean);
-                let y = (row as f64 - my) / hy;
-                let mut sums = [0.0; 12];
-                for (column, (z, inverse)) in mean.iter().zip(normal.inverse_row(row)).enumerate() {
-                    if *inverse > 0.0 {
-                        let basis = [1.0, (column as f64 - mx) / hx, y];
-                        for i in 0..3 {
-                            for j in 0..3 {
-                                sums[i * 3 + j] += basis[i] * basis[j];
-                            }
-                            sums[9 + i] += basis[i] * z;
+        .map(|row| {
+            let mut sums = [0.0; 20];
+            let pixels = row * columns..(row + 1) * columns;
+            for (column, (z, count)) in height[pixels.clone()].iter().zip(&normal.count[pixels]).enumerate() {
+                if *count > 0 {
+                    let basis = basis(column, row);
+                    for i in 0..4 {
+                        for j in 0..=i {
+                            sums[i * 4 + j] += basis[i] * basis[j];
                         }
+                        sums[16 + i] += basis[i] * z;
                     }
                 }
-                sums
-            },
-        )
+            }
+            sums
+        })
         .collect();
-    let mut total = [0.0; 12];
+    let mut total = [0.0; 20];
     for row in sums {
         for (t, s) in total.iter_mut().zip(row) {
             *t += s;
         }
     }
-    let matrix: Vec<f64> = free.iter().flat_map(|i| free.iter().map(move |j| total[i * 3 + j])).collect();
-    let right: Vec<f64> = free.iter().map(|i| total[9 + i]).collect();
+    let product = |i: usize, j: usize| total[i.max(j) * 4 + i.min(j)];
+    let matrix: Vec<f64> = free.iter().flat_map(|i| free.iter().map(move |j| product(*i, *j))).collect();
+    let right: Vec<f64> = free.iter().map(|i| total[16 + i]).collect();
     let mut fitted = vec![0.0; free.len()];
     PivotedCholesky::new(&matrix, free.len()).solve(&right, &mut fitted);
-    let mut plane = [0.0; 3];
+    let mut plane = [0.0; 4];
     for (i, value) in free.iter().zip(fitted) {
         plane[*i] = value;
     }
+    height.par_chunks_mut(columns).zip(normal.count.par_chunks(columns)).enumerate().for_each(
+        |(row, (line, counts))| {
+            for (column, (z, count)) in line.iter_mut().zip(counts).enumerate() {
+                if *count > 0 {
+                    let [one, x, y, bent] = basis(column, row);
+                    *z -= plane[0] * one + plane[1] * x + plane[2] * y + plane[3] * bent;
+                }
+            }
+        },
+    );
 
     // In camera coordinates the plane is per_u u + per_v v + a constant of each sub-aperture.
     let (per_u, per_v) = (plane[1] * grid.scale.0 / hx, plane[2] * grid.scale.1 / hy);
@@ -161,6 +232,14 @@ pub(crate) fn fix_map(normal: &Normal, observable: &Observable, terms: Terms, st
     }
     if !terms.roll {
         into_reference[2] = per_v;
+    }
+    for (k, c) in state.correctors.iter_mut().enumerate() {
+        let (x, y) = grid.scaled_step(k);
+        let (su, sv) = grid.power;
+        c[0] += plane[3] * (su * x * x + sv * y * y);
+        c[1] += plane[3] * 2.0 * su * x;
+        c[2] += plane[3] * 2.0 * sv * y;
+        c[3] += plane[3];
     }
     for (k, c) in state.correctors.iter_mut().enumerate() {
         let [p, a, b] = into_reference;

@@ -4,13 +4,15 @@
 use std::borrow::Cow;
 
 use ndarray::Array2;
+use rayon::prelude::*;
 use stitchbox_surface::{HeightMap, PixelSize, SubAperture};
 
-use crate::cholesky::dot;
+use crate::fringes::fringe_nm;
 use crate::layout::{Layout, connected, groups};
 use crate::runs::Runs;
 use crate::tie::tied;
-use crate::{Placed, StitchError, Terms};
+use crate::weights::{self, PlateWeights};
+use crate::{Options, Placed, StitchError, Terms, Weights};
 
 /// No mirror has heights beyond a metre, nm.
 const HIGHEST_NM: f64 = 1e9;
@@ -32,6 +34,10 @@ pub(crate) struct Plate<'a> {
     pub runs: Runs,
     /// Part of a pixel along x and y by which it lies off `step`; zero on whole pixels.
     pub fraction: (f64, f64),
+    /// Height of one fringe, nm, if the file tells.
+    pub fringe_nm: Option<f64>,
+    /// Weights of the pixels, if they differ.
+    weights: Option<PlateWeights>,
 }
 
 impl Plate<'_> {
@@ -45,19 +51,30 @@ impl Plate<'_> {
         row.checked_sub(self.camera.0).filter(|r| *r < self.shape.0)
     }
 
-    /// Sum of the squared heights of the valid pixels, nm^2.
-    pub fn square_sum(&self) -> f64 {
-        let of_row = |row: usize| -> f64 {
-            let heights = self.row(row);
-            let runs = self.runs.row(row).iter().map(|(start, end)| &heights[*start as usize..*end as usize]);
-            runs.map(|run| dot(run, run)).sum()
-        };
-        (0..self.shape.0).map(of_row).sum()
+    /// Heights of one row, nm. `buffer` is working space for heights that are not in memory.
+    pub fn row<'b>(&'b self, row: usize, _buffer: &'b mut Vec<f64>) -> &'b [f64] {
+        &self.heights[row * self.shape.1..(row + 1) * self.shape.1]
     }
 
-    /// Heights of one row, nm.
-    pub fn row(&self, row: usize) -> &[f64] {
-        &self.heights[row * self.shape.1..(row + 1) * self.shape.1]
+    /// Weight of one pixel.
+    pub fn weight(&self, row: usize, column: usize) -> f64 {
+        self.weights.as_ref().map_or(1.0, |w| w.at(row * self.shape.1 + column))
+    }
+
+    /// Multiplies values of one row from column `from` on with the weights.
+    pub fn weigh(&self, row: usize, from: usize, values: &mut [f64]) {
+        if let Some(weights) = &self.weights {
+            let at = row * self.shape.1 + from;
+            for (value, i) in values.iter_mut().zip(at..) {
+                *value *= weights.at(i);
+            }
+        }
+    }
+
+    /// Sum of weight times square of values of one row from column `from` on.
+    pub fn weighted_square(&self, row: usize, from: usize, values: &[f64]) -> f64 {
+        let at = row * self.shape.1 + from;
+        values.iter().zip(at..).map(|(value, i)| value * value * self.weights.as_ref().map_or(1.0, |w| w.at(i))).sum()
     }
 }
 
@@ -78,22 +95,31 @@ pub(crate) struct Grid<'a> {
     pub v: Vec<f64>,
     /// Pixels per unit of `u` and `v`.
     pub scale: (f64, f64),
+    /// Power is `power.0 u^2 + power.1 v^2`: the distance from the centre squared, in units of `power_mm2`.
+    pub power: (f64, f64),
+    pub power_mm2: f64,
+    /// Every sub-aperture may carry power.
+    pub curvature: bool,
+    weighted: bool,
     pub plates: Vec<Plate<'a>>,
 }
 
 impl<'a> Grid<'a> {
     /// Places the series. Sub-apertures between whole pixels lie on the nearest one, see `between`.
-    pub fn new(series: &'a [Placed]) -> Result<Self, StitchError> {
+    pub fn new(series: &'a [Placed], options: &Options) -> Result<Self, StitchError> {
         let Layout { pixel, x, y, camera, camera_origin, map, map_origin, footprints } = Layout::new(series)?;
-        for p in series {
-            check_heights(&p.sub_aperture)?;
-        }
-        let plates = series
-            .iter()
+        let mut weights = match options.weights {
+            Weights::Equal => Vec::new(),
+            Weights::Intensity => weights::of_series(series),
+        };
+        weights.resize_with(series.len(), || None);
+        let plates: Result<Vec<Plate>, StitchError> = series
+            .par_iter()
+            .zip(weights)
             .enumerate()
-            .map(|(k, p)| {
-                let (heights, runs) = heights_and_runs(&p.sub_aperture.map);
-                Plate {
+            .map(|(k, (p, weights))| {
+                let (heights, runs) = heights_and_runs(&p.sub_aperture)?;
+                Ok(Plate {
                     camera: (
                         (p.sub_aperture.window.row - camera_origin.0) as usize,
                         (p.sub_aperture.window.column - camera_origin.1) as usize,
@@ -104,16 +130,54 @@ impl<'a> Grid<'a> {
                     heights,
                     runs,
                     fraction: (x.fraction[k], y.fraction[k]),
-                }
+                    fringe_nm: fringe_nm(&p.sub_aperture.instrument),
+                    weights,
+                })
             })
             .collect();
+        let plates = plates?;
+        let weighted = plates.iter().any(|p| p.weights.is_some());
         let origin_mm = (
             x.origin * pixel.x_mm + map_origin.1 as f64 * pixel.x_mm,
             y.origin * pixel.y_mm + map_origin.0 as f64 * pixel.y_mm,
         );
         let (u, su) = scaled(camera.1);
         let (v, sv) = scaled(camera.0);
-        Ok(Self { pixel, camera, camera_origin, map, origin_mm, u, v, scale: (su, sv), plates })
+        let (half_x, half_y) = (su * pixel.x_mm, sv * pixel.y_mm);
+        let power_mm2 = (half_x * half_x).max(half_y * half_y);
+        let power = (half_x * half_x / power_mm2, half_y * half_y / power_mm2);
+        let curvature = options.terms.curvature;
+        let scale = (su, sv);
+        Ok(Self {
+            pixel,
+            camera,
+            camera_origin,
+            map,
+            origin_mm,
+            u,
+            v,
+            scale,
+            power,
+            power_mm2,
+            curvature,
+            weighted,
+            plates,
+        })
+    }
+
+    /// Number of pixels of the camera frame.
+    pub fn camera_pixels(&self) -> usize {
+        self.camera.0 * self.camera.1
+    }
+
+    /// Pixels have weights that differ.
+    pub fn is_weighted(&self) -> bool {
+        self.weighted
+    }
+
+    /// Heights that are not in memory could be read so far.
+    pub fn readable(&self) -> Result<(), StitchError> {
+        Ok(())
     }
 
     /// Some sub-apertures lie between whole pixels.
@@ -153,24 +217,6 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// Refuses a map without a valid pixel, and one whose heights cannot be those of a mirror.
-fn check_heights(sub_aperture: &SubAperture) -> Result<(), StitchError> {
-    let map = &sub_aperture.map;
-    let mut farthest: Option<f64> = None;
-    for (height, _) in map.heights_nm().iter().zip(map.valid()).filter(|(_, valid)| **valid) {
-        if farthest.is_none_or(|far| height.abs() > far.abs()) {
-            farthest = Some(*height);
-        }
-    }
-    match farthest {
-        None => Err(StitchError::NoValidPixels { file: sub_aperture.name.clone() }),
-        Some(height) if height.abs() > HIGHEST_NM => {
-            Err(StitchError::AbsurdHeight { file: sub_aperture.name.clone(), height_nm: height })
-        }
-        Some(_) => Ok(()),
-    }
-}
-
 /// Coordinates -1..1 of the pixels of one camera axis, and the pixels per unit.
 fn scaled(length: usize) -> (Vec<f64>, f64) {
     let half = (length as f64 - 1.0) / 2.0;
@@ -178,14 +224,30 @@ fn scaled(length: usize) -> (Vec<f64>, f64) {
     ((0..length).map(|i| (i as f64 - half) / unit).collect(), unit)
 }
 
-fn heights_and_runs(map: &HeightMap) -> (Cow<'_, [f64]>, Runs) {
+/// Heights and valid pixels. Refuses a map without a valid pixel, and one whose heights cannot be those of a mirror.
+fn heights_and_runs(sub_aperture: &SubAperture) -> Result<(Cow<'_, [f64]>, Runs), StitchError> {
+    let map: &HeightMap = &sub_aperture.map;
     let heights = match map.heights_nm().as_slice() {
         Some(heights) => Cow::Borrowed(heights),
         None => Cow::Owned(map.heights_nm().iter().copied().collect()),
     };
-    (heights, runs_of(map.valid()))
+    let runs = runs_of(map.valid());
+    if runs.count() == 0 {
+        return Err(StitchError::NoValidPixels { file: sub_aperture.name.clone() });
+    }
+    // Heights of invalid pixels are zero, so all may be looked at.
+    if let Some(height_nm) = heights.iter().find(|height| height.abs() > HIGHEST_NM) {
+        let of_valid = map.heights_nm().iter().zip(map.valid()).filter(|(_, valid)| **valid).map(|(h, _)| *h);
+        let farthest = of_valid.fold(*height_nm, |far, h| if h.abs() > far.abs() { h } else { far });
+        return Err(StitchError::AbsurdHeight { file: sub_aperture.name.clone(), height_nm: farthest });
+    }
+    Ok((heights, runs))
 }
 
+/// Runs of a mask.
 fn runs_of(valid: &Array2<bool>) -> Runs {
-    Runs::collect(valid.nrows(), valid.ncols(), |row, column| valid[[row, column]])
+    match valid.as_slice() {
+        Some(mask) => Runs::of_mask(mask, valid.ncols()),
+        None => Runs::collect(valid.nrows(), valid.ncols(), |row, column| valid[[row, column]]),
+    }
 }

@@ -29,7 +29,9 @@
 //!
 //! This crate knows no files, no recipes and no users.
 
+mod additive;
 mod assemble;
+mod bands;
 mod between;
 mod cholesky;
 mod conclude;
@@ -37,27 +39,32 @@ mod conjugate;
 mod corrector_matrix;
 mod engine;
 mod error;
+mod fringes;
 mod gauge;
 mod grid;
 mod interpolation;
 mod known;
 mod layout;
+mod line;
 mod lonely;
 mod memory;
+mod neighbours;
 mod normal;
 mod observable;
 mod options;
 mod planes;
 mod robust;
+mod rounds;
 mod runs;
 mod sheet;
 mod smooth;
 mod stitched;
 mod tie;
 mod watch;
+mod weights;
 
 pub use engine::stitch;
 pub use error::StitchError;
 pub use memory::estimate_bytes;
-pub use options::{KnownReference, Options, Placed, Progress, Reference, Terms};
+pub use options::{KnownReference, Options, Placed, Progress, Reference, Terms, Weights};
 pub use stitched::{Corrector, NonObservable, Stitched, Warning};

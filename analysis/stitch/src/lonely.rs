@@ -10,7 +10,8 @@ use std::collections::VecDeque;
 use rayon::prelude::*;
 
 use crate::conjugate::State;
-use crate::normal::{Line, Normal, Quantity};
+use crate::line::Quantity;
+use crate::normal::Normal;
 use crate::robust::{MEDIAN_TO_SIGMA, SAMPLES, THRESHOLD, median, sigma_of};
 
 /// Half width of the neighbourhood, px.
@@ -76,7 +77,8 @@ fn for_each_candidate(normal: &Normal, state: &State, k: usize, mut look: impl F
     let read = |row: usize| {
         let mut values = vec![0.0; columns];
         let mut valid = vec![false; columns];
-        Line::new(grid, plate, row, &state.reference, state.correctors[k]).fill(Quantity::Corrected, 0, &mut values);
+        let c = &state.correctors[k];
+        normal.line(Quantity::Corrected, (k, row), &state.reference, c, &mut Vec::new()).fill(0, &mut values);
         for &(start, end) in runs.row(row) {
             valid[start as usize..end as usize].fill(true);
         }

@@ -40,7 +40,7 @@ pub fn estimate_bytes(series: &[Placed], options: &Options) -> u64 {
     let runs: u64 = series.iter().map(|p| 8 * runs(&p.sub_aperture.map) + 4 * rows).sum();
 
     let unknown = matches!(options.reference, Reference::Pixelwise | Reference::Smooth);
-    let on = [options.terms.piston, options.terms.pitch, options.terms.roll];
+    let on = [options.terms.piston, options.terms.pitch, options.terms.roll, options.terms.curvature];
     let size = n * on.iter().filter(|on| **on).count() as u64;
     let coincide = layout.y.whole.iter().all(|y| *y == layout.y.whole[0]);
     let solving = map * (PROBLEM * if options.robust { 2 } else { 1 } + if coincide { 0 } else { MEAN });

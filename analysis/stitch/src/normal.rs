@@ -1,28 +1,35 @@
 //! The normal equations of the joint least-squares problem, without ever forming them.
 //!
-//! Model of sub-aperture k at camera pixel (u, v): `height = map + reference(u, v) + p_k + a_k u + b_k v + noise`.
-//! The map is eliminated in closed form (weighted mean at every map pixel); what is left is one pass that spreads
-//! a quantity over the map and one that gathers `quantity - mean` back onto camera pixels and correctors.
+//! Model of sub-aperture k at camera pixel (u, v): `height = map + sum_j f_kj additive_j(u, v) + p_k + a_k u + b_k v + q_k
+//! (su u^2 + sv v^2) + noise`. The map is eliminated in closed form (weighted mean at every map pixel); what is left is one
+//! pass that, map row by map row, spreads a quantity over the row and gathers `weight (quantity - mean)` back onto camera
+//! pixels and correctors while the row is still in the cache.
 //!
-//! Every sum runs in an order that the data alone determine: tasks are whole rows, a row is summed by one thread,
-//! and rows are joined in ascending order. The bits do not depend on the number of threads.
+//! Every sum runs in an order that the data alone determine: tasks are bands of map rows that depend on the problem
+//! only, and are joined in ascending order. The bits do not depend on the number of threads.
+
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::grid::{Grid, Plate};
+use crate::StitchError;
+use crate::additive::{Additive, Shift};
+use crate::bands::{Band, Bands};
+use crate::cholesky::dot;
+use crate::conjugate::State;
+use crate::grid::Grid;
+use crate::line::{BLOCK, Line, Quantity, Slide, blocks};
 use crate::runs::Runs;
+use crate::watch::Watch;
 
-/// Piston, pitch and roll of every sub-aperture, nm per unit of 1, u, v.
-pub(crate) type Correctors = Vec<[f64; 3]>;
+/// Terms of a sub-aperture: 1, u, v, and power.
+pub(crate) const TERMS: usize = 4;
 
-/// What a pass works on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Quantity {
-    /// `height - reference - corrector`: gives the map and the negative gradient.
-    Corrected,
-    /// `reference + corrector`: gives the normal operator applied to the two.
-    Model,
-}
+/// Piston, pitch, roll and power of every sub-aperture, nm per unit of 1, u, v and `su u^2 + sv v^2`.
+pub(crate) type Correctors = Vec<[f64; TERMS]>;
+
+/// Map rows between two questions whether to go on.
+const POLL_ROWS: usize = 16;
 
 /// The problem with the pixels that count at present.
 #[derive(Debug)]
@@ -32,37 +39,69 @@ pub(crate) struct Normal<'g> {
     pub used: Vec<Runs>,
     /// Number of sub-apertures at each map pixel.
     pub count: Vec<u16>,
-    /// 1 / count, zero where there is none.
-    inverse: Vec<f64>,
-    /// Sum over sub-apertures of (1 - 1 / count) at each camera pixel: the diagonal for the reference.
+    /// 1 / number, for each number that occurs; zero for none.
+    reciprocal: Vec<f64>,
+    /// 1 / sum of the weights at each map pixel, if pixels have weights.
+    weighted: Option<Vec<f64>>,
+    /// Sum over sub-apertures of `f_i f_j w (1 - w / sum of w)` at each camera pixel, for the pairs j <= i of additive maps
+    /// in the order (0, 0), (1, 0), (1, 1), ...: the first map's length is the diagonal for the reference.
     pub diagonal: Vec<f64>,
+    pub additive: Additive,
+    /// Correction of the data for places between whole pixels.
+    pub shift: Option<Arc<Shift>>,
+    bands: Bands,
 }
 
-/// Gradient with respect to the reference and the correctors.
+/// Gradient with respect to the additive maps and the correctors.
 #[derive(Debug, Clone)]
 pub(crate) struct Gradient {
     pub reference: Vec<f64>,
     pub correctors: Correctors,
-    /// Sums of one camera row and sub-aperture: of `e` and of `e u`.
-    partial: Vec<[f64; 2]>,
+    /// Sum of `w (quantity - mean)^2`, of a pass over data alone.
+    pub squares: f64,
+    /// Of one band: camera rows (unless the bands are disjoint), sums of the correctors.
+    bands: Vec<(Vec<f64>, Correctors, f64)>,
 }
 
 impl Gradient {
-    pub fn zeros(grid: &Grid) -> Self {
+    pub fn zeros(normal: &Normal) -> Self {
+        let n = normal.grid.plates.len();
+        let maps = normal.additive.maps();
+        let width = normal.grid.camera.1;
+        let of = |band: &Band| {
+            let rows = if normal.is_direct() { 0 } else { band.height() };
+            (vec![0.0; maps * rows * width], vec![[0.0; TERMS]; n], 0.0)
+        };
         Self {
-            reference: vec![0.0; grid.camera.0 * grid.camera.1],
-            correctors: vec![[0.0; 3]; grid.plates.len()],
-            partial: vec![[0.0; 2]; grid.camera.0 * grid.plates.len()],
+            reference: vec![0.0; maps * normal.grid.camera_pixels()],
+            correctors: vec![[0.0; TERMS]; n],
+            squares: 0.0,
+            bands: normal.bands.list.iter().map(of).collect(),
         }
     }
 }
 
-/// Pixels handled at a time; the buffer stays in the first-level cache.
-const BLOCK: usize = 512;
+/// What a pass is applied to.
+#[derive(Clone, Copy)]
+pub(crate) struct Pass<'a> {
+    pub quantity: Quantity,
+    /// Additive maps, nm, laid out like those of a state.
+    pub reference: &'a [f64],
+    pub correctors: &'a [[f64; TERMS]],
+    /// The sums onto the camera pixels are wanted too.
+    pub with_reference: bool,
+}
+
+/// Working rows of one task.
+#[derive(Default)]
+pub(crate) struct Work {
+    mean: Vec<f64>,
+    heights: Vec<f64>,
+}
 
 impl<'g> Normal<'g> {
     /// The problem restricted to the pixels in `used`.
-    pub fn new(grid: &'g Grid<'g>, used: Vec<Runs>) -> Self {
+    pub fn new(grid: &'g Grid<'g>, used: Vec<Runs>, additive: Additive) -> Self {
         let columns = grid.map.1;
         let mut count = vec![0u16; grid.map.0 * columns];
         count.par_chunks_mut(columns).enumerate().for_each(|(row, line)| {
@@ -75,24 +114,62 @@ impl<'g> Normal<'g> {
                 }
             }
         });
-        let inverse: Vec<f64> = count.iter().map(|n| if *n == 0 { 0.0 } else { 1.0 / f64::from(*n) }).collect();
-        let mut normal = Self { grid, used, count, inverse, diagonal: Vec::new() };
-        normal.diagonal = normal.camera_sum(|inverse| 1.0 - inverse);
+        let most = grid.plates.len().min(usize::from(u16::MAX));
+        let reciprocal = (0..=most).map(|n| if n == 0 { 0.0 } else { 1.0 / n as f64 }).collect();
+        let bands = Bands::new(grid);
+        let mut normal =
+            Self { grid, used, count, reciprocal, weighted: None, diagonal: Vec::new(), additive, shift: None, bands };
+        if grid.is_weighted() {
+            normal.weighted = Some(normal.reciprocal_weights());
+        }
+        normal.diagonal = normal.diagonal();
         normal
     }
 
-    /// Sum over the sub-apertures of `f(1 / count)` at each camera pixel.
-    fn camera_sum(&self, f: impl Fn(f64) -> f64 + Sync) -> Vec<f64> {
-        let mut sum = vec![0.0; self.grid.camera.0 * self.grid.camera.1];
-        sum.par_chunks_mut(self.grid.camera.1).enumerate().for_each(|(row, line)| {
+    fn reciprocal_weights(&self) -> Vec<f64> {
+        let columns = self.grid.map.1;
+        let mut sums = vec![0.0; self.count.len()];
+        sums.par_chunks_mut(columns).enumerate().for_each(|(row, line)| {
             for (plate, runs) in self.grid.plates.iter().zip(&self.used) {
+                let Some(own) = plate.row_at_map(row) else { continue };
+                for &(start, end) in runs.row(own) {
+                    let target = &mut line[plate.map.1 + start as usize..plate.map.1 + end as usize];
+                    for (t, column) in target.iter_mut().zip(start as usize..) {
+                        *t += plate.weight(own, column);
+                    }
+                }
+            }
+            for value in line {
+                *value = if *value > 0.0 { 1.0 / *value } else { 0.0 };
+            }
+        });
+        sums
+    }
+
+    fn diagonal(&self) -> Vec<f64> {
+        let (grid, maps) = (self.grid, self.additive.maps());
+        let width = grid.camera.1;
+        let mut sum = vec![0.0; maps * (maps + 1) / 2 * grid.camera_pixels()];
+        sum.par_chunks_mut(width).enumerate().for_each(|(at, line)| {
+            let (pair, row) = (at / grid.camera.0, at % grid.camera.0);
+            let (i, j) = pair_of(pair);
+            for (k, (plate, runs)) in grid.plates.iter().zip(&self.used).enumerate() {
                 let Some(own) = plate.row_at_camera(row) else { continue };
-                let inverse = self.inverse_row(plate.map.0 + own);
+                let factor = self.additive.of(k)[i] * self.additive.of(k)[j];
+                let map_row = plate.map.0 + own;
                 for &(start, end) in runs.row(own) {
                     let (start, end) = (start as usize, end as usize);
                     let target = &mut line[plate.camera.1 + start..plate.camera.1 + end];
-                    for (t, i) in target.iter_mut().zip(&inverse[plate.map.1 + start..plate.map.1 + end]) {
-                        *t += f(*i);
+                    let from = map_row * grid.map.1 + plate.map.1;
+                    if let Some(inverse) = &self.weighted {
+                        for ((t, inverse), column) in target.iter_mut().zip(&inverse[from + start..]).zip(start..) {
+                            let w = plate.weight(own, column);
+                            *t += factor * w * (1.0 - w * inverse);
+                        }
+                    } else {
+                        for (t, n) in target.iter_mut().zip(&self.count[from + start..]) {
+                            *t += factor * (1.0 - self.reciprocal[usize::from(*n)]);
+                        }
                     }
                 }
             }
@@ -100,191 +177,472 @@ impl<'g> Normal<'g> {
         sum
     }
 
-    /// 1 / count along one map row.
-    pub fn inverse_row(&self, row: usize) -> &[f64] {
-        &self.inverse[row * self.grid.map.1..(row + 1) * self.grid.map.1]
+    /// 1 / sum of the weights (1 / count without weights) along one map row, zero where nothing counts.
+    pub fn inverse_row<'b>(&'b self, row: usize, buffer: &'b mut Vec<f64>) -> &'b [f64] {
+        let pixels = row * self.grid.map.1..(row + 1) * self.grid.map.1;
+        if let Some(inverse) = &self.weighted {
+            return &inverse[pixels];
+        }
+        buffer.clear();
+        buffer.extend(self.count[pixels].iter().map(|n| self.reciprocal[usize::from(*n)]));
+        buffer
     }
 
     /// Camera pixels that any used pixel falls on.
     pub fn seen(&self) -> Vec<bool> {
-        self.camera_sum(|_| 1.0).iter().map(|n| *n > 0.0).collect()
+        let mut seen = vec![false; self.grid.camera_pixels()];
+        seen.par_chunks_mut(self.grid.camera.1).enumerate().for_each(|(row, line)| {
+            for (plate, runs) in self.grid.plates.iter().zip(&self.used) {
+                let Some(own) = plate.row_at_camera(row) else { continue };
+                for &(start, end) in runs.row(own) {
+                    line[plate.camera.1 + start as usize..plate.camera.1 + end as usize].fill(true);
+                }
+            }
+        });
+        seen
+    }
+
+    /// Row `own` of sub-aperture `k`, ready to be filled. `buffer` is working space for heights that are not in memory.
+    pub fn line<'b>(
+        &'b self,
+        quantity: Quantity,
+        (k, own): (usize, usize),
+        reference: &'b [f64],
+        c: &[f64; TERMS],
+        buffer: &'b mut Vec<f64>,
+    ) -> Line<'b> {
+        let grid = self.grid;
+        let plate = &grid.plates[k];
+        let camera_row = plate.camera.0 + own;
+        let columns = plate.camera.1..plate.camera.1 + plate.shape.1;
+        let of_map =
+            |map: usize| &reference[map * grid.camera_pixels() + camera_row * grid.camera.1..][columns.clone()];
+        let factors = self.additive.of(k);
+        let v = grid.v[camera_row];
+        let (su, sv) = grid.power;
+        let shift = self.shift.as_ref().filter(|_| quantity == Quantity::Corrected).map(|shift| {
+            let at = (plate.map.0 + own) * grid.map.1 + plate.map.1;
+            let from_centre = (v * grid.scale.1, grid.u[plate.camera.1] * grid.scale.0);
+            Slide::new(shift, k, at, plate.shape.1, from_centre)
+        });
+        Line {
+            heights: (quantity == Quantity::Corrected).then(|| plate.row(own, buffer)),
+            reference: of_map(0),
+            more: (1..self.additive.maps()).map(|map| (factors[map], of_map(map))).collect(),
+            u: &grid.u[columns.clone()],
+            base: c[0] + c[2] * v + c[3] * (sv * v * v),
+            pitch: c[1],
+            bend: c[3] * su,
+            shift,
+        }
     }
 
     /// Mean over the overlaps of the quantity along one map row.
-    pub fn mean_row(&self, row: usize, quantity: Quantity, reference: &[f64], c: &[[f64; 3]], mean: &mut [f64]) {
+    pub fn mean_row(&self, row: usize, quantity: Quantity, state: &State, mean: &mut [f64]) {
+        let plates = (0..self.grid.plates.len()).filter_map(|k| Some((k, self.grid.plates[k].row_at_map(row)?)));
+        self.spread_row(row, quantity, (&state.reference, &state.correctors), plates, mean, &mut Vec::new());
+    }
+
+    fn spread_row(
+        &self,
+        row: usize,
+        quantity: Quantity,
+        (reference, c): (&[f64], &[[f64; TERMS]]),
+        plates: impl Iterator<Item = (usize, usize)>,
+        mean: &mut [f64],
+        heights: &mut Vec<f64>,
+    ) {
         let mut buffer = [0.0; BLOCK];
         mean.fill(0.0);
-        for (k, (plate, runs)) in self.grid.plates.iter().zip(&self.used).enumerate() {
-            let Some(own) = plate.row_at_map(row) else { continue };
-            let line = Line::new(self.grid, plate, own, reference, c[k]);
-            for &(start, end) in runs.row(own) {
+        for (k, own) in plates {
+            let plate = &self.grid.plates[k];
+            let line = self.line(quantity, (k, own), reference, &c[k], heights);
+            let plain = quantity == Quantity::Model && line.is_plain() && self.weighted.is_none();
+            for &(start, end) in self.used[k].row(own) {
+                if plain {
+                    let (start, end) = (start as usize, end as usize);
+                    line.spread_plain(start, &mut mean[plate.map.1 + start..plate.map.1 + end]);
+                    continue;
+                }
                 for (from, to) in blocks(start, end) {
                     let values = &mut buffer[..to - from];
-                    line.fill(quantity, from, values);
+                    line.fill(from, values);
+                    if self.weighted.is_some() {
+                        plate.weigh(own, from, values);
+                    }
                     for (m, value) in mean[plate.map.1 + from..plate.map.1 + to].iter_mut().zip(values) {
                         *m += *value;
                     }
                 }
             }
         }
-        for (m, i) in mean.iter_mut().zip(self.inverse_row(row)) {
-            *m *= i;
-        }
-    }
-
-    /// Applies the pass: `mask (quantity - mean of quantity)` summed onto the camera pixels (only if
-    /// `with_reference`) and the correctors. `map` is working space of the map's size (unused if rows coincide).
-    pub fn gather(
-        &self,
-        quantity: Quantity,
-        reference: &[f64],
-        c: &[[f64; 3]],
-        with_reference: bool,
-        map: &mut Vec<f64>,
-        gradient: &mut Gradient,
-    ) {
-        let columns = self.grid.map.1;
-        let coincide = self.grid.rows_coincide();
-        if !coincide {
-            map.resize(self.grid.map.0 * columns, 0.0);
-            map.par_chunks_mut(columns)
-                .enumerate()
-                .for_each(|(row, mean)| self.mean_row(row, quantity, reference, c, mean));
-        }
-        let means: &[f64] = map;
-        let width = self.grid.camera.1;
-        let n = self.grid.plates.len();
-        gradient.reference.par_chunks_mut(width).zip(gradient.partial.par_chunks_mut(n)).enumerate().for_each_init(
-            || if coincide { vec![0.0; columns] } else { Vec::new() },
-            |own_mean, (row, (target, partial))| {
-                if coincide {
-                    // Camera rows and map rows are the same rows.
-                    self.mean_row(row, quantity, reference, c, own_mean);
+        let pixels = row * self.grid.map.1..(row + 1) * self.grid.map.1;
+        match &self.weighted {
+            Some(inverse) => {
+                for (m, i) in mean.iter_mut().zip(&inverse[pixels]) {
+                    *m *= i;
                 }
-                target.fill(0.0);
-                for (k, plate) in self.grid.plates.iter().enumerate() {
-                    partial[k] = [0.0; 2];
-                    let Some(own) = plate.row_at_camera(row) else { continue };
-                    let mean = if coincide {
-                        &own_mean[..]
-                    } else {
-                        &means[(plate.map.0 + own) * columns..(plate.map.0 + own + 1) * columns]
-                    };
-                    let line = Line::new(self.grid, plate, own, reference, c[k]);
-                    let target = if with_reference { Some(&mut target[..]) } else { None };
-                    partial[k] = self.gather_line(&line, quantity, k, own, mean, target);
+            }
+            None => {
+                for (m, n) in mean.iter_mut().zip(&self.count[pixels]) {
+                    *m *= self.reciprocal[usize::from(*n)];
                 }
-            },
-        );
-        for (k, sums) in gradient.correctors.iter_mut().enumerate() {
-            *sums = [0.0; 3];
-            for (row, v) in self.grid.v.iter().enumerate() {
-                let [e, eu] = gradient.partial[row * n + k];
-                sums[0] += e;
-                sums[1] += eu;
-                sums[2] += e * v;
             }
         }
     }
 
+    /// The bands need no buffers: they are pieces of the one camera map.
+    fn is_direct(&self) -> bool {
+        self.bands.disjoint && self.additive.maps() == 1
+    }
+
+    /// Applies the pass: `weight (quantity - mean of quantity)` summed onto the camera pixels and the correctors.
+    /// `watch` may end it.
+    pub fn gather(&self, pass: Pass, gradient: &mut Gradient, watch: &Watch) -> Result<(), StitchError> {
+        let width = self.grid.camera.1;
+        let mut pieces: Vec<&mut [f64]> = Vec::with_capacity(self.bands.list.len());
+        let direct = self.is_direct();
+        if direct {
+            let mut rest = &mut gradient.reference[..];
+            for band in &self.bands.list {
+                let (piece, after) = rest.split_at_mut(band.height() * width);
+                pieces.push(piece);
+                rest = after;
+            }
+        }
+        let bands = self.bands.list.par_iter().zip(&mut gradient.bands);
+        let one = |work: &mut Work, band: &Band, target: &mut [f64], sums: &mut Correctors, squares: &mut f64| {
+            target.fill(0.0);
+            sums.fill([0.0; TERMS]);
+            *squares = 0.0;
+            let target = if pass.with_reference { Some(target) } else { None };
+            self.band(band, pass, target, (sums, squares), work, watch);
+        };
+        if direct {
+            bands.zip(pieces).for_each_init(Work::default, |work, ((band, (_, sums, squares)), piece)| {
+                one(work, band, piece, sums, squares);
+            });
+        } else {
+            bands.for_each_init(Work::default, |work, (band, (target, sums, squares))| {
+                one(work, band, target, sums, squares);
+            });
+            if pass.with_reference {
+                self.join(gradient);
+            }
+        }
+        watch.still()?;
+        gradient.correctors.fill([0.0; TERMS]);
+        gradient.squares = 0.0;
+        for (_, sums, squares) in &gradient.bands {
+            for (total, part) in gradient.correctors.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+                *total += part;
+            }
+            gradient.squares += squares;
+        }
+        self.grid.readable()
+    }
+
+    /// Adds the bands' camera rows, in the order of the bands.
+    fn join(&self, gradient: &mut Gradient) {
+        let (rows, width) = self.grid.camera;
+        let parts = &gradient.bands;
+        gradient.reference.par_chunks_mut(width).enumerate().for_each(|(at, line)| {
+            let (map, row) = (at / rows, at % rows);
+            line.fill(0.0);
+            for (band, (part, _, _)) in self.bands.list.iter().zip(parts) {
+                let Some(buffer_row) = band.buffer_row(row) else { continue };
+                let from = (map * band.height() + buffer_row) * width;
+                for (total, value) in line.iter_mut().zip(&part[from..from + width]) {
+                    *total += value;
+                }
+            }
+        });
+    }
+
+    fn band(
+        &self,
+        band: &Band,
+        pass: Pass,
+        mut target: Option<&mut [f64]>,
+        (sums, squares): (&mut Correctors, &mut f64),
+        work: &mut Work,
+        watch: &Watch,
+    ) {
+        let Pass { quantity, reference, correctors: c, .. } = pass;
+        let grid = self.grid;
+        let (su, sv) = grid.power;
+        let Work { mean, heights } = work;
+        mean.resize(grid.map.1, 0.0);
+        for row in band.rows.clone() {
+            if (row - band.rows.start).is_multiple_of(POLL_ROWS) && watch.stopped() {
+                return;
+            }
+            let here = band.parts.iter().filter_map(|part| {
+                let own = row.checked_sub(grid.plates[part.k].map.0)?;
+                part.own.contains(&own).then_some((part, own))
+            });
+            self.spread_row(row, quantity, (reference, c), here.clone().map(|(p, own)| (p.k, own)), mean, heights);
+            for (part, own) in here {
+                let k = part.k;
+                let line = self.line(quantity, (k, own), reference, &c[k], heights);
+                let to = part.to + own - part.own.start;
+                let onto = target.as_deref_mut().map(|target| (target, to, band.height()));
+                let (m, s) = self.gather_line(&line, (k, own), mean, onto);
+                *squares += s;
+                let v = grid.v[grid.plates[k].camera.0 + own];
+                let add = [m[0], m[1], m[0] * v, su * m[2] + sv * v * v * m[0]];
+                for (sum, value) in sums[k].iter_mut().zip(add) {
+                    *sum += value;
+                }
+            }
+        }
+    }
+
+    /// Moments of `w (quantity - mean)` with 1, u, u^2 (the last with curvature only) and, of data, the sum of squares.
     fn gather_line(
         &self,
         line: &Line,
-        quantity: Quantity,
-        k: usize,
-        own: usize,
+        (k, own): (usize, usize),
         mean: &[f64],
-        mut target: Option<&mut [f64]>,
-    ) -> [f64; 2] {
+        mut onto: Option<(&mut [f64], usize, usize)>,
+    ) -> ([f64; 3], f64) {
         let plate = &self.grid.plates[k];
+        let width = self.grid.camera.1;
+        let curved = self.grid.curvature;
         let mut buffer = [0.0; BLOCK];
-        let mut sums = [0.0; 2];
+        let mut moments = [0.0; 3];
+        let mut squares = 0.0;
+        if let (Some((target, to, _)), true) =
+            (&mut onto, line.heights.is_none() && line.is_plain() && self.weighted.is_none() && !curved)
+        {
+            let target = &mut target[*to * width + plate.camera.1..][..plate.shape.1];
+            let mean = &mean[plate.map.1..][..plate.shape.1];
+            for &(start, end) in self.used[k].row(own) {
+                let (start, end) = (start as usize, end as usize);
+                let [e, eu] = line.gather_plain(start, &mean[start..end], &mut target[start..end]);
+                moments[0] += e;
+                moments[1] += eu;
+            }
+            return (moments, squares);
+        }
         for &(start, end) in self.used[k].row(own) {
             for (from, to) in blocks(start, end) {
                 let values = &mut buffer[..to - from];
-                line.fill(quantity, from, values);
+                line.fill(from, values);
                 for (value, m) in values.iter_mut().zip(&mean[plate.map.1 + from..plate.map.1 + to]) {
                     *value -= *m;
                 }
-                if let Some(target) = &mut target {
-                    for (t, value) in target[plate.camera.1 + from..plate.camera.1 + to].iter_mut().zip(&*values) {
-                        *t += *value;
+                let weighted = self.weighted.is_some();
+                if line.heights.is_some() {
+                    squares += if weighted { plate.weighted_square(own, from, values) } else { dot(values, values) };
+                }
+                if weighted {
+                    plate.weigh(own, from, values);
+                }
+                if let Some((target, row, height)) = &mut onto {
+                    let factors = std::iter::once(1.0).chain(line.more.iter().map(|(factor, _)| *factor));
+                    for (map, factor) in factors.enumerate() {
+                        let at = (map * *height + *row) * width + plate.camera.1;
+                        for (t, value) in target[at + from..at + to].iter_mut().zip(&*values) {
+                            *t += factor * *value;
+                        }
                     }
                 }
-                let [e, eu] = moments(values, &self.grid.u[plate.camera.1 + from..plate.camera.1 + to]);
-                sums[0] += e;
-                sums[1] += eu;
-            }
-        }
-        sums
-    }
-}
-
-/// One row of one sub-aperture, with the reference and the corrector along it.
-pub(crate) struct Line<'a> {
-    heights: &'a [f64],
-    reference: &'a [f64],
-    u: &'a [f64],
-    base: f64,
-    pitch: f64,
-}
-
-impl<'a> Line<'a> {
-    /// Row `own` of a plate.
-    pub fn new(grid: &'a Grid, plate: &'a Plate, own: usize, reference: &'a [f64], c: [f64; 3]) -> Self {
-        let camera_row = plate.camera.0 + own;
-        let columns = plate.camera.1..plate.camera.1 + plate.shape.1;
-        Self {
-            heights: plate.row(own),
-            reference: &reference[camera_row * grid.camera.1..][columns.clone()],
-            u: &grid.u[columns],
-            base: c[0] + c[2] * grid.v[camera_row],
-            pitch: c[1],
-        }
-    }
-
-    /// The quantity from column `from` on, as many as `values` holds.
-    pub fn fill(&self, quantity: Quantity, from: usize, values: &mut [f64]) {
-        let columns = from..from + values.len();
-        let reference = &self.reference[columns.clone()];
-        let u = &self.u[columns.clone()];
-        match quantity {
-            Quantity::Model => {
-                for ((value, r), u) in values.iter_mut().zip(reference).zip(u) {
-                    *value = r + (self.base + self.pitch * u);
-                }
-            }
-            Quantity::Corrected => {
-                for (((value, h), r), u) in values.iter_mut().zip(&self.heights[columns]).zip(reference).zip(u) {
-                    *value = h - r - (self.base + self.pitch * u);
+                let u = &line.u[from..to];
+                moments[1] += dot(values, u);
+                moments[0] += sum(values);
+                if curved {
+                    for (value, u) in values.iter_mut().zip(u) {
+                        *value *= u;
+                    }
+                    moments[2] += dot(values, u);
                 }
             }
         }
+        (moments, squares)
     }
 }
 
-/// Cuts a run into blocks that fit the buffer.
-pub(crate) fn blocks(start: u32, end: u32) -> impl Iterator<Item = (usize, usize)> {
-    let (start, end) = (start as usize, end as usize);
-    (start..end).step_by(BLOCK).map(move |from| (from, (from + BLOCK).min(end)))
+/// Number of a pair of additive maps to the pair (i, j), j <= i.
+pub(crate) fn pair_of(pair: usize) -> (usize, usize) {
+    let mut i = 0;
+    while (i + 1) * (i + 2) / 2 <= pair {
+        i += 1;
+    }
+    (i, pair - i * (i + 1) / 2)
 }
 
-/// Sums of `e` and `e u`, four lanes each and then the rest: a fixed order that still fills vector registers.
-fn moments(e: &[f64], u: &[f64]) -> [f64; 2] {
-    let mut zeroth = [0.0f64; 4];
-    let mut first = [0.0f64; 4];
-    let (e_blocks, u_blocks) = (e.chunks_exact(4), u.chunks_exact(4));
-    let mut rest = [0.0f64; 2];
-    for (e, u) in e_blocks.remainder().iter().zip(u_blocks.remainder()) {
-        rest[0] += e;
-        rest[1] += e * u;
-    }
-    for (e, u) in e_blocks.zip(u_blocks) {
+/// Sum in a fixed order: four lanes, then the rest.
+fn sum(values: &[f64]) -> f64 {
+    let mut lanes = [0.0f64; 4];
+    let blocks = values.chunks_exact(4);
+    let rest: f64 = blocks.remainder().iter().sum();
+    for block in blocks {
         for lane in 0..4 {
-            zeroth[lane] += e[lane];
-            first[lane] += e[lane] * u[lane];
+            lanes[lane] += block[lane];
         }
     }
-    let join = |s: [f64; 4]| (s[0] + s[1]) + (s[2] + s[3]);
-    [join(zeroth) + rest[0], join(first) + rest[1]]
+    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]) + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+    use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, PixelSize, SubAperture};
+
+    use super::*;
+    use crate::{Options, Placed, Terms, Weights};
+
+    /// Numbers without pattern, -1..1.
+    fn rough(seed: usize) -> f64 {
+        let value = libm::sin(seed as f64 * 12.9898 + 3.0) * 43_758.545;
+        2.0 * (value - libm::floor(value)) - 1.0
+    }
+
+    fn series(places: &[(i64, i64)]) -> Vec<Placed> {
+        let of = |(k, (x, y)): (usize, &(i64, i64))| {
+            let heights = Array2::from_shape_fn((6, 9), |(r, c)| {
+                let seed = 1000 * k + 10 * r + c;
+                if seed % 11 == 3 { f64::NAN } else { 5.0 * rough(seed) }
+            });
+            Placed {
+                sub_aperture: SubAperture {
+                    name: format!("{k}"),
+                    map: HeightMap::from_heights_nm(heights, Some(PixelSize { x_mm: 0.1, y_mm: 0.2 })),
+                    window: DetectorWindow { column: 0, row: 0 },
+                    position_mm: None,
+                    intensity: Some(Array2::from_shape_fn((6, 9), |(r, c)| 1.0 + ((r + 2 * c + k) % 3) as f32)),
+                    instrument: Instrument::default(),
+                },
+                x_mm: *x as f64 * 0.1,
+                y_mm: *y as f64 * 0.2,
+            }
+        };
+        places.iter().enumerate().map(of).collect()
+    }
+
+    /// The pass pixel by pixel: additive maps, then four terms of each sub-aperture; and the sum of squares.
+    fn direct(normal: &Normal, pass: Pass) -> (Vec<f64>, Correctors, f64) {
+        let grid = normal.grid;
+        let at = |k: usize, row: usize, column: usize| {
+            let plate = &grid.plates[k];
+            let (u, v) = (grid.u[column], grid.v[row]);
+            let power = grid.power.0 * u * u + grid.power.1 * v * v;
+            let pixel = row * grid.camera.1 + column;
+            let factors = normal.additive.of(k);
+            let maps: f64 =
+                factors.iter().enumerate().map(|(i, f)| f * pass.reference[i * grid.camera_pixels() + pixel]).sum();
+            let c = pass.correctors[k];
+            let model = maps + c[0] + c[1] * u + c[2] * v + c[3] * power;
+            let place = (plate.map.0 + row, plate.map.1 + column);
+            let mut value = model;
+            if pass.quantity == Quantity::Corrected {
+                value = plate.row(row, &mut Vec::new())[column] - model;
+                if let Some(shift) = &normal.shift {
+                    let [fx, fy, turn] = shift.of[k];
+                    let (x, y) = (column as f64 - 4.0, row as f64 - 2.5);
+                    let i = place.0 * grid.map.1 + place.1;
+                    value -= (fx - turn * y) * f64::from(shift.gx[i]) + (fy + turn * x) * f64::from(shift.gy[i]);
+                }
+            }
+            (value, [1.0, u, v, power], place, pixel)
+        };
+        let used = |k: usize| {
+            let runs = &normal.used[k];
+            (0..6).flat_map(move |row| {
+                runs.row(row).iter().flat_map(move |(s, e)| (*s as usize..*e as usize).map(move |c| (row, c)))
+            })
+        };
+        let mut means = std::collections::HashMap::new();
+        for k in 0..grid.plates.len() {
+            for (row, column) in used(k) {
+                let (value, _, place, _) = at(k, row, column);
+                let w = grid.plates[k].weight(row, column);
+                let mean = means.entry(place).or_insert((0.0, 0.0));
+                *mean = (mean.0 + w * value, mean.1 + w);
+            }
+        }
+        let mut maps = vec![0.0; normal.additive.maps() * grid.camera_pixels()];
+        let mut correctors = vec![[0.0; TERMS]; grid.plates.len()];
+        let mut squares = 0.0;
+        for (k, sums) in correctors.iter_mut().enumerate() {
+            for (row, column) in used(k) {
+                let (value, terms, place, pixel) = at(k, row, column);
+                let w = grid.plates[k].weight(row, column);
+                let (sum, weight) = means[&place];
+                let e = value - sum / weight;
+                squares += w * e * e;
+                for (i, f) in normal.additive.of(k).iter().enumerate() {
+                    maps[i * grid.camera_pixels() + pixel] += f * w * e;
+                }
+                for (sum, term) in sums.iter_mut().zip(terms) {
+                    *sum += w * e * term;
+                }
+            }
+        }
+        (maps, correctors, squares)
+    }
+
+    #[test]
+    fn every_kind_of_pass_is_what_it_says() {
+        let in_line = [(0, 0), (3, 0), (5, 0), (9, 0), (12, 0)];
+        let in_plane = [(0, 0), (3, 2), (5, 1), (9, 4), (12, 2)];
+        for (places, curvature, weights, maps, shifted) in [
+            (in_line, false, Weights::Equal, 1, false),
+            (in_plane, false, Weights::Equal, 1, false),
+            (in_line, true, Weights::Equal, 1, true),
+            (in_plane, true, Weights::Intensity, 1, false),
+            (in_line, false, Weights::Equal, 3, true),
+            (in_plane, true, Weights::Intensity, 2, true),
+        ] {
+            let series = series(&places);
+            let terms = Terms { curvature, ..Terms::default() };
+            let grid = Grid::new(&series, &Options { terms, weights, ..Options::default() }).unwrap();
+            let mut additive = Additive::reference(5);
+            for map in 1..maps {
+                additive = additive.with(&[0, 1, 2, 3, 4].map(|k| rough(100 * map + k)));
+            }
+            let used = grid.plates.iter().map(|p| p.runs.clone()).collect();
+            let mut normal = Normal::new(&grid, used, additive);
+            if shifted {
+                let gradient = |seed: usize| (0..grid.map.0 * grid.map.1).map(|i| rough(seed + i) as f32).collect();
+                let of = (0..5).map(|k| [rough(k), rough(k + 7), 0.1 * rough(k + 9)]).collect();
+                normal.shift = Some(Arc::new(Shift { gx: gradient(1), gy: gradient(5000), of }));
+            }
+            let reference: Vec<f64> = (0..maps * grid.camera_pixels()).map(|i| rough(i + 31)).collect();
+            let correctors: Correctors = (0..5)
+                .map(|k| [rough(k), rough(k + 40), rough(k + 50), if curvature { rough(k + 60) } else { 0.0 }])
+                .collect();
+            let watch = Watch::step(&(), 0.0, 1.0, "solving").unwrap();
+            let mut gradient = Gradient::zeros(&normal);
+            for quantity in [Quantity::Corrected, Quantity::Model] {
+                let pass = Pass { quantity, reference: &reference, correctors: &correctors, with_reference: true };
+                normal.gather(pass, &mut gradient, &watch).unwrap();
+                let (maps, terms, squares) = direct(&normal, pass);
+                let close = |a: &f64, b: &f64| (a - b).abs() < 1e-11;
+                assert!(gradient.reference.iter().zip(&maps).all(|(a, b)| close(a, b)), "{quantity:?} {places:?}");
+                for (found, expected) in gradient.correctors.iter().zip(&terms) {
+                    let active = if curvature { 4 } else { 3 };
+                    assert!(found[..active].iter().zip(expected).all(|(a, b)| close(a, b)), "{found:?} {expected:?}");
+                }
+                if quantity == Quantity::Corrected {
+                    assert!((gradient.squares - squares).abs() < 1e-9);
+                }
+            }
+            // The diagonal: the operator applied to one pixel of one map, looked at in the same pixel of another.
+            for pixel in [0, 7, 22, 40] {
+                for pair in 0..maps * (maps + 1) / 2 {
+                    let (i, j) = pair_of(pair);
+                    let mut one = vec![0.0; reference.len()];
+                    one[j * grid.camera_pixels() + pixel] = 1.0;
+                    let none = vec![[0.0; TERMS]; 5];
+                    let pass =
+                        Pass { quantity: Quantity::Model, reference: &one, correctors: &none, with_reference: true };
+                    let image = direct(&normal, pass).0[i * grid.camera_pixels() + pixel];
+                    let found = normal.diagonal[pair * grid.camera_pixels() + pixel];
+                    assert!((image - found).abs() < 1e-12, "{image} {found}");
+                }
+            }
+        }
+    }
 }

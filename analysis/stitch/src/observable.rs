@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 
+use crate::gauge::SHAPES;
 use crate::grid::Grid;
 use crate::{NonObservable, Terms};
 
@@ -144,9 +145,10 @@ impl Observable {
         self.lattice.rank() == 0
     }
 
-    /// Which of u, v, u^2, uv, v^2 in the reference the map and the correctors can imitate.
-    pub fn imitated(&self) -> [bool; 5] {
-        let Terms { piston, pitch, roll } = self.terms;
+    /// Which of u, v, u^2, uv, v^2, power, and the cubic t^3/3 + t n^2 (t along the only direction of motion, n across) in the
+    /// reference the map and the correctors can imitate.
+    pub fn imitated(&self) -> [bool; SHAPES] {
+        let Terms { piston, pitch, roll, curvature } = self.terms;
         let (x, y) = self.moves;
         [
             piston || pitch || !x,
@@ -154,12 +156,29 @@ impl Observable {
             (piston && pitch) || !x,
             (pitch || !y) && (roll || !x) && (piston || !x || !y),
             (piston && roll) || !y,
+            curvature,
+            curvature && piston && (pitch || !x) && (roll || !y) && self.lattice.rank() == 1,
         ]
+    }
+
+    /// The only direction of motion, px; x if there is none or more than one.
+    pub fn direction(&self) -> (f64, f64) {
+        let ((dx, dy), _) = self.lattice.line();
+        if self.lattice.rank() == 1 { (dx as f64, dy as f64) } else { (1.0, 0.0) }
+    }
+
+    /// Which of 1, x, y and power in the map are free.
+    pub fn free_shapes(&self) -> [bool; 4] {
+        let Terms { piston, pitch, roll, curvature } = self.terms;
+        let (x, y) = self.moves;
+        let [one, along_x, along_y] = self.free_plane();
+        let power = curvature && (piston || !(x || y)) && (pitch || !x) && (roll || !y);
+        [one, along_x, along_y, power]
     }
 
     /// Which of 1, x, y in the map are free.
     pub fn free_plane(&self) -> [bool; 3] {
-        let Terms { piston, pitch, roll } = self.terms;
+        let Terms { piston, pitch, roll, .. } = self.terms;
         let (x, y) = (piston || !self.moves.0, piston || !self.moves.1);
         if self.reference_unknown { [true, x, y] } else { [piston, pitch && x, roll && y] }
     }
@@ -212,6 +231,13 @@ impl Observable {
         if plane[2] && (self.moves.1 || !self.reference_unknown || self.nothing_moves()) {
             say("y", &format!("a tilt of the mirror along y looks like a tilt of the set-up: {removed}"));
         }
+        if self.free_shapes()[3] {
+            say(
+                "x^2 + y^2",
+                "power of the mirror looks like power of every sub-aperture and tilts that grow with the position: the least-squares \
+                 power over the valid pixels is taken off the map together with the plane",
+            );
+        }
         if !self.reference_unknown {
             return list;
         }
@@ -233,6 +259,19 @@ impl Observable {
             if is_free {
                 say(term, &format!("{imitation} look the same; {assumed}"));
             }
+        }
+        if imitated[6] {
+            let term = match self.lattice.line().0 {
+                (_, 0) => "x^3 / 3 + x y^2".to_owned(),
+                (0, _) => "y^3 / 3 + y x^2".to_owned(),
+                (dx, dy) => format!("t^3 / 3 + t n^2, t along ({dx}, {dy}) px, n across"),
+            };
+            say(
+                &term,
+                &format!(
+                    "a cubic of the reference and power of the sub-apertures growing with the position look the same; {assumed}"
+                ),
+            );
         }
         if self.lattice.rank() == 1 {
             let ((dx, dy), _) = self.lattice.line();

@@ -7,22 +7,29 @@ use crate::cholesky::PivotedCholesky;
 use crate::conjugate::State;
 use crate::corrector_matrix::active;
 use crate::grid::Grid;
+use crate::normal::TERMS;
+
+/// Rows of a sub-aperture that are looked at, at least: a start needs no more.
+const ROWS: usize = 32;
 
 /// Starts every corrector at the least-squares plane of its sub-aperture, as far as the terms allow.
 pub(crate) fn fit_planes(grid: &Grid, terms: Terms, state: &mut State) {
-    let on = active(terms);
-    let planes: Vec<[f64; 3]> = grid
+    let on: Vec<usize> = active(terms).into_iter().filter(|term| *term < 3).collect();
+    let planes: Vec<[f64; TERMS]> = grid
         .plates
         .par_iter()
         .map(|plate| {
             let mut sums = [0.0; 12];
-            for row in 0..plate.shape.0 {
+            let mut buffer = Vec::new();
+            let stride = (plate.shape.0 / ROWS).max(1);
+            for row in (0..plate.shape.0).step_by(stride) {
+                let values = plate.row(row, &mut buffer);
                 let v = grid.v[plate.camera.0 + row];
                 let reference = &state.reference[(plate.camera.0 + row) * grid.camera.1 + plate.camera.1..];
                 let (mut e, mut eu, mut n, mut nu, mut nuu) = (0.0, 0.0, 0.0, 0.0, 0.0);
                 for &(start, end) in plate.runs.row(row) {
                     let columns = start as usize..end as usize;
-                    let heights = plate.row(row)[columns.clone()].iter().zip(&reference[columns.clone()]);
+                    let heights = values[columns.clone()].iter().zip(&reference[columns.clone()]);
                     for ((height, reference), u) in heights.zip(&grid.u[plate.camera.1..][columns]) {
                         let height = height - reference;
                         e += height;
@@ -41,7 +48,7 @@ pub(crate) fn fit_planes(grid: &Grid, terms: Terms, state: &mut State) {
             let right: Vec<f64> = on.iter().map(|i| sums[9 + i]).collect();
             let mut fitted = vec![0.0; on.len()];
             PivotedCholesky::new(&matrix, on.len()).solve(&right, &mut fitted);
-            let mut plane = [0.0; 3];
+            let mut plane = [0.0; TERMS];
             for (i, value) in on.iter().zip(fitted) {
                 plane[*i] = value;
             }

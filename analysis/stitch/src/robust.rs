@@ -8,8 +8,11 @@
 use rayon::prelude::*;
 
 use crate::conjugate::State;
+use crate::fringes::Jumps;
+use crate::line::Quantity;
 use crate::lonely;
-use crate::normal::{Line, Normal, Quantity};
+use crate::neighbours::{believed, predicted};
+use crate::normal::Normal;
 
 /// Sigmas from the median at which a value is rejected.
 pub(crate) const THRESHOLD: f64 = 6.0;
@@ -25,8 +28,10 @@ pub(crate) type Rejected = Vec<Vec<(u32, u32)>>;
 /// What the search found.
 pub(crate) struct Outliers {
     pub rejected: Rejected,
-    /// Map pixels where only two overlap, contradict each other, and nothing tells which is wrong: both are rejected.
+    /// Map pixels whose values contradict each other without anything that tells which is wrong: all are rejected.
     pub contradicted: usize,
+    /// Of each sub-aperture: rejected values that are off by a multiple of the height of a fringe.
+    pub jumps: Vec<Jumps>,
 }
 
 /// Looks at all measured pixels, whether used in `state` or not, and says which do not belong.
@@ -47,22 +52,27 @@ pub(crate) fn outliers(measured: &Normal, state: &State) -> Outliers {
         .collect();
     let mut rejected: Rejected = vec![Vec::new(); grid.plates.len()];
     let mut contradicted = 0;
+    let mut jumps = vec![Jumps::default(); grid.plates.len()];
     for row in rows {
-        for (k, row, column) in row.outliers {
+        for ((k, row, column), off) in row.outliers {
             rejected[k].push((row, column));
+            if let (Some(off), Some(fringe)) = (off, grid.plates[k].fringe_nm) {
+                jumps[k].add(off, fringe);
+            }
         }
         contradicted += row.contradicted;
     }
     for own in &mut rejected {
         own.sort_unstable();
     }
-    Outliers { rejected, contradicted }
+    Outliers { rejected, contradicted, jumps }
 }
 
-/// What one map row has: (sub-aperture, row, column) of each outlier, and the contradictions.
+/// What one map row has: (sub-aperture, row, column) of each outlier, how far it is off (nm) if that is known, and the number of
+/// contradictions.
 #[derive(Default)]
 struct Found {
-    outliers: Vec<(usize, u32, u32)>,
+    outliers: Vec<((usize, u32, u32), Option<f64>)>,
     contradicted: usize,
 }
 
@@ -82,11 +92,12 @@ impl Screen {
         let grid = normal.grid;
         self.low.fill(f64::INFINITY);
         self.high.fill(f64::NEG_INFINITY);
+        let mut buffer = Vec::new();
         for (k, plate) in grid.plates.iter().enumerate() {
             let Some(own) = plate.row_at_map(row) else { continue };
             self.line.resize(plate.shape.1, 0.0);
-            let line = Line::new(grid, plate, own, &state.reference, state.correctors[k]);
-            line.fill(Quantity::Corrected, 0, &mut self.line);
+            let c = &state.correctors[k];
+            normal.line(Quantity::Corrected, (k, own), &state.reference, c, &mut buffer).fill(0, &mut self.line);
             for &(start, end) in normal.used[k].row(own) {
                 let (start, end) = (start as usize, end as usize);
                 let columns = plate.map.1 + start..plate.map.1 + end;
@@ -113,7 +124,6 @@ impl Screen {
         }
         let mut found = Found::default();
         let mut values = Vec::new();
-        let mut sorted = Vec::new();
         for column in (0..grid.map.1).filter(|c| counts[*c] >= 1) {
             let alone = counts[column] == 1;
             let allowed = if counts[column] == 2 { limit * std::f64::consts::SQRT_2 } else { limit };
@@ -133,26 +143,40 @@ impl Screen {
                 continue;
             }
             values_at(normal, state, row, column, &mut values);
-            if counts[column] >= 3 {
-                sorted.clear();
-                sorted.extend(values.iter().map(|v| v.0));
-                let middle = median(&mut sorted);
-                found.outliers.extend(values.iter().filter(|v| (v.0 - middle).abs() > limit).map(|v| own(v.1)));
-                continue;
-            }
-            let before = found.outliers.len();
-            found.outliers.extend(values.iter().filter(|v| suspect(v.1)).map(|v| own(v.1)));
-            if !alone && found.outliers.len() == before {
-                found.outliers.extend(values.iter().map(|v| own(v.1)));
+            let heights: Vec<f64> = values.iter().map(|v| v.0).collect();
+            let belongs = if counts[column] >= 3 {
+                let middle = median(&mut heights.clone());
+                let belongs: Vec<bool> = heights.iter().map(|v| (v - middle).abs() <= limit).collect();
+                let number = belongs.iter().filter(|b| **b).count();
+                // A narrow majority may be two that are wrong alike.
+                if 2 * number <= heights.len() + 1 {
+                    let told =
+                        predicted(normal, state, row, column, allowed).and_then(|p| believed(&heights, p, limit));
+                    told.or((2 * number > heights.len()).then_some(belongs))
+                } else {
+                    Some(belongs)
+                }
+            } else if values.iter().any(|v| suspect(v.1)) {
+                Some(values.iter().map(|v| !suspect(v.1)).collect())
+            } else {
+                predicted(normal, state, row, column, allowed).and_then(|p| believed(&heights, p, limit))
+            };
+            let Some(belongs) = belongs else {
+                found.outliers.extend(values.iter().map(|v| (own(v.1), None)));
                 found.contradicted += 1;
-            }
+                continue;
+            };
+            let good = || values.iter().zip(&belongs).filter(|(_, belongs)| **belongs).map(|(v, _)| v.0);
+            let middle = (good().count() > 0).then(|| good().sum::<f64>() / good().count() as f64);
+            let bad = values.iter().zip(&belongs).filter(|(_, belongs)| !**belongs);
+            found.outliers.extend(bad.map(|(v, _)| (own(v.1), middle.map(|middle| v.0 - middle))));
         }
         found
     }
 }
 
 /// Corrected values at one map pixel, with the number of the sub-aperture, in the order of the series.
-fn values_at(normal: &Normal, state: &State, row: usize, column: usize, values: &mut Vec<(f64, usize)>) {
+pub(crate) fn values_at(normal: &Normal, state: &State, row: usize, column: usize, values: &mut Vec<(f64, usize)>) {
     let grid = normal.grid;
     values.clear();
     for (k, plate) in grid.plates.iter().enumerate() {
@@ -164,11 +188,9 @@ fn values_at(normal: &Normal, state: &State, row: usize, column: usize, values: 
             continue;
         }
         let mut value = [0.0];
-        Line::new(grid, plate, own, &state.reference, state.correctors[k]).fill(
-            Quantity::Corrected,
-            own_column,
-            &mut value,
-        );
+        let c = &state.correctors[k];
+        let mut buffer = Vec::new();
+        normal.line(Quantity::Corrected, (k, own), &state.reference, c, &mut buffer).fill(own_column, &mut value);
         values.push((value[0], k));
     }
 }

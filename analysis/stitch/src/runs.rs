@@ -35,6 +35,23 @@ impl Runs {
         found
     }
 
+    /// Collects the pixels of a row-major mask.
+    pub fn of_mask(mask: &[bool], columns: usize) -> Self {
+        let mut found = Self { first: Vec::with_capacity(mask.len() / columns.max(1) + 1), runs: Vec::new() };
+        found.first.push(0);
+        for row in mask.chunks_exact(columns.max(1)) {
+            let mut at = 0;
+            while let Some(start) = row[at..].iter().position(|valid| *valid).map(|ahead| at + ahead) {
+                let end = row[start..].iter().position(|valid| !*valid).map_or(columns, |ahead| start + ahead);
+                found.runs.push((start as u32, end as u32));
+                at = end;
+            }
+            found.first.push(found.runs.len() as u32);
+        }
+        found.runs.shrink_to_fit();
+        found
+    }
+
     /// Runs of one row, from left to right.
     pub fn row(&self, row: usize) -> &[Run] {
         &self.runs[self.first[row] as usize..self.first[row + 1] as usize]
@@ -108,6 +125,11 @@ mod tests {
                 seen[start as usize..end as usize].fill(true);
             }
             assert_eq!(seen.to_vec(), (0..11).map(|c| valid(row, c)).collect::<Vec<_>>());
+        }
+        for valid in [&valid as &dyn Fn(usize, usize) -> bool, &|_, _| true, &|_, _| false, &|r, c| (r + c) % 2 == 0] {
+            let mask: Vec<bool> =
+                (0..4).flat_map(|row| (0..11).map(move |column| (row, column))).map(|(r, c)| valid(r, c)).collect();
+            assert_eq!(Runs::of_mask(&mask, 11), Runs::collect(4, 11, valid));
         }
     }
 

@@ -38,8 +38,8 @@ pub struct Stitched {
     pub iterations: usize,
 }
 
-/// Piston, pitch and roll that one sub-aperture carries with respect to the stitched map. Subtracting
-/// `piston + pitch * x + roll * y` (x, y in mm from the centre of the camera frame) and the reference puts the
+/// Piston, pitch, roll and power that one sub-aperture carries with respect to the stitched map. Subtracting
+/// `piston + pitch * x + roll * y + curvature * (x^2 + y^2)` (x, y in mm from the centre of the camera frame) and the reference puts the
 /// sub-aperture onto the map.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Corrector {
@@ -55,6 +55,9 @@ pub struct Corrector {
     pub pitch_nm_per_mm: f64,
     /// Slope along y, nm/mm.
     pub roll_nm_per_mm: f64,
+    /// Power, nm/mm^2; zero unless [`crate::Terms::curvature`] is on.
+    #[serde(default)]
+    pub curvature_nm_per_mm2: f64,
     /// Rms of (corrected sub-aperture - map) over the used pixels that overlap another, nm.
     pub residual_rms_nm: f64,
     /// Valid pixels that the robust loop rejected.

@@ -4,7 +4,7 @@ use crate::Terms;
 use crate::grid::Plate;
 use crate::runs::{Runs, common};
 
-/// So few common pixels are no tie: a plane has three numbers.
+/// So few common pixels are no tie: a plane has three numbers (and power one more).
 const LEAST_COMMON: usize = 3;
 
 /// The two share at least three pixels, which spread along every direction in which the terms may tilt: not all on one
@@ -14,6 +14,7 @@ pub(crate) fn tied(a: (&Plate, &Runs), b: (&Plate, &Runs), terms: Terms) -> bool
     // A camera of one row knows no roll, one of one column no pitch.
     let pitch = terms.pitch && a.shape.1.max(b.shape.1) > 1;
     let roll = terms.roll && a.shape.0.max(b.shape.0) > 1;
+    let least = LEAST_COMMON + usize::from(terms.curvature);
     let mut seen = Seen::default();
     for row in a.map.0.max(b.map.0)..(a.map.0 + a.shape.0).min(b.map.0 + b.shape.0) {
         let (in_a, in_b) = (a_runs.row(row - a.map.0), b_runs.row(row - b.map.0));
@@ -22,7 +23,7 @@ pub(crate) fn tied(a: (&Plate, &Runs), b: (&Plate, &Runs), terms: Terms) -> bool
             seen.add(row as i64, start as i64);
             seen.add(row as i64, end as i64 - 1);
         });
-        if seen.is_enough(pitch, roll) {
+        if seen.count >= least && seen.is_enough(pitch, roll) {
             return true;
         }
     }

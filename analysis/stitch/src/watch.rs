@@ -27,6 +27,16 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
+    /// The caller wants no more: tasks leave off, and `still` tells why.
+    pub fn stopped(&self) -> bool {
+        self.progress.cancelled()
+    }
+
+    /// Ends the stitch if the caller wants that.
+    pub fn still(&self) -> Result<(), StitchError> {
+        if self.stopped() { Err(StitchError::Cancelled) } else { Ok(()) }
+    }
+
     /// As `at`, for a residual on its way from `first` to `goal`.
     pub fn within(&self, residual: f64, first: f64, goal: f64) -> Result<(), StitchError> {
         let part = if residual > 0.0 && first > goal && goal > 0.0 {

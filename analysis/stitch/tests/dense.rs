@@ -5,7 +5,7 @@ mod support;
 use std::collections::HashMap;
 
 use ndarray::Array2;
-use stitchbox_stitch::{KnownReference, Options, Placed, Reference, Stitched, Terms, stitch};
+use stitchbox_stitch::{KnownReference, Options, Placed, Reference, Stitched, Terms, Weights, stitch};
 use stitchbox_surface::{DetectorWindow, HeightMap};
 use support::{PIXEL_MM, Plan};
 
@@ -16,6 +16,7 @@ type Equation = Vec<(usize, f64)>;
 fn dense_fit(series: &[Placed], terms: Terms, unknown_reference: bool) -> Vec<f64> {
     let mut columns: HashMap<(u8, i64, i64), usize> = HashMap::new();
     let mut equations: Vec<(Equation, f64)> = Vec::new();
+    let mut roots = Vec::new();
     for (k, placed) in series.iter().enumerate() {
         let map = &placed.sub_aperture.map;
         let (x, y) = ((placed.x_mm / PIXEL_MM).round() as i64, (placed.y_mm / PIXEL_MM).round() as i64);
@@ -33,20 +34,36 @@ fn dense_fit(series: &[Placed], terms: Terms, unknown_reference: bool) -> Vec<f6
                 equation.push((named((1, row, column)), 1.0));
             }
             let k = k as i64;
+            let from_centre = |at: i64, length: usize| at as f64 - (length as f64 - 1.0) / 2.0;
+            let from_centre_squared =
+                from_centre(row, map.shape().0).powi(2) + from_centre(column, map.shape().1).powi(2);
             for (on, term, factor) in [
                 (terms.piston, 0, 1.0),
                 (terms.pitch, 1, 0.1 * (column as f64 - (map.shape().1 as f64 - 1.0) / 2.0)),
                 (terms.roll, 2, 0.1 * (row as f64 - (map.shape().0 as f64 - 1.0) / 2.0)),
+                (terms.curvature, 3, 0.01 * from_centre_squared),
             ] {
                 if on {
                     equation.push((named((2, k, term)), factor));
                 }
             }
-            equations.push((equation, *height));
+            // Weighted least squares: each equation times the root of its weight.
+            let root = weight(placed, row as usize, column as usize).sqrt();
+            for (_, factor) in &mut equation {
+                *factor *= root;
+            }
+            equations.push((equation, *height * root));
+            roots.push(root);
         }
     }
     let x = conjugate_gradients(&equations, columns.len());
-    equations.iter().map(|(equation, _)| equation.iter().map(|(i, a)| a * x[*i]).sum()).collect()
+    let fit = |(equation, _): &(Equation, f64)| equation.iter().map(|(i, a)| a * x[*i]).sum::<f64>();
+    equations.iter().zip(roots).map(|(equation, root)| fit(equation) / root).collect()
+}
+
+/// Intensity where there is one: its median over all series here is 1.
+fn weight(placed: &Placed, row: usize, column: usize) -> f64 {
+    placed.sub_aperture.intensity.as_ref().map_or(1.0, |intensity| f64::from(intensity[[row, column]]))
 }
 
 /// Plain conjugate gradients on the normal equations of all unknowns, run until nothing changes: slow, simple, and
@@ -102,10 +119,11 @@ fn stitched_fit(series: &[Placed], result: &Stitched) -> Vec<Option<f64>> {
                 let u = (column as f64 - (columns as f64 - 1.0) / 2.0) * PIXEL_MM;
                 let v = (row as f64 - (rows as f64 - 1.0) / 2.0) * PIXEL_MM;
                 let plane = corrector.piston_nm + corrector.pitch_nm_per_mm * u + corrector.roll_nm_per_mm * v;
+                let power = corrector.curvature_nm_per_mm2 * (u * u + v * v);
                 let reference = result.reference.as_ref().map_or(0.0, |r| r.heights_nm()[[row, column]]);
                 let at = [row + y, column + x];
                 let known = result.height.valid()[at];
-                fit.push(known.then(|| result.height.heights_nm()[at] + reference + plane));
+                fit.push(known.then(|| result.height.heights_nm()[at] + reference + plane + power));
             }
         }
     }
@@ -113,22 +131,32 @@ fn stitched_fit(series: &[Placed], result: &Stitched) -> Vec<Option<f64>> {
 }
 
 fn check(plan: &Plan, options: &Options) {
-    let series = plan.series();
-    let result = stitch(&series, options, &()).unwrap();
-    let expected = dense_fit(&series, options.terms, options.reference != Reference::None);
-    let found = stitched_fit(&series, &result);
+    check_series(&plan.series(), options);
+}
+
+fn check_series(series: &[Placed], options: &Options) -> Stitched {
+    let result = stitch(series, options, &()).unwrap();
+    let expected = dense_fit(series, options.terms, options.reference != Reference::None);
+    let found = stitched_fit(series, &result);
     let both = expected.iter().zip(&found).filter_map(|(a, b)| b.map(|b| (a - b).abs()));
     let worst = both.fold(0.0, f64::max);
     // With terms missing, what is left over is hundreds of nm: the solver stops at a fixed part of that.
     let bound = if options.terms == ALL { 1e-9 } else { 1e-7 };
-    assert!(worst < bound, "{worst:e} nm after {} iterations, {:?}", result.iterations, result.warnings);
+    assert!(
+        worst < bound,
+        "{worst:e} nm after {} iterations, {:?} {:?}",
+        result.iterations,
+        result.warnings,
+        options.terms
+    );
+    result
 }
 
 fn plain(reference: Reference, terms: Terms) -> Options {
-    Options { terms, reference, robust: false }
+    Options { terms, reference, robust: false, tolerance: 1e-14, ..Options::default() }
 }
 
-const ALL: Terms = Terms { piston: true, pitch: true, roll: true };
+const ALL: Terms = Terms { piston: true, pitch: true, roll: true, curvature: false };
 
 fn x_scan() -> Plan {
     Plan { dropouts: 0.08, ..Plan::x_scan((5, 14), &[0, 3, 7, 9, 14, 18]) }
@@ -165,11 +193,29 @@ fn a_diagonal_scan_agrees() {
 
 #[test]
 fn every_choice_of_terms_agrees() {
-    for bits in 1..8 {
-        let terms = Terms { piston: bits & 1 != 0, pitch: bits & 2 != 0, roll: bits & 4 != 0 };
+    for bits in 1..16 {
+        let terms =
+            Terms { piston: bits & 1 != 0, pitch: bits & 2 != 0, roll: bits & 4 != 0, curvature: bits & 8 != 0 };
         check(&x_scan(), &plain(Reference::Pixelwise, terms));
         check(&plane_scan(), &plain(Reference::Pixelwise, terms));
         check(&plane_scan(), &plain(Reference::None, terms));
+    }
+}
+
+#[test]
+fn bright_pixels_count_more() {
+    for (plan, terms) in [(x_scan(), ALL), (plane_scan(), ALL), (plane_scan(), Terms { curvature: true, ..ALL })] {
+        let mut series = plan.series();
+        for (k, p) in series.iter_mut().enumerate() {
+            let bright = |(row, column): (usize, usize)| [1.0, 1.0, 1.0, 0.25, 4.0][(row * 2 + column * 3 + k) % 5];
+            p.sub_aperture.intensity = Some(Array2::from_shape_fn(plan.shape, bright));
+        }
+        for reference in [Reference::Pixelwise, Reference::None] {
+            let options = Options { weights: Weights::Intensity, ..plain(reference, terms) };
+            let weighted = check_series(&series, &options);
+            let equal = stitch(&series, &Options { weights: Weights::Equal, ..options }, &()).unwrap();
+            assert!(weighted.height != equal.height);
+        }
     }
 }
 

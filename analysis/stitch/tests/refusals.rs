@@ -94,7 +94,7 @@ fn a_tie_of_pixels_on_one_line_is_none() {
     let sentence = stitch(&series, &Options::default(), &()).unwrap_err().to_string();
     assert!(sentence.contains("on one line: (sub_01.dat, sub_02.dat, sub_03.dat); (sub_04.dat)"), "{sentence}");
     let terms = Terms { roll: false, ..Terms::default() };
-    let options = Options { terms, reference: Reference::None, robust: false };
+    let options = Options { terms, reference: Reference::None, robust: false, ..Options::default() };
     assert!(stitch(&series, &options, &()).is_ok());
 }
 
