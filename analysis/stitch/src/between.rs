@@ -9,25 +9,54 @@
 use rayon::prelude::*;
 
 use crate::conjugate::State;
-use crate::grid::Plate;
+use crate::grid::{Grid, Plate};
 use crate::interpolation::{REACH, TAPS, add_filtered, reversed, taps};
-use crate::line::{Quantity, blocks};
+use crate::line::{BLOCK, Quantity, blocks};
 use crate::normal::Normal;
 use crate::sheet::Sheet;
+use crate::slopes::Slopes;
 
 /// So many plates are worked on before they are joined to the map.
 const GROUP: usize = 8;
 
 /// Taps along x and y of one plate; none where it lies on whole pixels.
-struct Move {
+pub(crate) struct Move {
     x: Option<[f64; TAPS]>,
     y: Option<[f64; TAPS]>,
+    /// Rotation, rad, x towards y.
+    turn: f64,
 }
 
 impl Move {
-    fn of(plate: &Plate) -> Self {
+    /// The one that takes the map to the pixels of this plate.
+    pub fn of(plate: &Plate) -> Self {
         let along = |fraction: f64| (fraction != 0.0).then(|| taps(fraction));
-        Self { x: along(plate.fraction.0), y: along(plate.fraction.1) }
+        Self { x: along(plate.fraction.0), y: along(plate.fraction.1), turn: plate.rotation }
+    }
+
+    /// The interpolated map along map row `row` from column `column` on, as many as `out` holds. `work` is working space.
+    pub fn fill(&self, sheet: &Sheet, (row, column): (i64, i64), work: &mut Vec<f64>, out: &mut [f64]) {
+        let (reach, wide) = (REACH as i64, out.len() + 2 * REACH);
+        let source = match &self.y {
+            None => sheet.part(row, column - reach, wide),
+            Some(taps) => {
+                work.clear();
+                work.resize(wide, 0.0);
+                for (j, tap) in (-reach..).zip(taps) {
+                    for (w, value) in work.iter_mut().zip(sheet.part(row + j, column - reach, wide)) {
+                        *w += tap * value;
+                    }
+                }
+                work
+            }
+        };
+        match &self.x {
+            None => out.copy_from_slice(&source[REACH..REACH + out.len()]),
+            Some(taps) => {
+                out.fill(0.0);
+                add_filtered(taps, source, out);
+            }
+        }
     }
 }
 
@@ -38,6 +67,38 @@ pub(crate) fn map_of(normal: &Normal, state: &State) -> Vec<f64> {
     map.par_chunks_mut(columns).enumerate().for_each(|(row, mean)| {
         normal.mean_row(row, Quantity::Corrected, state, mean);
     });
+    map
+}
+
+/// The map of these heights, reference and correctors being those of `state`.
+pub(crate) fn map_with(normal: &Normal, heights: &[Vec<f64>], state: &State) -> Vec<f64> {
+    let grid = normal.grid;
+    let columns = grid.map.1;
+    let mut map = vec![0.0; grid.map.0 * columns];
+    map.par_chunks_mut(columns).enumerate().for_each_init(
+        || (Vec::new(), Vec::new(), vec![0.0; BLOCK]),
+        |(inverses, buffer, values), (row, mean)| {
+            for (k, plate) in grid.plates.iter().enumerate() {
+                let Some(own) = plate.row_at_map(row) else { continue };
+                let line = normal.line(Quantity::Model, (k, own), &state.reference, &state.correctors[k], buffer);
+                let heights = &heights[k][own * plate.shape.1..];
+                for (from, to) in normal.used[k].row(own).iter().flat_map(|(start, end)| blocks(*start, *end)) {
+                    let values = &mut values[..to - from];
+                    line.fill(from, values);
+                    for (value, height) in values.iter_mut().zip(&heights[from..to]) {
+                        *value = height - *value;
+                    }
+                    plate.weigh(own, from, values);
+                    for (m, value) in mean[plate.map.1 + from..].iter_mut().zip(values.iter()) {
+                        *m += value;
+                    }
+                }
+            }
+            for (m, inverse) in mean.iter_mut().zip(normal.inverse_row(row, inverses)) {
+                *m *= inverse;
+            }
+        },
+    );
     map
 }
 
@@ -68,6 +129,15 @@ pub(crate) fn carried(normal: &Normal, measured: &[&[f64]], state: &State, map: 
         .zip(&moves)
         .map(|((plate, measured), by)| without_shift(plate, measured, by, &sheet, map, columns))
         .collect();
+    if moves.iter().any(|by| by.turn != 0.0) {
+        let slopes = Slopes::smoothed(&sheet, grid.map);
+        heights
+            .par_iter_mut()
+            .zip(&grid.plates)
+            .zip(&moves)
+            .filter(|(_, by)| by.turn != 0.0)
+            .for_each(|((heights, plate), by)| take_off_turn(grid, plate, heights, by.turn, &slopes));
+    }
     drop(sheet);
     let correction = correction(normal, &heights, &moves, state, map);
     heights.par_iter_mut().zip(&grid.plates).for_each(|(heights, plate)| {
@@ -87,34 +157,27 @@ fn without_shift(plate: &Plate, measured: &[f64], by: &Move, sheet: &Sheet, map:
     if by.x.is_none() && by.y.is_none() {
         return measured.to_vec();
     }
-    let mut across = vec![0.0; width + 2 * REACH];
+    let mut work = Vec::new();
     let mut moved = vec![0.0; width];
     let mut heights = Vec::with_capacity(measured.len());
     for (row, measured) in measured.chunks_exact(width).enumerate() {
-        let at = plate.map.0 + row;
-        let source = match &by.y {
-            None => sheet.part(at + REACH, plate.map.1, width + 2 * REACH),
-            Some(taps) => {
-                across.fill(0.0);
-                for (j, tap) in taps.iter().enumerate() {
-                    for (a, value) in across.iter_mut().zip(sheet.part(at + j, plate.map.1, width + 2 * REACH)) {
-                        *a += tap * value;
-                    }
-                }
-                &across
-            }
-        };
-        match &by.x {
-            None => moved.copy_from_slice(&source[REACH..REACH + width]),
-            Some(taps) => {
-                moved.fill(0.0);
-                add_filtered(taps, source, &mut moved);
-            }
-        }
-        let here = &map[at * columns + plate.map.1..];
+        by.fill(sheet, ((plate.map.0 + row) as i64, plate.map.1 as i64), &mut work, &mut moved);
+        let here = &map[(plate.map.0 + row) * columns + plate.map.1..];
         heights.extend(measured.iter().zip(&moved).zip(here).map(|((m, moved), here)| m - (moved - here)));
     }
     heights
+}
+
+/// Takes off what a small rotation about the centre of the camera frame adds, by the slopes of the map.
+fn take_off_turn(grid: &Grid, plate: &Plate, heights: &mut [f64], turn: f64, slopes: &Slopes) {
+    for (row, line) in heights.chunks_exact_mut(plate.shape.1).enumerate() {
+        let y = grid.v[plate.camera.0 + row] * grid.scale.1;
+        let at = (plate.map.0 + row) * grid.map.1 + plate.map.1;
+        let of_map = slopes.x[at..].iter().zip(&slopes.y[at..]).zip(&grid.u[plate.camera.1..]);
+        for (height, ((along_x, along_y), u)) in line.iter_mut().zip(of_map) {
+            *height -= turn * (u * grid.scale.0 * f64::from(*along_y) - y * f64::from(*along_x));
+        }
+    }
 }
 
 /// Weighted mean over the overlaps of `(H^T - 1) e` at each map pixel.

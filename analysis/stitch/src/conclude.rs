@@ -209,6 +209,9 @@ impl<'a> Engine<'a> {
                 pitch_nm_per_mm: c[1] / (grid.scale.0 * grid.pixel.x_mm),
                 roll_nm_per_mm: c[2] / (grid.scale.1 * grid.pixel.y_mm),
                 curvature_nm_per_mm2: c[3] / grid.power_mm2,
+                dx_mm: None,
+                dy_mm: None,
+                rotation_urad: None,
                 residual_rms_nm: if count > 0 { (squares / count as f64).sqrt() } else { 0.0 },
                 rejected: rejected[k].len(),
             }

@@ -10,16 +10,16 @@ use crate::corrector_matrix::CorrectorInverse;
 use crate::fringes::Jumps;
 use crate::gauge;
 use crate::grid::Grid;
-use crate::known::{self, known_reference};
-use crate::normal::{Normal, TERMS};
+use crate::normal::Normal;
 use crate::observable::Observable;
-use crate::planes::fit_planes;
+use crate::pose::Pose;
+use crate::refine::stitch_refined;
 use crate::robust::{Rejected, outliers};
-use crate::rounds::stitch_between;
+use crate::rounds::stitch_at;
 use crate::runs::Runs;
 use crate::smooth::Smooth;
 use crate::watch::Watch;
-use crate::{Options, Placed, Progress, Reference, StitchError, Stitched, Warning};
+use crate::{Options, Placed, Progress, Reference, Refine, StitchError, Stitched, Warning};
 
 /// Passes of the robust loop at most.
 const ROBUST_PASSES: usize = 3;
@@ -35,31 +35,10 @@ const FEW_REJECTED: f64 = 0.02;
 /// # Errors
 /// Whatever makes the series impossible to stitch as it is; [`StitchError`] has a sentence for each case.
 pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> Result<Stitched, StitchError> {
-    Watch::step(progress, 0.0, 0.0, "placing the sub-apertures")?;
-    let mut grid = Grid::new(series, options)?;
-    let mut state = State {
-        reference: vec![0.0; grid.camera.0 * grid.camera.1],
-        correctors: vec![[0.0; TERMS]; grid.plates.len()],
-    };
-    let known = match &options.reference {
-        Reference::Known(map) => Some(known_reference(&grid, map)?),
-        Reference::None | Reference::Pixelwise | Reference::Smooth => None,
-    };
-    if let Some(known) = &known {
-        state.reference.copy_from_slice(&known.heights);
+    match options.refine {
+        Refine::None => stitch_at(series, options, &Pose::given(series), progress),
+        Refine::Offsets | Refine::OffsetsAndRotation => stitch_refined(series, options, progress),
     }
-    if let Some(known) = &known {
-        known::mask(&mut grid, known);
-    }
-    if let Some(k) = grid.plates.iter().position(|p| p.runs.count() == 0) {
-        return Err(StitchError::NoValidPixels { file: series[k].sub_aperture.name.clone() });
-    }
-    grid.check_overlap(series, options.terms)?;
-    fit_planes(&grid, options.terms, &mut state);
-    if !grid.between_pixels() {
-        return Engine::new(&grid, options, progress).stitch(series, state);
-    }
-    stitch_between(grid, series, options, state, progress)
 }
 
 /// One series under way.
@@ -164,7 +143,8 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn stitch(mut self, series: &[Placed], mut state: State) -> Result<Stitched, StitchError> {
+    /// Solves and makes the result.
+    pub fn stitch(mut self, series: &[Placed], mut state: State) -> Result<Stitched, StitchError> {
         let kept = self.run(&mut state)?;
         self.finish(series, state, kept)
     }

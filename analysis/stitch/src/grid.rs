@@ -9,6 +9,7 @@ use stitchbox_surface::{HeightMap, PixelSize, SubAperture};
 
 use crate::fringes::fringe_nm;
 use crate::layout::{Layout, connected, groups};
+use crate::pose::Pose;
 use crate::runs::Runs;
 use crate::tie::tied;
 use crate::weights::{self, PlateWeights};
@@ -34,6 +35,8 @@ pub(crate) struct Plate<'a> {
     pub runs: Runs,
     /// Part of a pixel along x and y by which it lies off `step`; zero on whole pixels.
     pub fraction: (f64, f64),
+    /// Rotation about the centre of the camera frame, rad, x towards y.
+    pub rotation: f64,
     /// Height of one fringe, nm, if the file tells.
     pub fringe_nm: Option<f64>,
     /// Weights of the pixels, if they differ.
@@ -105,9 +108,15 @@ pub(crate) struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    /// Places the series. Sub-apertures between whole pixels lie on the nearest one, see `between`.
+    /// Places the series as its positions say.
+    #[cfg(test)]
     pub fn new(series: &'a [Placed], options: &Options) -> Result<Self, StitchError> {
-        let Layout { pixel, x, y, camera, camera_origin, map, map_origin, footprints } = Layout::new(series)?;
+        Self::placed(series, options, &Pose::given(series))
+    }
+
+    /// Places the series. Sub-apertures between whole pixels lie on the nearest one, see `between`.
+    pub fn placed(series: &'a [Placed], options: &Options, poses: &[Pose]) -> Result<Self, StitchError> {
+        let Layout { pixel, x, y, camera, camera_origin, map, map_origin, footprints } = Layout::new(series, poses)?;
         let mut weights = match options.weights {
             Weights::Equal => Vec::new(),
             Weights::Intensity => weights::of_series(series),
@@ -130,6 +139,7 @@ impl<'a> Grid<'a> {
                     heights,
                     runs,
                     fraction: (x.fraction[k], y.fraction[k]),
+                    rotation: poses[k].rotation,
                     fringe_nm: fringe_nm(&p.sub_aperture.instrument),
                     weights,
                 })
@@ -180,9 +190,9 @@ impl<'a> Grid<'a> {
         Ok(())
     }
 
-    /// Some sub-apertures lie between whole pixels.
+    /// Some sub-apertures lie between whole pixels, or turned.
     pub fn between_pixels(&self) -> bool {
-        self.plates.iter().any(|p| p.fraction != (0.0, 0.0))
+        self.plates.iter().any(|p| p.fraction != (0.0, 0.0) || p.rotation != 0.0)
     }
 
     /// Takes these heights in place of those of the files, one set for each sub-aperture.

@@ -3,10 +3,13 @@
 
 use stitchbox_surface::PixelSize;
 
+use crate::pose::Pose;
 use crate::{Placed, StitchError};
 
 /// A position this close to a whole pixel counts as whole, px.
 const WHOLE_PX: f64 = 0.02;
+/// The same for positions that were found from the data.
+const WHOLE_FOUND_PX: f64 = 1e-3;
 /// Pixel sizes of one series agree to this fraction.
 pub(crate) const PIXEL_AGREEMENT: f64 = 1e-4;
 /// No camera has more pixels.
@@ -36,14 +39,14 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Lays out a series of at least two sub-apertures.
-    pub fn new(series: &[Placed]) -> Result<Self, StitchError> {
+    /// Lays out a series of at least two sub-apertures that lie at these places.
+    pub fn new(series: &[Placed], poses: &[Pose]) -> Result<Self, StitchError> {
         if series.len() < 2 {
             return Err(StitchError::TooFew { count: series.len() });
         }
         let pixel = pixel_size(series)?;
-        let x = Axis::new(series, |p| p.x_mm / pixel.x_mm)?;
-        let y = Axis::new(series, |p| p.y_mm / pixel.y_mm)?;
+        let x = Axis::new(series, poses, |p| p.x_mm / pixel.x_mm)?;
+        let y = Axis::new(series, poses, |p| p.y_mm / pixel.y_mm)?;
         for p in series {
             let window = p.sub_aperture.window;
             if [window.row, window.column].iter().any(|at| at.unsigned_abs() > FARTHEST_WINDOW) {
@@ -135,8 +138,8 @@ pub(crate) struct Axis {
 impl Axis {
     /// Splits positions. The origin is the first sub-aperture, unless another leaves more of them, and at least half, on
     /// whole pixels.
-    fn new(series: &[Placed], px: impl Fn(&Placed) -> f64) -> Result<Self, StitchError> {
-        let positions: Vec<f64> = series.iter().map(&px).collect();
+    fn new(series: &[Placed], poses: &[Pose], px: impl Fn(&Pose) -> f64) -> Result<Self, StitchError> {
+        let positions: Vec<f64> = poses.iter().map(&px).collect();
         let first = positions[0];
         for (position, p) in positions.iter().zip(series) {
             let finite = position.is_finite() && p.x_mm.is_finite() && p.y_mm.is_finite();
@@ -145,8 +148,10 @@ impl Axis {
                 return Err(StitchError::AbsurdPosition { file, x_mm: p.x_mm, y_mm: p.y_mm });
             }
         }
+        let as_given = poses.iter().zip(series).all(|(pose, p)| (pose.x_mm, pose.y_mm) == (p.x_mm, p.y_mm));
+        let whole_px = if as_given { WHOLE_PX } else { WHOLE_FOUND_PX };
         let off_whole = |distance: f64| (distance - distance.round()).abs();
-        let on_whole = |origin: f64| positions.iter().filter(|p| off_whole(**p - origin) <= WHOLE_PX).count();
+        let on_whole = |origin: f64| positions.iter().filter(|p| off_whole(**p - origin) <= whole_px).count();
         let mut origin = (first, on_whole(first));
         for &candidate in &positions[1..] {
             let count = on_whole(candidate);
@@ -161,7 +166,7 @@ impl Axis {
             .zip(&whole)
             .map(|(p, w)| {
                 let left = (p - origin) - *w as f64;
-                if left.abs() <= WHOLE_PX { 0.0 } else { left }
+                if left.abs() <= whole_px { 0.0 } else { left }
             })
             .collect();
         Ok(Self { origin, whole, fraction })

@@ -30,6 +30,7 @@
 //! This crate knows no files, no recipes and no users.
 
 mod additive;
+mod alignment;
 mod assemble;
 mod bands;
 mod between;
@@ -53,10 +54,13 @@ mod normal;
 mod observable;
 mod options;
 mod planes;
+mod pose;
+mod refine;
 mod robust;
 mod rounds;
 mod runs;
 mod sheet;
+mod slopes;
 mod smooth;
 mod stitched;
 mod tie;
@@ -66,5 +70,5 @@ mod weights;
 pub use engine::stitch;
 pub use error::StitchError;
 pub use memory::estimate_bytes;
-pub use options::{KnownReference, Options, Placed, Progress, Reference, Terms, Weights};
+pub use options::{KnownReference, Options, Placed, Progress, Reference, Refine, Terms, Weights};
 pub use stitched::{Corrector, NonObservable, Stitched, Warning};

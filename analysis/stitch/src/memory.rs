@@ -3,6 +3,7 @@
 use stitchbox_surface::HeightMap;
 
 use crate::layout::Layout;
+use crate::pose::Pose;
 use crate::{Options, Placed, Reference};
 
 /// For each pixel of the map while solving: count and 1/count of the problem as measured; as much again of the problem
@@ -28,7 +29,7 @@ const FIXED: u64 = 8 << 20;
 #[must_use]
 pub fn estimate_bytes(series: &[Placed], options: &Options) -> u64 {
     let given: u64 = series.iter().map(|p| GIVEN * pixels(p.sub_aperture.map.shape())).sum();
-    let Ok(layout) = Layout::new(series) else { return given };
+    let Ok(layout) = Layout::new(series, &Pose::given(series)) else { return given };
     let n = series.len() as u64;
     let (map, camera) = (pixels(layout.map), pixels(layout.camera));
     let (rows, camera_rows) = (layout.map.0 as u64, layout.camera.0 as u64);

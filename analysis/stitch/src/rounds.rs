@@ -4,23 +4,55 @@ use crate::between;
 use crate::conjugate::State;
 use crate::engine::Engine;
 use crate::grid::Grid;
+use crate::known::{self, known_reference};
+use crate::normal::TERMS;
+use crate::planes::fit_planes;
+use crate::pose::Pose;
 use crate::robust::overlap_sigma;
-use crate::watch::Part;
-use crate::{Options, Placed, Progress, StitchError, Stitched};
+use crate::watch::{Part, Watch};
+use crate::{Options, Placed, Progress, Reference, StitchError, Stitched};
 
 /// Solves at most, after the first.
 const MOST_ROUNDS: i32 = 5;
 /// The map has settled when it changes by less than this part of the noise of one pixel.
 const SETTLED: f64 = 0.3;
 
-/// Stitches a series of which some sub-apertures lie between whole pixels.
-pub(crate) fn stitch_between<'a>(
-    mut grid: Grid<'a>,
+/// Places a series, ready to be solved: masks of a known reference applied, overlap checked, correctors at the planes.
+pub(crate) fn placed<'a>(
+    series: &'a [Placed],
+    options: &Options,
+    poses: &[Pose],
+) -> Result<(Grid<'a>, State), StitchError> {
+    let mut grid = Grid::placed(series, options, poses)?;
+    let mut state = State {
+        reference: vec![0.0; grid.camera.0 * grid.camera.1],
+        correctors: vec![[0.0; TERMS]; grid.plates.len()],
+    };
+    if let Reference::Known(map) = &options.reference {
+        let known = known_reference(&grid, map)?;
+        state.reference.copy_from_slice(&known.heights);
+        known::mask(&mut grid, &known);
+    }
+    if let Some(k) = grid.plates.iter().position(|p| p.runs.count() == 0) {
+        return Err(StitchError::NoValidPixels { file: series[k].sub_aperture.name.clone() });
+    }
+    grid.check_overlap(series, options.terms)?;
+    fit_planes(&grid, options.terms, &mut state);
+    Ok((grid, state))
+}
+
+/// Stitches a series that lies at these places.
+pub(crate) fn stitch_at(
     series: &[Placed],
-    options: &'a Options,
-    mut state: State,
+    options: &Options,
+    poses: &[Pose],
     progress: &dyn Progress,
 ) -> Result<Stitched, StitchError> {
+    Watch::step(progress, 0.0, 0.0, "placing the sub-apertures")?;
+    let (mut grid, mut state) = placed(series, options, poses)?;
+    if !grid.between_pixels() {
+        return Engine::new(&grid, options, progress).stitch(series, state);
+    }
     // Solve with positions rounded, correct the data with the map that comes out, solve again: once for a smooth mirror
     // with fine roughness, more often where the first map was far off.
     let given: Vec<Vec<f64>> = grid.plates.iter().map(|plate| plate.heights.to_vec()).collect();

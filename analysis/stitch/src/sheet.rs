@@ -8,6 +8,9 @@ use rayon::prelude::*;
 
 use crate::interpolation::REACH;
 
+/// Rows and columns added on each side: what a filter needs, and one more for slopes.
+const PAD: usize = REACH + 1;
+
 /// Values that the line beyond an edge goes through.
 const FITTED: usize = 12;
 
@@ -20,15 +23,15 @@ pub(crate) struct Sheet {
 impl Sheet {
     /// Continues `map` (row-major, `columns` wide), known where `known(index)` holds.
     pub fn new(map: &[f64], columns: usize, known: impl Fn(usize) -> bool + Sync) -> Self {
-        let (rows, wide) = (map.len() / columns.max(1), columns + 2 * REACH);
-        let mut heights = vec![0.0; (rows + 2 * REACH) * wide];
+        let (rows, wide) = (map.len() / columns.max(1), columns + 2 * PAD);
+        let mut heights = vec![0.0; (rows + 2 * PAD) * wide];
         // Distance to the known value that a height was taken from; zero where it is known itself.
         let mut distance = vec![u32::MAX; heights.len()];
-        heights.par_chunks_mut(wide).zip(distance.par_chunks_mut(wide)).skip(REACH).take(rows).enumerate().for_each(
+        heights.par_chunks_mut(wide).zip(distance.par_chunks_mut(wide)).skip(PAD).take(rows).enumerate().for_each(
             |(row, (heights, distance))| {
                 let at = row * columns;
-                heights[REACH..REACH + columns].copy_from_slice(&map[at..at + columns]);
-                for (column, distance) in distance[REACH..REACH + columns].iter_mut().enumerate() {
+                heights[PAD..PAD + columns].copy_from_slice(&map[at..at + columns]);
+                for (column, distance) in distance[PAD..PAD + columns].iter_mut().enumerate() {
                     *distance = if known(at + column) { 0 } else { u32::MAX };
                 }
                 continue_lane(heights, distance);
@@ -39,12 +42,12 @@ impl Sheet {
             .into_par_iter()
             .map(|column| {
                 let lane = |row: usize| row * wide + column;
-                let mut of: Vec<f64> = (0..rows + 2 * REACH).map(|row| heights[lane(row)]).collect();
+                let mut of: Vec<f64> = (0..rows + 2 * PAD).map(|row| heights[lane(row)]).collect();
                 let known = |row: usize| if distance[lane(row)] == 0 { 0 } else { u32::MAX };
-                let mut own: Vec<u32> = (0..rows + 2 * REACH).map(known).collect();
+                let mut own: Vec<u32> = (0..rows + 2 * PAD).map(known).collect();
                 continue_lane(&mut of, &mut own);
                 let nearer = |row: &usize| own[*row] < distance[lane(*row)];
-                (column, (0..rows + 2 * REACH).filter(nearer).map(|row| (row, of[row])).collect())
+                (column, (0..rows + 2 * PAD).filter(nearer).map(|row| (row, of[row])).collect())
             })
             .collect();
         for (column, values) in better {
@@ -53,9 +56,9 @@ impl Sheet {
             }
         }
         // Corners that neither row nor column reaches: as the row next to them.
-        for row in (0..REACH).rev() {
-            for (from, to) in [(row + 1, row), (rows + 2 * REACH - 2 - row, rows + 2 * REACH - 1 - row)] {
-                for column in (0..wide).filter(|c| *c < REACH || *c >= wide - REACH) {
+        for row in (0..PAD).rev() {
+            for (from, to) in [(row + 1, row), (rows + 2 * PAD - 2 - row, rows + 2 * PAD - 1 - row)] {
+                for column in (0..wide).filter(|c| *c < PAD || *c >= wide - PAD) {
                     heights[to * wide + column] = heights[from * wide + column];
                 }
             }
@@ -63,8 +66,10 @@ impl Sheet {
         Self { columns: wide, heights }
     }
 
-    /// `length` heights from map row `row - REACH` and map column `column - REACH` on.
-    pub fn part(&self, row: usize, column: usize, length: usize) -> &[f64] {
+    /// `length` heights of map row `row` from map column `column` on; both may be up to the reach of a filter, and one,
+    /// outside of the map.
+    pub fn part(&self, row: i64, column: i64, length: usize) -> &[f64] {
+        let (row, column) = ((row + PAD as i64) as usize, (column + PAD as i64) as usize);
         &self.heights[row * self.columns + column..][..length]
     }
 }
@@ -89,11 +94,11 @@ fn continue_lane(heights: &mut [f64], distance: &mut [u32]) {
     let right: Vec<usize> = known.iter().rev().copied().take(FITTED).filter(|i| last - i < 2 * FITTED).collect();
     let (at_left, at_right) = (beyond(&left, first), beyond(&right, last));
     for i in 0..first {
-        heights[i] = at_left.0 - at_left.1 * (first - i).min(REACH) as f64;
+        heights[i] = at_left.0 - at_left.1 * (first - i).min(PAD) as f64;
         distance[i] = (first - i) as u32;
     }
     for i in last + 1..heights.len() {
-        heights[i] = at_right.0 + at_right.1 * (i - last).min(REACH) as f64;
+        heights[i] = at_right.0 + at_right.1 * (i - last).min(PAD) as f64;
         distance[i] = (i - last) as u32;
     }
 }
@@ -127,18 +132,18 @@ mod tests {
             .collect();
         let sheet = Sheet::new(&map, columns, known);
         for row in 0..rows {
-            let line = sheet.part(row + REACH, 0, columns + 2 * REACH);
+            let line = sheet.part(row as i64, -(PAD as i64), columns + 2 * PAD);
             for (i, height) in line.iter().enumerate() {
-                let expected = plane(row as f64, i as f64 - REACH as f64);
+                let expected = plane(row as f64, i as f64 - PAD as f64);
                 // Beyond the corner the row's line ends after the reach.
                 if i + row > 3 {
                     assert!((height - expected).abs() < 1e-9, "{row} {i}: {height} {expected}");
                 }
             }
         }
-        for row in [REACH - 1, 0, rows + REACH, rows + 2 * REACH - 1] {
-            for (column, height) in sheet.part(row, REACH + 4, columns - 4).iter().enumerate() {
-                let expected = plane(row as f64 - REACH as f64, column as f64 + 4.0);
+        for row in [-1, -(PAD as i64), rows as i64, (rows + PAD) as i64 - 1] {
+            for (column, height) in sheet.part(row, 4, columns - 4).iter().enumerate() {
+                let expected = plane(row as f64, column as f64 + 4.0);
                 assert!((height - expected).abs() < 1e-9, "{row} {column}: {height} {expected}");
             }
         }

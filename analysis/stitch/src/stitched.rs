@@ -58,6 +58,16 @@ pub struct Corrector {
     /// Power, nm/mm^2; zero unless [`crate::Terms::curvature`] is on.
     #[serde(default)]
     pub curvature_nm_per_mm2: f64,
+    /// Found shift along x beyond the given position and its standard uncertainty, mm; `None` unless
+    /// [`crate::Options::refine`] asked for it and the data could tell. The mean over the series is zero.
+    #[serde(default)]
+    pub dx_mm: Option<(f64, f64)>,
+    /// The same along y, mm.
+    #[serde(default)]
+    pub dy_mm: Option<(f64, f64)>,
+    /// Found rotation about the centre of the camera frame (x towards y) and its standard uncertainty, urad, likewise.
+    #[serde(default)]
+    pub rotation_urad: Option<(f64, f64)>,
     /// Rms of (corrected sub-aperture - map) over the used pixels that overlap another, nm.
     pub residual_rms_nm: f64,
     /// Valid pixels that the robust loop rejected.
