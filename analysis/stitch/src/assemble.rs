@@ -1,28 +1,28 @@
 //! From the solution to the maps: heights, residuals, overlap count, noise and uncertainty.
 
-use ndarray::Array2;
+use std::path::Path;
+
 use rayon::prelude::*;
 
 use crate::StitchError;
+use crate::cholesky::dot;
 use crate::conjugate::State;
 use crate::line::{BLOCK, Quantity, blocks};
 use crate::normal::Normal;
+use crate::plane::{Plane, TASK_ROWS};
 use crate::watch::Watch;
 
 /// Maps and sums of squares that belong to one solution, row-major.
 pub(crate) struct Assembled {
-    pub height: Vec<f64>,
-    pub residual: Vec<f64>,
+    pub height: Plane,
+    pub residual: Plane,
     /// Sum over overlaps of the variance that the reference adds, in units of the noise variance, times (w / sum of w)^2.
-    pub spread: Vec<f64>,
+    pub spread: Plane,
     /// Per sub-aperture: sum of squared residuals (times weight) and number of pixels, where at least two overlap.
     pub squares: Vec<(f64, usize)>,
     /// Map pixels where at least two overlap.
     pub overlapping: usize,
 }
-
-/// Rows of the map that one task works on.
-const ROWS: usize = 8;
 
 /// Everything of some map rows.
 struct Rows<'a> {
@@ -37,46 +37,50 @@ pub(crate) fn assemble(
     normal: &Normal,
     state: &State,
     reference_variance: &[f64],
+    folder: Option<&Path>,
     watch: &Watch,
 ) -> Result<Assembled, StitchError> {
     let grid = normal.grid;
-    let (rows, columns) = grid.map;
+    let columns = grid.map.1;
     let n = grid.plates.len();
-    let mut height = vec![0.0; rows * columns];
-    let mut residual = vec![0.0; rows * columns];
-    let mut spread = vec![0.0; rows * columns];
-    let mut squares = vec![(0.0, 0usize); rows.div_ceil(ROWS) * n];
-    height
-        .par_chunks_mut(ROWS * columns)
-        .zip(residual.par_chunks_mut(ROWS * columns))
-        .zip(spread.par_chunks_mut(ROWS * columns))
-        .zip(squares.par_chunks_mut(n))
-        .enumerate()
-        .for_each(|(task, (((height, residual), spread), squares))| {
-            if watch.stopped() {
-                return;
-            }
-            let lines = height.chunks_mut(columns).zip(residual.chunks_mut(columns)).zip(spread.chunks_mut(columns));
-            for (i, ((height, residual), spread)) in lines.enumerate() {
-                let out = Rows { height, residual, spread };
-                fill_row(normal, state, reference_variance, task * ROWS + i, out, squares);
-            }
-        });
-    watch.still()?;
-    grid.readable()?;
+    let mut height = Plane::new(grid.map, folder, "height")?;
+    let mut residual = Plane::new(grid.map, folder, "residual")?;
+    let mut spread = Plane::new(grid.map, folder, "uncertainty")?;
     let mut of_plates = vec![(0.0, 0usize); n];
-    for row in squares.chunks_exact(n) {
-        for (total, part) in of_plates.iter_mut().zip(row) {
-            *total = (total.0 + part.0, total.1 + part.1);
+    for batch in height.batches() {
+        let (mut heights, mut residuals, mut spreads) =
+            (height.blank(&batch), residual.blank(&batch), spread.blank(&batch));
+        let mut squares = vec![(0.0, 0usize); batch.len().div_ceil(TASK_ROWS) * n];
+        heights
+            .par_chunks_mut(TASK_ROWS * columns)
+            .zip(residuals.par_chunks_mut(TASK_ROWS * columns))
+            .zip(spreads.par_chunks_mut(TASK_ROWS * columns))
+            .zip(squares.par_chunks_mut(n))
+            .enumerate()
+            .for_each(|(task, (((height, residual), spread), squares))| {
+                if watch.stopped() {
+                    return;
+                }
+                let lines =
+                    height.chunks_mut(columns).zip(residual.chunks_mut(columns)).zip(spread.chunks_mut(columns));
+                for (i, ((height, residual), spread)) in lines.enumerate() {
+                    let out = Rows { height, residual, spread };
+                    fill_row(normal, state, reference_variance, batch.start + task * TASK_ROWS + i, out, squares);
+                }
+            });
+        watch.still()?;
+        grid.readable()?;
+        height.give(&batch, heights)?;
+        residual.give(&batch, residuals)?;
+        spread.give(&batch, spreads)?;
+        for task in squares.chunks_exact(n) {
+            for (total, part) in of_plates.iter_mut().zip(task) {
+                *total = (total.0 + part.0, total.1 + part.1);
+            }
         }
     }
     let overlapping = normal.count.iter().filter(|n| **n >= 2).count();
     Ok(Assembled { height, residual, spread, squares: of_plates, overlapping })
-}
-
-/// An array of these rows and columns.
-pub(crate) fn shaped<T>(shape: (usize, usize), values: Vec<T>) -> Result<Array2<T>, StitchError> {
-    Array2::from_shape_vec(shape, values).map_err(|_| StitchError::Internal { step: "assembling the map" })
 }
 
 fn fill_row(
@@ -92,6 +96,7 @@ fn fill_row(
     let inverses = normal.inverse_row(row, &mut inverses);
     let counts = &normal.count[row * grid.map.1..(row + 1) * grid.map.1];
     normal.mean_row(row, Quantity::Corrected, state, out.height);
+    let weighted = grid.is_weighted();
     for (k, plate) in grid.plates.iter().enumerate() {
         let Some(own) = plate.row_at_map(row) else { continue };
         let line = normal.line(Quantity::Corrected, (k, own), &state.reference, &state.correctors[k], &mut heights);
@@ -101,29 +106,38 @@ fn fill_row(
                 let values = &mut buffer[..to - from];
                 line.fill(from, values);
                 let columns = plate.map.1 + from..plate.map.1 + to;
-                let weighted = grid.is_weighted();
-                let (mut sum, mut number) = (0.0, 0);
                 let of_map = out.height[columns.clone()].iter().zip(&mut out.residual[columns.clone()]);
-                let more = out.spread[columns.clone()].iter_mut().zip(&counts[columns.clone()]).zip(&inverses[columns]);
-                for (i, (value, ((height, residual), ((spread, count), inverse)))) in
-                    values.iter().zip(of_map.zip(more)).enumerate()
-                {
-                    let weight = if weighted { plate.weight(own, from + i) } else { 1.0 };
-                    let part = weight * inverse;
-                    *spread += variance[from + i] * (part * part);
-                    if *count > 1 {
+                let of_map = of_map.zip(&mut out.spread[columns.clone()]).zip(&variance[from..to]);
+                if weighted {
+                    let mut sum = 0.0;
+                    let pairs = values.iter().zip(of_map).zip(&inverses[columns.clone()]);
+                    for (i, ((value, (((height, residual), spread), variance)), inverse)) in pairs.enumerate() {
+                        let weight = plate.weight(own, from + i);
                         let e = value - height;
-                        *residual += e * e * part;
+                        // Times the inverse once more at the end of the row.
+                        *spread += variance * (weight * weight) * inverse;
+                        *residual += weight * (e * e);
                         sum += weight * (e * e);
-                        number += 1;
                     }
+                    squares[k].0 += sum;
+                } else {
+                    for (value, (((height, residual), spread), variance)) in values.iter_mut().zip(of_map) {
+                        let e = *value - height;
+                        *spread += variance;
+                        *residual += e * e;
+                        *value = e;
+                    }
+                    squares[k].0 += dot(values, values);
                 }
-                squares[k].0 += sum;
-                squares[k].1 += number;
+                squares[k].1 += counts[columns].iter().filter(|count| **count > 1).count();
             }
         }
     }
-    for residual in out.residual {
-        *residual = residual.sqrt();
+    for ((spread, residual), (inverse, count)) in
+        out.spread.iter_mut().zip(out.residual).zip(inverses.iter().zip(counts))
+    {
+        *spread *= if weighted { *inverse } else { inverse * inverse };
+        // A value alone is its own mean, but for rounding where it has a weight.
+        *residual = if *count > 1 { (*residual * inverse).sqrt() } else { 0.0 };
     }
 }

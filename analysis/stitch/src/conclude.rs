@@ -1,18 +1,21 @@
 //! From the last solve to the result: gauge, maps, noise, error bars, warnings.
 
+use rayon::prelude::*;
 use stitchbox_surface::HeightMap;
 
-use crate::assemble::{Assembled, assemble, shaped};
+use crate::assemble::{Assembled, assemble};
 use crate::conjugate::State;
 use crate::corrector_matrix::active;
 use crate::engine::{Engine, Kept, Mode};
 use crate::fringes::Jumps;
 use crate::gauge;
 use crate::normal::Normal;
+use crate::plane::Plane;
 use crate::robust::Rejected;
 use crate::smooth::Smooth;
+use crate::tiles::{StitchedTiles, shaped};
 use crate::watch::Watch;
-use crate::{Corrector, Placed, Reference, StitchError, Stitched};
+use crate::{Corrector, Described, Reference, StitchError};
 
 /// Part of a sub-aperture above which rejection is worth a warning.
 const MANY_REJECTED: f64 = 0.05;
@@ -21,10 +24,10 @@ const WEAK_NAMED: usize = 6;
 
 impl<'a> Engine<'a> {
     /// Fixes the gauge and assembles everything.
-    pub fn finish(mut self, series: &[Placed], mut state: State, kept: Kept<'a>) -> Result<Stitched, StitchError> {
+    pub fn finish(mut self, mut state: State, kept: Kept<'a>) -> Result<StitchedTiles, StitchError> {
         let watch = Watch::step(self.progress, 0.87, 0.87, "assembling the map")?;
         let Kept { normal, rejected, contradicted, jumps } = kept;
-        let normal = self.without_unreferenced(normal);
+        let normal = self.without_unreferenced(normal, &watch)?;
         let terms = self.options.terms;
         let mut fixed = 0;
         let seen = normal.seen();
@@ -38,15 +41,15 @@ impl<'a> Engine<'a> {
         };
         let of = |d: &f64| pull.filter(|_| *d > 0.0).map_or(0.0, |pull| 1.0 / (d + pull));
         let variance: Vec<f64> = normal.diagonal[..self.grid.camera_pixels()].iter().map(of).collect();
-        let mut assembled = assemble(&normal, &state, &variance, &watch)?;
-        gauge::fix_map(&normal, &self.observable, terms, &mut assembled.height, &mut state);
+        let mut assembled = assemble(&normal, &state, &variance, self.folder, &watch)?;
+        gauge::fix_map(&normal, &self.observable, terms, &mut assembled.height, &mut state)?;
         let noise_nm = self.noise(&normal, &assembled, &seen, fixed);
-        self.warn_of_rejections(series, &rejected, contradicted);
-        self.warn_of_fringes(series, &jumps);
+        self.warn_of_rejections(&rejected, contradicted);
+        self.warn_of_fringes(&jumps);
         let of_one = active(terms).len();
-        if self.rank + of_one < of_one * series.len() {
+        if self.rank + of_one < of_one * self.grid.series.len() {
             let names: Vec<&str> =
-                self.undetermined.iter().map(|k| series[*k].sub_aperture.name.as_str()).take(WEAK_NAMED).collect();
+                self.undetermined.iter().map(|k| self.grid.series[*k].name.as_str()).take(WEAK_NAMED).collect();
             let more = self.undetermined.len().saturating_sub(WEAK_NAMED);
             let message = format!(
                 "the sub-apertures fall into parts that overlap each other so little that piston, pitch or roll between them is \
@@ -57,21 +60,26 @@ impl<'a> Engine<'a> {
             self.warn("weak-overlap", message);
         }
         let reference = self.reference_map(&state, &seen)?;
-        let correctors = self.correctors(series, &state, &assembled, &rejected);
-        let pixel = Some(self.grid.pixel);
-        let shape = self.grid.map;
-        let Assembled { height, residual, spread, .. } = assembled;
-        let uncertainty_nm = noise_nm.map(|s| shaped(shape, uncertainty(&normal, spread, s))).transpose()?;
-        let overlap = shaped(shape, normal.count)?;
-        let valid = overlap.mapv(|n: u16| n > 0);
-        let height = HeightMap::new(shaped(shape, height)?, valid, pixel)
-            .map_err(|_| StitchError::Internal { step: "assembling the map" })?;
+        let correctors = self.correctors(&state, &assembled, &rejected);
+        let Assembled { height, residual, mut spread, .. } = assembled;
+        let uncertainty = match noise_nm {
+            Some(noise_nm) => {
+                uncertainty(&normal, &mut spread, noise_nm)?;
+                Some(spread)
+            }
+            None => None,
+        };
+        if let Some(journal) = &self.journal {
+            journal.clear();
+        }
         self.progress.at(1.0, "done");
-        Ok(Stitched {
+        Ok(StitchedTiles {
+            shape: self.grid.map,
+            pixel: self.grid.pixel,
             height,
-            uncertainty_nm,
-            overlap,
-            residual_nm: shaped(shape, residual)?,
+            uncertainty,
+            residual,
+            overlap: normal.count,
             reference,
             x0_mm: self.grid.origin_mm.0,
             y0_mm: self.grid.origin_mm.1,
@@ -84,9 +92,9 @@ impl<'a> Engine<'a> {
     }
 
     /// A camera pixel that was used only where nothing overlaps has no known reference, so what it saw cannot be in the map.
-    fn without_unreferenced(&mut self, normal: Normal<'a>) -> Normal<'a> {
+    fn without_unreferenced(&mut self, normal: Normal<'a>, watch: &Watch) -> Result<Normal<'a>, StitchError> {
         if !matches!(self.mode, Mode::Pixels | Mode::Prior) {
-            return normal;
+            return Ok(normal);
         }
         let columns = self.grid.camera.1;
         let mut total = 0;
@@ -104,7 +112,7 @@ impl<'a> Engine<'a> {
             })
             .collect();
         if total == 0 {
-            return normal;
+            return Ok(normal);
         }
         let message = format!(
             "{total} values were left out: their camera pixels measured only where no other sub-aperture overlaps, so the reference \
@@ -112,9 +120,9 @@ impl<'a> Engine<'a> {
         );
         self.warn("reference-unknown", message);
         let used = normal.used.iter().zip(&unreferenced).map(|(used, pixels)| used.without(pixels)).collect();
-        let mut smaller = Normal::new(self.grid, used, normal.additive);
+        let mut smaller = Normal::new(self.grid, used, normal.additive, watch)?;
         smaller.shift = normal.shift;
-        smaller
+        Ok(smaller)
     }
 
     /// Noise of one pixel, from the residuals and the degrees of freedom left.
@@ -134,13 +142,13 @@ impl<'a> Engine<'a> {
         Some((squares / freedom as f64).sqrt())
     }
 
-    fn warn_of_rejections(&mut self, series: &[Placed], rejected: &Rejected, contradicted: usize) {
+    fn warn_of_rejections(&mut self, rejected: &Rejected, contradicted: usize) {
         let total: usize = rejected.iter().map(Vec::len).sum();
         let mut many = Vec::new();
-        for ((placed, pixels), plate) in series.iter().zip(rejected).zip(&self.grid.plates) {
+        for ((placed, pixels), plate) in self.grid.series.iter().zip(rejected).zip(&self.grid.plates) {
             let part = pixels.len() as f64 / plate.runs.count().max(1) as f64;
             if part > MANY_REJECTED {
-                many.push(format!("{} ({:.0} %)", placed.sub_aperture.name, 100.0 * part));
+                many.push(format!("{} ({:.0} %)", placed.name, 100.0 * part));
             }
         }
         if !many.is_empty() {
@@ -162,12 +170,12 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn warn_of_fringes(&mut self, series: &[Placed], jumps: &[Jumps]) {
-        let named: Vec<String> = (series.iter().zip(jumps).zip(&self.grid.plates))
+    fn warn_of_fringes(&mut self, jumps: &[Jumps]) {
+        let named: Vec<String> = (self.grid.series.iter().zip(jumps).zip(&self.grid.plates))
             .filter(|((_, jumps), _)| jumps.are_fringes())
             .map(|((placed, jumps), plate)| {
                 let height = jumps.multiple as f64 * plate.fringe_nm.unwrap_or(0.0);
-                format!("{} ({} pixels, last one off by {height:+.1} nm)", placed.sub_aperture.name, jumps.near)
+                format!("{} ({} pixels, last one off by {height:+.1} nm)", placed.name, jumps.near)
             })
             .collect();
         if !named.is_empty() {
@@ -190,19 +198,13 @@ impl<'a> Engine<'a> {
         map.map(Some).map_err(|_| StitchError::Internal { step: "writing down the reference" })
     }
 
-    fn correctors(
-        &self,
-        series: &[Placed],
-        state: &State,
-        assembled: &Assembled,
-        rejected: &Rejected,
-    ) -> Vec<Corrector> {
+    fn correctors(&self, state: &State, assembled: &Assembled, rejected: &Rejected) -> Vec<Corrector> {
         let grid = self.grid;
-        let of = |(k, placed): (usize, &Placed)| {
+        let of = |(k, placed): (usize, &Described)| {
             let c = state.correctors[k];
             let (squares, count) = assembled.squares[k];
             Corrector {
-                name: placed.sub_aperture.name.clone(),
+                name: placed.name.clone(),
                 x_mm: placed.x_mm,
                 y_mm: placed.y_mm,
                 piston_nm: c[0],
@@ -216,19 +218,21 @@ impl<'a> Engine<'a> {
                 rejected: rejected[k].len(),
             }
         };
-        series.iter().enumerate().map(of).collect()
+        grid.series.iter().enumerate().map(of).collect()
     }
 }
 
 /// `s sqrt(1 / sum of w + sum over overlaps of (w / sum of w)^2 times the reference's variance)`.
-fn uncertainty(normal: &Normal, spread: Vec<f64>, noise_nm: f64) -> Vec<f64> {
-    let mut uncertainty = spread;
+fn uncertainty(normal: &Normal, spread: &mut Plane, noise_nm: f64) -> Result<(), StitchError> {
     let columns = normal.grid.map.1;
-    let mut buffer = Vec::new();
-    for (row, line) in uncertainty.chunks_exact_mut(columns).enumerate() {
-        for (value, inverse) in line.iter_mut().zip(normal.inverse_row(row, &mut buffer)) {
-            *value = if *inverse > 0.0 { noise_nm * (inverse + *value).sqrt() } else { 0.0 };
-        }
+    for batch in spread.batches() {
+        let mut values = spread.take(&batch)?;
+        values.par_chunks_mut(columns).enumerate().for_each_init(Vec::new, |buffer, (i, line)| {
+            for (value, inverse) in line.iter_mut().zip(normal.inverse_row(batch.start + i, buffer)) {
+                *value = if *inverse > 0.0 { noise_nm * (inverse + *value).sqrt() } else { 0.0 };
+            }
+        });
+        spread.give(&batch, values)?;
     }
-    uncertainty
+    Ok(())
 }

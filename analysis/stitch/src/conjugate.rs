@@ -7,12 +7,14 @@
 use rayon::prelude::*;
 
 use crate::StitchError;
-use crate::cholesky::{PivotedCholesky, dot};
+use crate::cholesky::PivotedCholesky;
 use crate::corrector_matrix::CorrectorInverse;
 use crate::grid::{Grid, Plate};
+use crate::journal::{Checkpoint, Journal};
 use crate::line::Quantity;
 use crate::normal::{Correctors, Gradient, Normal, Pass, TERMS, pair_of};
 use crate::smooth::Smooth;
+use crate::vectors::{add, dot, multiply, scale_and_add};
 use crate::watch::Watch;
 
 /// Residuals fall at least to this fraction of those of the uncorrected data (in the norm of the preconditioner), if the
@@ -43,6 +45,13 @@ pub(crate) enum Unknown<'a> {
 pub(crate) struct State {
     pub reference: Vec<f64>,
     pub correctors: Correctors,
+}
+
+impl State {
+    /// Nothing found yet.
+    pub fn zeros(grid: &Grid) -> Self {
+        Self { reference: vec![0.0; grid.camera_pixels()], correctors: vec![[0.0; TERMS]; grid.plates.len()] }
+    }
 }
 
 /// How a solve ended.
@@ -100,7 +109,12 @@ pub(crate) fn solve(
     state: &mut State,
     goal: &mut Goal,
     watch: &Watch,
+    journal: &mut Option<Journal>,
 ) -> Result<Ended, StitchError> {
+    let (done, under_way) = journal.as_mut().map_or((None, None), Journal::begin);
+    if let Some(ended) = done.and_then(|done| recall(done, state, goal)) {
+        return Ok(ended);
+    }
     let with_reference = !matches!(unknown, Unknown::Held);
     let blocks = Blocks::new(normal, inverse, unknown);
     let mut gradient = Gradient::zeros(normal);
@@ -125,6 +139,20 @@ pub(crate) fn solve(
     let settled = SETTLED * SETTLED * first;
     let mut best = rz;
     let mut ended = Ended { iterations: 0, converged: rz <= goal.at(squares, first) };
+    if let Some(Checkpoint { words, vectors }) = under_way
+        && let ([iterations, numbers @ ..], [f, fc, l, lc, d, dc]) = (&words[..], &vectors[..])
+        && let [s, r, b] = numbers
+    {
+        let fits = [(&mut found, f, fc), (&mut left, l, lc), (&mut direction, d, dc)]
+            .into_iter()
+            .map(|(unknowns, reference, correctors)| unknowns.recall(reference, correctors))
+            .fold(true, |all, one| all & one);
+        if !fits {
+            return Err(StitchError::Internal { step: "reading a checkpoint" });
+        }
+        (squares, rz, best) = (f64::from_bits(*s), f64::from_bits(*r), f64::from_bits(*b));
+        ended.iterations = *iterations as usize;
+    }
     while !ended.converged && ended.iterations < MOST_ITERATIONS {
         watch.within(rz, first, goal.at(squares, first))?;
         let reference = blocks.surface(&direction.reference, &mut surface);
@@ -156,6 +184,11 @@ pub(crate) fn solve(
         ended.converged = next <= goal.at(squares, first) || (best <= settled && next > RISE * best);
         direction.scale_and_add(next / rz, &z);
         rz = next;
+        if let Some(journal) = journal.as_mut().filter(|journal| journal.is_due() && !ended.converged) {
+            let words = vec![ended.iterations as u64, squares.to_bits(), rz.to_bits(), best.to_bits()];
+            let vectors = [&found, &left, &direction].into_iter().flat_map(Unknowns::vectors).collect();
+            journal.keep(&Checkpoint { words, vectors })?;
+        }
     }
     if with_reference {
         let change = blocks.surface(&found.reference, &mut surface);
@@ -166,7 +199,27 @@ pub(crate) fn solve(
             *c += change;
         }
     }
+    if let Some(journal) = journal {
+        let words = vec![ended.iterations as u64, u64::from(ended.converged), first.to_bits()];
+        let vectors = vec![state.reference.clone(), state.correctors.as_flattened().to_vec()];
+        journal.finish(&Checkpoint { words, vectors })?;
+    }
     Ok(ended)
+}
+
+/// The result of a solve that was done before; nothing if it does not fit.
+fn recall(done: Checkpoint, state: &mut State, goal: &mut Goal) -> Option<Ended> {
+    let ([iterations, converged, first], [reference, correctors]) = (&done.words[..], &done.vectors[..]) else {
+        return None;
+    };
+    let own = state.correctors.as_flattened_mut();
+    if reference.len() != state.reference.len() || correctors.len() != own.len() {
+        return None;
+    }
+    state.reference.copy_from_slice(reference);
+    own.copy_from_slice(correctors);
+    goal.first.get_or_insert(f64::from_bits(*first));
+    Some(Ended { iterations: *iterations as usize, converged: *converged != 0 })
 }
 
 /// Parameters of the reference and the correctors.
@@ -195,19 +248,24 @@ impl Unknowns {
         add(self.correctors.as_flattened_mut(), factor, other.correctors.as_flattened());
     }
 
-    fn scale_and_add(&mut self, factor: f64, other: &Self) {
-        let pairs = self.reference.iter_mut().zip(&other.reference);
-        let more = self.correctors.as_flattened_mut().iter_mut().zip(other.correctors.as_flattened());
-        for (value, base) in pairs.chain(more) {
-            *value = base + factor * *value;
-        }
+    fn vectors(&self) -> [Vec<f64>; 2] {
+        [self.reference.clone(), self.correctors.as_flattened().to_vec()]
     }
-}
 
-/// `values += factor * change`.
-fn add(values: &mut [f64], factor: f64, change: &[f64]) {
-    for (value, change) in values.iter_mut().zip(change) {
-        *value += factor * change;
+    /// Takes what a checkpoint holds, if that fits.
+    fn recall(&mut self, reference: &[f64], correctors: &[f64]) -> bool {
+        let own = self.correctors.as_flattened_mut();
+        let fits = reference.len() == self.reference.len() && correctors.len() == own.len();
+        if fits {
+            self.reference.copy_from_slice(reference);
+            own.copy_from_slice(correctors);
+        }
+        fits
+    }
+
+    fn scale_and_add(&mut self, factor: f64, other: &Self) {
+        scale_and_add(&mut self.reference, factor, &other.reference);
+        scale_and_add(self.correctors.as_flattened_mut(), factor, other.correctors.as_flattened());
     }
 }
 
@@ -262,15 +320,10 @@ impl<'a> Blocks<'a> {
                 for (pair, inverse) in inverse.chunks_exact(self.pixels).enumerate() {
                     let (i, j) = pair_of(pair);
                     let of = |map: usize| map * self.pixels..(map + 1) * self.pixels;
-                    let products = |out: &mut [f64], right: &[f64], first: bool| {
-                        for ((o, r), i) in out.iter_mut().zip(right).zip(inverse) {
-                            *o = if first { r * i } else { *o + r * i };
-                        }
-                    };
                     // The pairs of map i begin with (i, 0): there its part is written for the first time.
-                    products(&mut out.reference[of(i)], &right.reference[of(j)], j == 0);
+                    multiply(&mut out.reference[of(i)], &right.reference[of(j)], inverse, j == 0);
                     if i != j {
-                        products(&mut out.reference[of(j)], &right.reference[of(i)], false);
+                        multiply(&mut out.reference[of(j)], &right.reference[of(i)], inverse, false);
                     }
                 }
             }

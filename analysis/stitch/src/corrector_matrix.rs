@@ -334,8 +334,8 @@ mod tests {
             let options = Options { terms: all, weights, ..Options::default() };
             let grid = Grid::new(&series, &options).unwrap();
             let used = grid.plates.iter().map(|p| p.runs.clone()).collect();
-            let normal = Normal::new(&grid, used, Additive::reference(count));
             let watch = Watch::step(&(), 0.0, 1.0, "solving").unwrap();
+            let normal = Normal::new(&grid, used, Additive::reference(count), &watch).unwrap();
             for (pair, block) in blocks(&normal, &watch).unwrap() {
                 let expected = direct(&normal, pair);
                 for (found, expected) in block.iter().zip(expected) {

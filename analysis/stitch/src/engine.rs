@@ -1,5 +1,6 @@
 //! The stitch itself: place, solve, look for outliers, solve again. `conclude` makes the result of it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -10,16 +11,21 @@ use crate::corrector_matrix::CorrectorInverse;
 use crate::fringes::Jumps;
 use crate::gauge;
 use crate::grid::Grid;
+use crate::journal::Journal;
+use crate::known::{self, known_reference};
+use crate::memory::estimate_source_bytes;
 use crate::normal::Normal;
 use crate::observable::Observable;
+use crate::planes::fit_planes;
 use crate::pose::Pose;
 use crate::refine::stitch_refined;
 use crate::robust::{Rejected, outliers};
 use crate::rounds::stitch_at;
 use crate::runs::Runs;
 use crate::smooth::Smooth;
+use crate::tiles::StitchedTiles;
 use crate::watch::Watch;
-use crate::{Options, Placed, Progress, Reference, Refine, StitchError, Stitched, Warning};
+use crate::{Options, Placed, Progress, Reference, Refine, Source, StitchError, Stitched, Warning, intake};
 
 /// Passes of the robust loop at most.
 const ROBUST_PASSES: usize = 3;
@@ -41,6 +47,52 @@ pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> 
     }
 }
 
+/// Stitches a series that need not fit into memory.
+///
+/// If the estimate ([`estimate_source_bytes`]) exceeds the bound in [`Options::scratch`], heights go to a file in its folder as they are
+/// read, passes over the data read them from there, and the maps of the result are written there too. About every 20 s of
+/// solving a checkpoint is kept: a second call with the same series, options and folder goes on from there. The result is that of
+/// [`stitch`], to the last bit, but that positions are taken as whole pixels (with a warning).
+///
+/// # Errors
+/// As [`stitch`]; besides, [`StitchError::Unreadable`] and [`StitchError::Scratch`].
+pub fn stitch_source(
+    source: &dyn Source,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<StitchedTiles, StitchError> {
+    let beyond = options.scratch.as_ref().filter(|scratch| estimate_source_bytes(source, options) > scratch.bytes);
+    let watch = Watch::step(progress, 0.0, 0.05, "reading the sub-apertures")?;
+    let (mut grid, fingerprint, rounded) = intake::read(source, options, beyond.map(|b| b.folder.as_path()), &watch)?;
+    let known = match &options.reference {
+        Reference::Known(map) => Some(known_reference(&grid, map)?),
+        Reference::None | Reference::Pixelwise | Reference::Smooth => None,
+    };
+    let mut state = State::zeros(&grid);
+    if let Some(known) = &known {
+        state.reference.copy_from_slice(&known.heights);
+        known::mask(&mut grid, known);
+    }
+    if let Some(k) = grid.plates.iter().position(|p| p.runs.count() == 0) {
+        return Err(StitchError::NoValidPixels { file: grid.series[k].name.clone() });
+    }
+    grid.check_overlap(options.terms)?;
+    fit_planes(&grid, options.terms, &mut state);
+    let mut engine = Engine::new(&grid, options, progress);
+    if rounded > 0 {
+        let message = format!(
+            "{rounded} of {} sub-apertures lie between whole pixels; a series beyond memory is stitched with positions rounded",
+            grid.series.len()
+        );
+        engine.warn("positions-rounded", message);
+    }
+    if let Some(beyond) = beyond {
+        engine.folder = Some(&beyond.folder);
+        engine.journal = Some(Journal::new(&beyond.folder, fingerprint));
+    }
+    engine.stitch(state)
+}
+
 /// One series under way.
 pub(crate) struct Engine<'a> {
     pub grid: &'a Grid<'a>,
@@ -55,6 +107,9 @@ pub(crate) struct Engine<'a> {
     pub shift: Option<Arc<Shift>>,
     /// How far solves go, the same for all of a series.
     pub goal: Goal,
+    /// Where maps of the result go that do not fit into memory, and checkpoints.
+    pub folder: Option<&'a Path>,
+    pub journal: Option<Journal>,
     pub iterations: usize,
     /// Correctors that the last solve could determine.
     pub rank: usize,
@@ -136,6 +191,8 @@ impl<'a> Engine<'a> {
             additive: Additive::reference(grid.plates.len()),
             shift: None,
             goal,
+            folder: None,
+            journal: None,
             iterations: 0,
             rank: 0,
             undetermined: Vec::new(),
@@ -144,9 +201,9 @@ impl<'a> Engine<'a> {
     }
 
     /// Solves and makes the result.
-    pub fn stitch(mut self, series: &[Placed], mut state: State) -> Result<Stitched, StitchError> {
+    pub fn stitch(mut self, mut state: State) -> Result<StitchedTiles, StitchError> {
         let kept = self.run(&mut state)?;
-        self.finish(series, state, kept)
+        self.finish(state, kept)
     }
 
     pub fn warn(&mut self, code: &str, message: String) {
@@ -156,7 +213,7 @@ impl<'a> Engine<'a> {
     /// Solves, and with the robust loop solves again without outliers.
     pub fn run(&mut self, state: &mut State) -> Result<Kept<'a>, StitchError> {
         let mut rejected: Rejected = vec![Vec::new(); self.grid.plates.len()];
-        let measured = self.normal(&rejected);
+        let measured = self.normal(&rejected)?;
         let mut prior = vec![0.0; if self.mode == Mode::Prior { state.reference.len() } else { 0 }];
         let first_end = if self.options.robust { 0.6 } else { 0.85 };
         let mut inverse = self.inverse(&measured, (0.05, first_end))?;
@@ -165,13 +222,13 @@ impl<'a> Engine<'a> {
         let mut kept = None;
         for pass in 0..if self.options.robust { ROBUST_PASSES } else { 0 } {
             let from = first_end + 0.08 * pass as f64;
-            Watch::step(self.progress, from, from, "looking for outliers")?;
+            let watch = Watch::step(self.progress, from, from, "looking for outliers")?;
             // Neighbours are compared too, so the reference must not carry what belongs to the map by convention.
             let mut settled = state.clone();
             if self.mode != Mode::Held {
                 gauge::fix_reference(self.grid, &self.observable, self.options.terms, &measured.seen(), &mut settled);
             }
-            let found = outliers(&measured, &settled);
+            let found = outliers(&measured, &settled, &watch)?;
             (contradicted, jumps) = (found.contradicted, found.jumps);
             if found.rejected == rejected {
                 break;
@@ -179,7 +236,7 @@ impl<'a> Engine<'a> {
             rejected = found.rejected;
             // The problem of the pass before goes before the next is built: each holds a map.
             drop(kept.take());
-            let normal = self.normal(&rejected);
+            let normal = self.normal(&rejected)?;
             if !self.is_near(&measured, &normal, &rejected) {
                 inverse = self.inverse(&normal, (from, from + 0.08))?;
             }
@@ -206,12 +263,12 @@ impl<'a> Engine<'a> {
     }
 
     /// The problem without the rejected pixels.
-    fn normal(&self, rejected: &Rejected) -> Normal<'a> {
+    fn normal(&self, rejected: &Rejected) -> Result<Normal<'a>, StitchError> {
         let used: Vec<Runs> =
             self.grid.plates.par_iter().zip(rejected).map(|(plate, pixels)| plate.runs.without(pixels)).collect();
-        let mut normal = Normal::new(self.grid, used, self.additive.clone());
+        let mut normal = Normal::new(self.grid, used, self.additive.clone(), &Watch::quiet(self.progress))?;
         normal.shift.clone_from(&self.shift);
-        normal
+        Ok(normal)
     }
 
     fn solve_once(
@@ -223,21 +280,23 @@ impl<'a> Engine<'a> {
         (from, to): (f64, f64),
     ) -> Result<(), StitchError> {
         let watch = Watch::step(self.progress, from, to, "solving")?;
-        let goal = &mut self.goal;
+        let (goal, journal) = (&mut self.goal, &mut self.journal);
         let ended = match (self.mode, &self.smooth) {
-            (Mode::Held, _) => vec![solve(normal, inverse, Unknown::Held, state, goal, &watch)?],
-            (Mode::Smooth, Some(basis)) => vec![solve(normal, inverse, Unknown::Smooth(basis), state, goal, &watch)?],
+            (Mode::Held, _) => vec![solve(normal, inverse, Unknown::Held, state, goal, &watch, journal)?],
+            (Mode::Smooth, Some(basis)) => {
+                vec![solve(normal, inverse, Unknown::Smooth(basis), state, goal, &watch, journal)?]
+            }
             (Mode::Prior, Some(basis)) => {
                 let mut smooth = State { reference: prior.to_vec(), correctors: state.correctors.clone() };
-                let first = solve(normal, inverse, Unknown::Smooth(basis), &mut smooth, goal, &watch)?;
+                let first = solve(normal, inverse, Unknown::Smooth(basis), &mut smooth, goal, &watch, journal)?;
                 prior.copy_from_slice(&smooth.reference);
                 *state = smooth;
                 let unknown = Unknown::Pixels { prior, weight: self.observable.prior_weight() };
-                vec![first, solve(normal, inverse, unknown, state, goal, &watch)?]
+                vec![first, solve(normal, inverse, unknown, state, goal, &watch, journal)?]
             }
             (Mode::Pixels | Mode::Smooth | Mode::Prior, _) => {
                 let unknown = Unknown::Pixels { prior: &[], weight: 0.0 };
-                vec![solve(normal, inverse, unknown, state, goal, &watch)?]
+                vec![solve(normal, inverse, unknown, state, goal, &watch, journal)?]
             }
         };
         self.iterations += ended.iter().map(|e| e.iterations).sum::<usize>();
@@ -250,5 +309,87 @@ impl<'a> Engine<'a> {
             );
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use ndarray::Array2;
+    use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, PixelSize, SubAperture};
+
+    use super::*;
+
+    struct EndsAfter(usize, AtomicUsize);
+
+    impl Progress for EndsAfter {
+        fn at(&self, _fraction: f64, _step: &str) {
+            self.1.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn cancelled(&self) -> bool {
+            self.1.load(Ordering::Relaxed) >= self.0
+        }
+    }
+
+    fn series() -> Vec<Placed> {
+        let of = |(k, x): (usize, &usize)| {
+            let heights = Array2::from_shape_fn((8, 60), |(row, column)| {
+                let place = (x + column) as f64;
+                20.0 * libm::sin(0.1 * place) + libm::sin((k * 977 + row * 61 + column * 7) as f64 * 12.9898)
+            });
+            Placed {
+                sub_aperture: SubAperture {
+                    name: format!("{k}"),
+                    map: HeightMap::from_heights_nm(heights, Some(PixelSize { x_mm: 0.1, y_mm: 0.1 })),
+                    window: DetectorWindow { column: 0, row: 0 },
+                    position_mm: None,
+                    intensity: None,
+                    instrument: Instrument::default(),
+                },
+                x_mm: *x as f64 * 0.1,
+                y_mm: 0.0,
+            }
+        };
+        [0, 13, 29, 41, 58, 75, 87].iter().enumerate().map(of).collect()
+    }
+
+    #[test]
+    fn a_solve_ended_anywhere_goes_on_to_the_same_bits() {
+        let folder = std::env::temp_dir().join(format!("stitchbox-resume-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let series = series();
+        let options = Options { tolerance: 1e-12, ..Options::default() };
+        let grid = Grid::new(&series, &options).unwrap();
+        let run = |progress: &dyn Progress, journal: bool| {
+            let mut state = State::zeros(&grid);
+            fit_planes(&grid, options.terms, &mut state);
+            let mut engine = Engine::new(&grid, &options, progress);
+            engine.journal = journal.then(|| Journal::eager(&folder, 5));
+            engine.stitch(state)
+        };
+        let expected = run(&(), false).unwrap();
+        let listener = EndsAfter(usize::MAX, AtomicUsize::new(0));
+        run(&listener, false).unwrap();
+        let all = listener.1.load(Ordering::Relaxed);
+        assert!(all > 20, "{all}");
+        // Ended again and again, each time a little later than the time before could have come.
+        let (mut ends, mut result) = (0, None);
+        while result.is_none() {
+            let progress = EndsAfter(7, AtomicUsize::new(0));
+            match run(&progress, true) {
+                Ok(tiles) => result = Some(tiles),
+                Err(StitchError::Cancelled) => ends += 1,
+                Err(other) => panic!("{other}"),
+            }
+            assert!(ends < 100);
+        }
+        assert!(ends > 3, "{ends}");
+        let result = result.unwrap();
+        assert_eq!(result.digest().unwrap(), expected.digest().unwrap());
+        assert_eq!(result.iterations, expected.iterations);
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+        std::fs::remove_dir(&folder).unwrap();
     }
 }

@@ -132,6 +132,32 @@ pub enum StitchError {
         /// Pixel size of the series.
         series: String,
     },
+    /// A sub-aperture could not be read while stitching.
+    #[error("{file} could not be read: {reason}; mend the file or remove it from the series")]
+    Unreadable {
+        /// File name.
+        file: String,
+        /// What reading it said.
+        reason: String,
+    },
+    /// A scratch file or checkpoint could not be written or read.
+    #[error(
+        "the scratch file {path} could not be written or read: {reason}; make room in its folder or name another one"
+    )]
+    Scratch {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// Something asked for needs all of the series in memory.
+    #[error(
+        "{what} needs all sub-apertures in memory, and they exceed the memory allowed; allow more memory, or do without"
+    )]
+    NotInMemory {
+        /// What was asked for.
+        what: &'static str,
+    },
     /// Something that cannot happen did: a fault of this program.
     #[error(
         "internal fault while {step}: the sizes of two arrays disagree; please report it with the files of the series"

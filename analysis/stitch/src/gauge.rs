@@ -9,12 +9,13 @@
 
 use rayon::prelude::*;
 
-use crate::Terms;
 use crate::cholesky::{PivotedCholesky, dot};
 use crate::conjugate::State;
 use crate::grid::Grid;
 use crate::normal::Normal;
 use crate::observable::Observable;
+use crate::plane::Plane;
+use crate::{StitchError, Terms};
 
 /// Applies convention 1; returns how many dimensions of the reference it fixed beyond the functions of the labels.
 pub(crate) fn fix_reference(
@@ -145,11 +146,17 @@ fn means_by_label(values: &[f64], labels: &[u32], count: usize, seen: &[bool]) -
 }
 
 /// Applies convention 2 to the assembled heights (`count` of the map's pixels tells which are valid) and the state.
-pub(crate) fn fix_map(normal: &Normal, observable: &Observable, terms: Terms, height: &mut [f64], state: &mut State) {
+pub(crate) fn fix_map(
+    normal: &Normal,
+    observable: &Observable,
+    terms: Terms,
+    height: &mut Plane,
+    state: &mut State,
+) -> Result<(), StitchError> {
     let grid = normal.grid;
     let free: Vec<usize> = (0..4).filter(|i| observable.free_shapes()[*i]).collect();
     if free.is_empty() {
-        return;
+        return Ok(());
     }
     let (rows, columns) = grid.map;
     let (mx, my) = ((columns as f64 - 1.0) / 2.0, (rows as f64 - 1.0) / 2.0);
@@ -168,29 +175,29 @@ pub(crate) fn fix_map(normal: &Normal, observable: &Observable, terms: Terms, he
         let bent = if with_power { power(column, row) } else { 0.0 };
         [1.0, (column as f64 - mx) / hx, (row as f64 - my) / hy, bent]
     };
-    let sums: Vec<[f64; 20]> = (0..rows)
-        .into_par_iter()
-        .map(|row| {
-            let mut sums = [0.0; 20];
-            let pixels = row * columns..(row + 1) * columns;
-            for (column, (z, count)) in height[pixels.clone()].iter().zip(&normal.count[pixels]).enumerate() {
-                if *count > 0 {
-                    let basis = basis(column, row);
-                    for i in 0..4 {
-                        for j in 0..=i {
-                            sums[i * 4 + j] += basis[i] * basis[j];
-                        }
-                        sums[16 + i] += basis[i] * z;
-                    }
+    let of_row = |row: usize, line: &[f64]| {
+        let mut sums = [0.0; 20];
+        let counts = &normal.count[row * columns..(row + 1) * columns];
+        for (column, (z, _)) in line.iter().zip(counts).enumerate().filter(|(_, (_, count))| **count > 0) {
+            let basis = basis(column, row);
+            for i in 0..4 {
+                for j in 0..=i {
+                    sums[i * 4 + j] += basis[i] * basis[j];
                 }
+                sums[16 + i] += basis[i] * z;
             }
-            sums
-        })
-        .collect();
+        }
+        sums
+    };
     let mut total = [0.0; 20];
-    for row in sums {
-        for (t, s) in total.iter_mut().zip(row) {
-            *t += s;
+    for batch in height.batches() {
+        let values = height.rows(batch.clone())?;
+        let sums: Vec<[f64; 20]> =
+            values.par_chunks(columns).enumerate().map(|(i, line)| of_row(batch.start + i, line)).collect();
+        for row in sums {
+            for (t, s) in total.iter_mut().zip(row) {
+                *t += s;
+            }
         }
     }
     let product = |i: usize, j: usize| total[i.max(j) * 4 + i.min(j)];
@@ -202,16 +209,17 @@ pub(crate) fn fix_map(normal: &Normal, observable: &Observable, terms: Terms, he
     for (i, value) in free.iter().zip(fitted) {
         plane[*i] = value;
     }
-    height.par_chunks_mut(columns).zip(normal.count.par_chunks(columns)).enumerate().for_each(
-        |(row, (line, counts))| {
-            for (column, (z, count)) in line.iter_mut().zip(counts).enumerate() {
-                if *count > 0 {
-                    let [one, x, y, bent] = basis(column, row);
-                    *z -= plane[0] * one + plane[1] * x + plane[2] * y + plane[3] * bent;
-                }
+    for batch in height.batches() {
+        let mut values = height.take(&batch)?;
+        let counts = normal.count[batch.start * columns..batch.end * columns].par_chunks(columns);
+        values.par_chunks_mut(columns).zip(counts).enumerate().for_each(|(i, (line, counts))| {
+            for (column, (z, _)) in line.iter_mut().zip(counts).enumerate().filter(|(_, (_, count))| **count > 0) {
+                let [one, x, y, bent] = basis(column, batch.start + i);
+                *z -= plane[0] * one + plane[1] * x + plane[2] * y + plane[3] * bent;
             }
-        },
-    );
+        });
+        height.give(&batch, values)?;
+    }
 
     // In camera coordinates the plane is per_u u + per_v v + a constant of each sub-aperture.
     let (per_u, per_v) = (plane[1] * grid.scale.0 / hx, plane[2] * grid.scale.1 / hy);
@@ -255,4 +263,5 @@ pub(crate) fn fix_map(normal: &Normal, observable: &Observable, terms: Terms, he
             }
         }
     }
+    Ok(())
 }

@@ -5,15 +5,17 @@ use std::borrow::Cow;
 
 use ndarray::Array2;
 use rayon::prelude::*;
-use stitchbox_surface::{HeightMap, PixelSize, SubAperture};
+use stitchbox_surface::{HeightMap, PixelSize};
 
 use crate::fringes::fringe_nm;
 use crate::layout::{Layout, connected, groups};
 use crate::pose::Pose;
 use crate::runs::Runs;
+use crate::scratch::ScratchRows;
+use crate::source::described;
 use crate::tie::tied;
 use crate::weights::{self, PlateWeights};
-use crate::{Options, Placed, StitchError, Terms, Weights};
+use crate::{Described, Options, Placed, StitchError, Terms, Weights};
 
 /// No mirror has heights beyond a metre, nm.
 const HIGHEST_NM: f64 = 1e9;
@@ -31,6 +33,8 @@ pub(crate) struct Plate<'a> {
     pub shape: (usize, usize),
     /// Heights, nm, row-major.
     pub heights: Cow<'a, [f64]>,
+    /// Where the heights are if not in memory.
+    scratch: Option<ScratchRows>,
     /// Valid pixels as measured.
     pub runs: Runs,
     /// Part of a pixel along x and y by which it lies off `step`; zero on whole pixels.
@@ -55,7 +59,10 @@ impl Plate<'_> {
     }
 
     /// Heights of one row, nm. `buffer` is working space for heights that are not in memory.
-    pub fn row<'b>(&'b self, row: usize, _buffer: &'b mut Vec<f64>) -> &'b [f64] {
+    pub fn row<'b>(&'b self, row: usize, buffer: &'b mut Vec<f64>) -> &'b [f64] {
+        if let Some(scratch) = &self.scratch {
+            return scratch.row(row, buffer);
+        }
         &self.heights[row * self.shape.1..(row + 1) * self.shape.1]
     }
 
@@ -81,6 +88,16 @@ impl Plate<'_> {
     }
 }
 
+/// Pixels of one sub-aperture.
+#[derive(Debug)]
+pub(crate) struct Contents<'a> {
+    /// Heights, nm, row-major; empty if they are in a scratch file.
+    pub heights: Cow<'a, [f64]>,
+    pub scratch: Option<ScratchRows>,
+    pub runs: Runs,
+    pub weights: Option<PlateWeights>,
+}
+
 /// Camera frame, map grid, and every sub-aperture on them.
 #[derive(Debug)]
 pub(crate) struct Grid<'a> {
@@ -104,6 +121,8 @@ pub(crate) struct Grid<'a> {
     /// Every sub-aperture may carry power.
     pub curvature: bool,
     weighted: bool,
+    /// The series, without its pixels.
+    pub series: Vec<Described>,
     pub plates: Vec<Plate<'a>>,
 }
 
@@ -116,36 +135,57 @@ impl<'a> Grid<'a> {
 
     /// Places the series. Sub-apertures between whole pixels lie on the nearest one, see `between`.
     pub fn placed(series: &'a [Placed], options: &Options, poses: &[Pose]) -> Result<Self, StitchError> {
-        let Layout { pixel, x, y, camera, camera_origin, map, map_origin, footprints } = Layout::new(series, poses)?;
+        let mut described: Vec<Described> = series.iter().map(described).collect();
+        let layout = if poses == Pose::given(series) {
+            Layout::new(&described)?
+        } else {
+            for (own, pose) in described.iter_mut().zip(poses) {
+                (own.x_mm, own.y_mm) = (pose.x_mm, pose.y_mm);
+            }
+            Layout::found(&described)?
+        };
         let mut weights = match options.weights {
             Weights::Equal => Vec::new(),
             Weights::Intensity => weights::of_series(series),
         };
         weights.resize_with(series.len(), || None);
-        let plates: Result<Vec<Plate>, StitchError> = series
+        let contents: Result<Vec<Contents>, StitchError> = series
             .par_iter()
             .zip(weights)
-            .enumerate()
-            .map(|(k, (p, weights))| {
-                let (heights, runs) = heights_and_runs(&p.sub_aperture)?;
-                Ok(Plate {
-                    camera: (
-                        (p.sub_aperture.window.row - camera_origin.0) as usize,
-                        (p.sub_aperture.window.column - camera_origin.1) as usize,
-                    ),
-                    map: ((footprints[k].row - map_origin.0) as usize, (footprints[k].column - map_origin.1) as usize),
-                    step: (x.whole[k] - x.whole[0], y.whole[k] - y.whole[0]),
-                    shape: footprints[k].shape,
-                    heights,
-                    runs,
-                    fraction: (x.fraction[k], y.fraction[k]),
-                    rotation: poses[k].rotation,
-                    fringe_nm: fringe_nm(&p.sub_aperture.instrument),
-                    weights,
-                })
+            .map(|(p, weights)| {
+                let (heights, runs) = heights_and_runs(&p.sub_aperture.name, &p.sub_aperture.map)?;
+                Ok(Contents { heights, scratch: None, runs, weights })
             })
             .collect();
-        let plates = plates?;
+        let mut grid = Self::laid_out(layout, described, contents?, options);
+        for ((plate, pose), p) in grid.plates.iter_mut().zip(poses).zip(series) {
+            plate.rotation = pose.rotation;
+            plate.fringe_nm = fringe_nm(&p.sub_aperture.instrument);
+        }
+        Ok(grid)
+    }
+
+    /// Joins places and pixels.
+    pub fn laid_out(layout: Layout, series: Vec<Described>, contents: Vec<Contents<'a>>, options: &Options) -> Self {
+        let Layout { pixel, x, y, camera, camera_origin, map, map_origin, footprints } = layout;
+        let plates: Vec<Plate> = series
+            .iter()
+            .zip(contents)
+            .enumerate()
+            .map(|(k, (of, Contents { heights, scratch, runs, weights }))| Plate {
+                camera: ((of.window.row - camera_origin.0) as usize, (of.window.column - camera_origin.1) as usize),
+                map: ((footprints[k].row - map_origin.0) as usize, (footprints[k].column - map_origin.1) as usize),
+                step: (x.whole[k] - x.whole[0], y.whole[k] - y.whole[0]),
+                shape: footprints[k].shape,
+                heights,
+                scratch,
+                runs,
+                fraction: (x.fraction[k], y.fraction[k]),
+                rotation: 0.0,
+                fringe_nm: None,
+                weights,
+            })
+            .collect();
         let weighted = plates.iter().any(|p| p.weights.is_some());
         let origin_mm = (
             x.origin * pixel.x_mm + map_origin.1 as f64 * pixel.x_mm,
@@ -158,7 +198,7 @@ impl<'a> Grid<'a> {
         let power = (half_x * half_x / power_mm2, half_y * half_y / power_mm2);
         let curvature = options.terms.curvature;
         let scale = (su, sv);
-        Ok(Self {
+        Self {
             pixel,
             camera,
             camera_origin,
@@ -171,8 +211,9 @@ impl<'a> Grid<'a> {
             power_mm2,
             curvature,
             weighted,
+            series,
             plates,
-        })
+        }
     }
 
     /// Number of pixels of the camera frame.
@@ -187,7 +228,7 @@ impl<'a> Grid<'a> {
 
     /// Heights that are not in memory could be read so far.
     pub fn readable(&self) -> Result<(), StitchError> {
-        Ok(())
+        self.plates.first().and_then(|p| p.scratch.as_ref()).map_or(Ok(()), |scratch| scratch.file.readable())
     }
 
     /// Some sub-apertures lie between whole pixels, or turned.
@@ -203,8 +244,8 @@ impl<'a> Grid<'a> {
     }
 
     /// Refuses a series whose valid pixels do not tie all sub-apertures together.
-    pub fn check_overlap(&self, series: &[Placed], terms: Terms) -> Result<(), StitchError> {
-        connected(series, |i, j| {
+    pub fn check_overlap(&self, terms: Terms) -> Result<(), StitchError> {
+        connected(&self.series, |i, j| {
             tied((&self.plates[i], &self.plates[i].runs), (&self.plates[j], &self.plates[j].runs), terms)
         })
     }
@@ -235,21 +276,20 @@ fn scaled(length: usize) -> (Vec<f64>, f64) {
 }
 
 /// Heights and valid pixels. Refuses a map without a valid pixel, and one whose heights cannot be those of a mirror.
-fn heights_and_runs(sub_aperture: &SubAperture) -> Result<(Cow<'_, [f64]>, Runs), StitchError> {
-    let map: &HeightMap = &sub_aperture.map;
+pub(crate) fn heights_and_runs<'a>(name: &str, map: &'a HeightMap) -> Result<(Cow<'a, [f64]>, Runs), StitchError> {
     let heights = match map.heights_nm().as_slice() {
         Some(heights) => Cow::Borrowed(heights),
         None => Cow::Owned(map.heights_nm().iter().copied().collect()),
     };
     let runs = runs_of(map.valid());
     if runs.count() == 0 {
-        return Err(StitchError::NoValidPixels { file: sub_aperture.name.clone() });
+        return Err(StitchError::NoValidPixels { file: name.to_owned() });
     }
     // Heights of invalid pixels are zero, so all may be looked at.
     if let Some(height_nm) = heights.iter().find(|height| height.abs() > HIGHEST_NM) {
         let of_valid = map.heights_nm().iter().zip(map.valid()).filter(|(_, valid)| **valid).map(|(h, _)| *h);
         let farthest = of_valid.fold(*height_nm, |far, h| if h.abs() > far.abs() { h } else { far });
-        return Err(StitchError::AbsurdHeight { file: sub_aperture.name.clone(), height_nm: farthest });
+        return Err(StitchError::AbsurdHeight { file: name.to_owned(), height_nm: farthest });
     }
     Ok((heights, runs))
 }

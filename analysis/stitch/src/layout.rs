@@ -3,8 +3,7 @@
 
 use stitchbox_surface::PixelSize;
 
-use crate::pose::Pose;
-use crate::{Placed, StitchError};
+use crate::{Described, StitchError};
 
 /// A position this close to a whole pixel counts as whole, px.
 const WHOLE_PX: f64 = 0.02;
@@ -39,22 +38,31 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Lays out a series of at least two sub-apertures that lie at these places.
-    pub fn new(series: &[Placed], poses: &[Pose]) -> Result<Self, StitchError> {
+    /// Lays out a series of at least two sub-apertures.
+    pub fn new(series: &[Described]) -> Result<Self, StitchError> {
+        Self::with_positions(series, WHOLE_PX)
+    }
+
+    /// As `new`, for positions found from the data: only those on whole pixels count as such.
+    pub fn found(series: &[Described]) -> Result<Self, StitchError> {
+        Self::with_positions(series, WHOLE_FOUND_PX)
+    }
+
+    fn with_positions(series: &[Described], whole_px: f64) -> Result<Self, StitchError> {
         if series.len() < 2 {
             return Err(StitchError::TooFew { count: series.len() });
         }
         let pixel = pixel_size(series)?;
-        let x = Axis::new(series, poses, |p| p.x_mm / pixel.x_mm)?;
-        let y = Axis::new(series, poses, |p| p.y_mm / pixel.y_mm)?;
+        let x = Axis::new(series, whole_px, |p| p.x_mm / pixel.x_mm)?;
+        let y = Axis::new(series, whole_px, |p| p.y_mm / pixel.y_mm)?;
         for p in series {
-            let window = p.sub_aperture.window;
+            let window = p.window;
             if [window.row, window.column].iter().any(|at| at.unsigned_abs() > FARTHEST_WINDOW) {
-                let file = p.sub_aperture.name.clone();
+                let file = p.name.clone();
                 return Err(StitchError::AbsurdWindow { file, row: window.row, column: window.column });
             }
         }
-        let windows = || series.iter().map(|p| (p.sub_aperture.window, p.sub_aperture.map.shape()));
+        let windows = || series.iter().map(|p| (p.window, p.shape));
         let (rows, row0) = span(windows().map(|(window, shape)| (window.row, shape.0)));
         let (columns, column0) = span(windows().map(|(window, shape)| (window.column, shape.1)));
         let camera = sized("camera frame", rows, columns, MOST_CAMERA_PIXELS)?;
@@ -97,23 +105,19 @@ impl Footprint {
     }
 }
 
-fn pixel_size(series: &[Placed]) -> Result<PixelSize, StitchError> {
-    let of = |p: &Placed| {
+fn pixel_size(series: &[Described]) -> Result<PixelSize, StitchError> {
+    let of = |p: &Described| {
         let usable = |s: &PixelSize| [s.x_mm, s.y_mm].iter().all(|v| v.is_finite() && *v > 0.0);
-        p.sub_aperture
-            .map
-            .pixel()
-            .filter(usable)
-            .ok_or_else(|| StitchError::NoLateralCalibration { file: p.sub_aperture.name.clone() })
+        p.pixel.filter(usable).ok_or_else(|| StitchError::NoLateralCalibration { file: p.name.clone() })
     };
     let first = of(&series[0])?;
     for p in series {
         let second = of(p)?;
         if !agree(first, second) {
             return Err(StitchError::PixelSizesDiffer {
-                first: series[0].sub_aperture.name.clone(),
+                first: series[0].name.clone(),
                 first_size: first,
-                second: p.sub_aperture.name.clone(),
+                second: p.name.clone(),
                 second_size: second,
             });
         }
@@ -138,18 +142,16 @@ pub(crate) struct Axis {
 impl Axis {
     /// Splits positions. The origin is the first sub-aperture, unless another leaves more of them, and at least half, on
     /// whole pixels.
-    fn new(series: &[Placed], poses: &[Pose], px: impl Fn(&Pose) -> f64) -> Result<Self, StitchError> {
-        let positions: Vec<f64> = poses.iter().map(&px).collect();
+    fn new(series: &[Described], whole_px: f64, px: impl Fn(&Described) -> f64) -> Result<Self, StitchError> {
+        let positions: Vec<f64> = series.iter().map(&px).collect();
         let first = positions[0];
         for (position, p) in positions.iter().zip(series) {
             let finite = position.is_finite() && p.x_mm.is_finite() && p.y_mm.is_finite();
             if !finite || (position - first).abs() > FARTHEST_PX {
-                let file = p.sub_aperture.name.clone();
+                let file = p.name.clone();
                 return Err(StitchError::AbsurdPosition { file, x_mm: p.x_mm, y_mm: p.y_mm });
             }
         }
-        let as_given = poses.iter().zip(series).all(|(pose, p)| (pose.x_mm, pose.y_mm) == (p.x_mm, p.y_mm));
-        let whole_px = if as_given { WHOLE_PX } else { WHOLE_FOUND_PX };
         let off_whole = |distance: f64| (distance - distance.round()).abs();
         let on_whole = |origin: f64| positions.iter().filter(|p| off_whole(**p - origin) <= whole_px).count();
         let mut origin = (first, on_whole(first));
@@ -191,14 +193,14 @@ fn sized(what: &'static str, rows: u64, columns: u64, most: u64) -> Result<(usiz
 }
 
 /// `NoOverlap` unless `overlap(i, j)` ties all together.
-pub(crate) fn connected(series: &[Placed], overlap: impl Fn(usize, usize) -> bool) -> Result<(), StitchError> {
+pub(crate) fn connected(series: &[Described], overlap: impl Fn(usize, usize) -> bool) -> Result<(), StitchError> {
     let (group, groups) = groups(series.len(), overlap);
     if groups <= 1 {
         return Ok(());
     }
     let mut names = vec![Vec::new(); groups];
     for (p, g) in series.iter().zip(group) {
-        names[g].push(p.sub_aperture.name.clone());
+        names[g].push(p.name.clone());
     }
     Err(StitchError::NoOverlap { groups: names })
 }

@@ -13,6 +13,7 @@ use crate::conjugate::State;
 use crate::line::Quantity;
 use crate::normal::Normal;
 use crate::robust::{MEDIAN_TO_SIGMA, SAMPLES, THRESHOLD, median, sigma_of};
+use crate::watch::Watch;
 
 /// Half width of the neighbourhood, px.
 const REACH: usize = 2;
@@ -21,7 +22,7 @@ const LEAST_PAIRS: usize = 4;
 
 /// For every sub-aperture, the pixels (row, column; ascending) with at most two overlaps that stick out of their
 /// neighbourhood by 6 sigma, sigma being the larger of that of the series and that of the pairs.
-pub(crate) fn suspects(normal: &Normal, state: &State) -> Vec<Vec<(u32, u32)>> {
+pub(crate) fn suspects(normal: &Normal, state: &State, watch: &Watch) -> Vec<Vec<(u32, u32)>> {
     let plates = 0..normal.grid.plates.len();
     let candidates = normal.count.iter().filter(|n| matches!(n, 1 | 2)).count();
     let stride = (candidates / SAMPLES).max(1);
@@ -31,7 +32,7 @@ pub(crate) fn suspects(normal: &Normal, state: &State) -> Vec<Vec<(u32, u32)>> {
         .map(|k| {
             let mut deviations = Vec::new();
             let mut seen = 0usize;
-            for_each_candidate(normal, state, k, |_, value, around| {
+            for_each_candidate(normal, state, (k, watch), |_, value, around| {
                 if seen.is_multiple_of(stride) {
                     deviations.push((value - median(around)).abs());
                 }
@@ -46,7 +47,7 @@ pub(crate) fn suspects(normal: &Normal, state: &State) -> Vec<Vec<(u32, u32)>> {
         .into_par_iter()
         .map(|k| {
             let mut found = Vec::new();
-            for_each_candidate(normal, state, k, |pixel, value, around| {
+            for_each_candidate(normal, state, (k, watch), |pixel, value, around| {
                 // The median lies between the extremes: most pixels need no more to be cleared.
                 let farthest = around.iter().fold(0.0f64, |far, a| far.max((a - value).abs()));
                 if farthest > THRESHOLD * sigma && sticks_out(value, around, sigma) {
@@ -68,7 +69,12 @@ fn sticks_out(value: f64, around: &mut [f64], sigma: f64) -> bool {
 }
 
 /// Calls `look(pixel, value, neighbourhood)` for each valid pixel with at most two overlaps, row by row.
-fn for_each_candidate(normal: &Normal, state: &State, k: usize, mut look: impl FnMut((u32, u32), f64, &mut Vec<f64>)) {
+fn for_each_candidate(
+    normal: &Normal,
+    state: &State,
+    (k, watch): (usize, &Watch),
+    mut look: impl FnMut((u32, u32), f64, &mut Vec<f64>),
+) {
     let grid = normal.grid;
     let plate = &grid.plates[k];
     let (rows, columns) = plate.shape;
@@ -90,6 +96,9 @@ fn for_each_candidate(normal: &Normal, state: &State, k: usize, mut look: impl F
     let mut window: VecDeque<(Vec<f64>, Vec<bool>)> = (0..REACH.min(rows)).map(read).collect();
     let mut around = Vec::new();
     for row in 0..rows {
+        if watch.stopped() {
+            return;
+        }
         if row + REACH < rows {
             window.push_back(read(row + REACH));
         }

@@ -100,11 +100,14 @@ pub(crate) struct Work {
 }
 
 impl<'g> Normal<'g> {
-    /// The problem restricted to the pixels in `used`.
-    pub fn new(grid: &'g Grid<'g>, used: Vec<Runs>, additive: Additive) -> Self {
+    /// The problem restricted to the pixels in `used`; `watch` may end it.
+    pub fn new(grid: &'g Grid<'g>, used: Vec<Runs>, additive: Additive, watch: &Watch) -> Result<Self, StitchError> {
         let columns = grid.map.1;
         let mut count = vec![0u16; grid.map.0 * columns];
         count.par_chunks_mut(columns).enumerate().for_each(|(row, line)| {
+            if row.is_multiple_of(POLL_ROWS) && watch.stopped() {
+                return;
+            }
             for (plate, runs) in grid.plates.iter().zip(&used) {
                 let Some(own) = plate.row_at_map(row) else { continue };
                 for &(start, end) in runs.row(own) {
@@ -119,11 +122,13 @@ impl<'g> Normal<'g> {
         let bands = Bands::new(grid);
         let mut normal =
             Self { grid, used, count, reciprocal, weighted: None, diagonal: Vec::new(), additive, shift: None, bands };
+        watch.still()?;
         if grid.is_weighted() {
             normal.weighted = Some(normal.reciprocal_weights());
         }
-        normal.diagonal = normal.diagonal();
-        normal
+        normal.diagonal = normal.diagonal(watch);
+        watch.still()?;
+        Ok(normal)
     }
 
     fn reciprocal_weights(&self) -> Vec<f64> {
@@ -146,13 +151,16 @@ impl<'g> Normal<'g> {
         sums
     }
 
-    fn diagonal(&self) -> Vec<f64> {
+    fn diagonal(&self, watch: &Watch) -> Vec<f64> {
         let (grid, maps) = (self.grid, self.additive.maps());
         let width = grid.camera.1;
         let mut sum = vec![0.0; maps * (maps + 1) / 2 * grid.camera_pixels()];
         sum.par_chunks_mut(width).enumerate().for_each(|(at, line)| {
             let (pair, row) = (at / grid.camera.0, at % grid.camera.0);
             let (i, j) = pair_of(pair);
+            if row.is_multiple_of(POLL_ROWS) && watch.stopped() {
+                return;
+            }
             for (k, (plate, runs)) in grid.plates.iter().zip(&self.used).enumerate() {
                 let Some(own) = plate.row_at_camera(row) else { continue };
                 let factor = self.additive.of(k)[i] * self.additive.of(k)[j];
@@ -603,7 +611,8 @@ mod tests {
                 additive = additive.with(&[0, 1, 2, 3, 4].map(|k| rough(100 * map + k)));
             }
             let used = grid.plates.iter().map(|p| p.runs.clone()).collect();
-            let mut normal = Normal::new(&grid, used, additive);
+            let watch = Watch::step(&(), 0.0, 1.0, "solving").unwrap();
+            let mut normal = Normal::new(&grid, used, additive, &watch).unwrap();
             if shifted {
                 let gradient = |seed: usize| (0..grid.map.0 * grid.map.1).map(|i| rough(seed + i) as f32).collect();
                 let of = (0..5).map(|k| [rough(k), rough(k + 7), 0.1 * rough(k + 9)]).collect();
@@ -613,7 +622,6 @@ mod tests {
             let correctors: Correctors = (0..5)
                 .map(|k| [rough(k), rough(k + 40), rough(k + 50), if curvature { rough(k + 60) } else { 0.0 }])
                 .collect();
-            let watch = Watch::step(&(), 0.0, 1.0, "solving").unwrap();
             let mut gradient = Gradient::zeros(&normal);
             for quantity in [Quantity::Corrected, Quantity::Model] {
                 let pass = Pass { quantity, reference: &reference, correctors: &correctors, with_reference: true };

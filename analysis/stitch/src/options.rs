@@ -63,6 +63,17 @@ pub struct Options {
     /// How far the solver goes: the rms over all data of what is still to be gained, as a fraction of the rms of the residuals.
     /// The default of 1e-6 leaves the map within 1e-4 of the noise of the exact solution; 1e-14 goes as far as rounding lets it.
     pub tolerance: f64,
+    /// What does not fit into memory goes here; see [`crate::stitch_source`]. [`crate::stitch`] does not look at it.
+    pub scratch: Option<Scratch>,
+}
+
+/// Where heights, maps and checkpoints go when a series exceeds the memory allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scratch {
+    /// An existing folder, for one stitch alone.
+    pub folder: std::path::PathBuf,
+    /// Memory that the stitch may take, bytes: beyond that estimate the folder is used.
+    pub bytes: u64,
 }
 
 /// How much each pixel counts in the least-squares sum.
@@ -101,6 +112,7 @@ impl Default for Options {
             weights: Weights::default(),
             refine: Refine::default(),
             tolerance: 1e-6,
+            scratch: None,
         }
     }
 }

@@ -43,7 +43,8 @@ pub(crate) fn stitch_refined(
     let refined = refine(series, options, &Pose::given(series), &first)?;
     let second = Part { progress, from: 0.6, to: 1.0 };
     let mut stitched = rounds::stitch_at(series, options, &refined.poses, &second)?;
-    for (corrector, (change, sigma)) in stitched.correctors.iter_mut().zip(&refined.changes) {
+    for ((corrector, given), (change, sigma)) in stitched.correctors.iter_mut().zip(series).zip(&refined.changes) {
+        (corrector.x_mm, corrector.y_mm) = (given.x_mm, given.y_mm);
         let of = |i: usize, unit: f64| refined.wanted[i].then(|| (change[i] * unit, sigma[i] * unit));
         corrector.dx_mm = of(0, refined.pixel.x_mm);
         corrector.dy_mm = of(1, refined.pixel.y_mm);

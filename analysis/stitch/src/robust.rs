@@ -7,12 +7,14 @@
 
 use rayon::prelude::*;
 
+use crate::StitchError;
 use crate::conjugate::State;
 use crate::fringes::Jumps;
 use crate::line::Quantity;
 use crate::lonely;
 use crate::neighbours::{believed, predicted};
 use crate::normal::Normal;
+use crate::watch::Watch;
 
 /// Sigmas from the median at which a value is rejected.
 pub(crate) const THRESHOLD: f64 = 6.0;
@@ -36,20 +38,27 @@ pub(crate) struct Outliers {
 
 /// Looks at all measured pixels, whether used in `state` or not, and says which do not belong.
 /// `measured` is the problem with all measured pixels.
-pub(crate) fn outliers(measured: &Normal, state: &State) -> Outliers {
+pub(crate) fn outliers(measured: &Normal, state: &State, watch: &Watch) -> Result<Outliers, StitchError> {
     let grid = measured.grid;
     let limit = THRESHOLD * overlap_sigma(measured, state);
-    let suspects = lonely::suspects(measured, state);
+    watch.still()?;
+    let suspects = lonely::suspects(measured, state, watch);
+    watch.still()?;
     let rows: Vec<Found> = (0..grid.map.0)
         .into_par_iter()
         .map_init(
             || Screen::new(grid.map.1),
             |screen, row| {
+                if watch.stopped() {
+                    return Found::default();
+                }
                 screen.fill(measured, state, row);
                 screen.outliers(measured, state, row, limit, &suspects)
             },
         )
         .collect();
+    watch.still()?;
+    grid.readable()?;
     let mut rejected: Rejected = vec![Vec::new(); grid.plates.len()];
     let mut contradicted = 0;
     let mut jumps = vec![Jumps::default(); grid.plates.len()];
@@ -65,7 +74,7 @@ pub(crate) fn outliers(measured: &Normal, state: &State) -> Outliers {
     for own in &mut rejected {
         own.sort_unstable();
     }
-    Outliers { rejected, contradicted, jumps }
+    Ok(Outliers { rejected, contradicted, jumps })
 }
 
 /// What one map row has: (sub-aperture, row, column) of each outlier, how far it is off (nm) if that is known, and the number of

@@ -5,7 +5,6 @@ use crate::conjugate::State;
 use crate::engine::Engine;
 use crate::grid::Grid;
 use crate::known::{self, known_reference};
-use crate::normal::TERMS;
 use crate::planes::fit_planes;
 use crate::pose::Pose;
 use crate::robust::overlap_sigma;
@@ -24,10 +23,7 @@ pub(crate) fn placed<'a>(
     poses: &[Pose],
 ) -> Result<(Grid<'a>, State), StitchError> {
     let mut grid = Grid::placed(series, options, poses)?;
-    let mut state = State {
-        reference: vec![0.0; grid.camera.0 * grid.camera.1],
-        correctors: vec![[0.0; TERMS]; grid.plates.len()],
-    };
+    let mut state = State::zeros(&grid);
     if let Reference::Known(map) = &options.reference {
         let known = known_reference(&grid, map)?;
         state.reference.copy_from_slice(&known.heights);
@@ -36,7 +32,7 @@ pub(crate) fn placed<'a>(
     if let Some(k) = grid.plates.iter().position(|p| p.runs.count() == 0) {
         return Err(StitchError::NoValidPixels { file: series[k].sub_aperture.name.clone() });
     }
-    grid.check_overlap(series, options.terms)?;
+    grid.check_overlap(options.terms)?;
     fit_planes(&grid, options.terms, &mut state);
     Ok((grid, state))
 }
@@ -51,7 +47,7 @@ pub(crate) fn stitch_at(
     Watch::step(progress, 0.0, 0.0, "placing the sub-apertures")?;
     let (mut grid, mut state) = placed(series, options, poses)?;
     if !grid.between_pixels() {
-        return Engine::new(&grid, options, progress).stitch(series, state);
+        return Engine::new(&grid, options, progress).stitch(state)?.into_stitched();
     }
     // Solve with positions rounded, correct the data with the map that comes out, solve again: once for a smooth mirror
     // with fine roughness, more often where the first map was far off.
@@ -81,7 +77,7 @@ pub(crate) fn stitch_at(
     }
     engine.iterations = iterations;
     note_between(&mut engine, series);
-    engine.finish(series, state, kept)
+    engine.finish(state, kept)?.into_stitched()
 }
 
 fn note_between(engine: &mut Engine, series: &[Placed]) {

@@ -101,39 +101,55 @@ impl Stitched {
     /// zero byte, then the values as little-endian f64, row by row, with one canonical NaN where the map is invalid.
     #[must_use]
     pub fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        let valid = self.height.valid();
-        absorb(&mut hash, "height", "nm", self.height.shape(), self.height.heights_nm().iter().copied().zip(valid));
+        let mut digester = Digester::default();
+        let mut absorb = |name: &str, shape: (usize, usize), values: &Array2<f64>| {
+            digester.begin(name, "nm", shape);
+            digester.values(values.iter().copied().zip(self.height.valid().iter().copied()));
+        };
+        absorb("height", self.height.shape(), self.height.heights_nm());
         if let Some(uncertainty) = &self.uncertainty_nm {
-            absorb(&mut hash, "uncertainty", "nm", uncertainty.dim(), uncertainty.iter().copied().zip(valid));
+            absorb("uncertainty", uncertainty.dim(), uncertainty);
         }
-        let overlap = self.overlap.iter().map(|n| (f64::from(*n), &true));
-        absorb(&mut hash, "overlap", "1", self.overlap.dim(), overlap);
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        digester.begin("overlap", "1", self.overlap.dim());
+        digester.values(self.overlap.iter().map(|n| (f64::from(*n), true)));
+        digester.hex()
     }
 }
 
-fn absorb<'a>(
-    hash: &mut Sha256,
-    name: &str,
-    unit: &str,
-    shape: (usize, usize),
-    values: impl Iterator<Item = (f64, &'a bool)>,
-) {
-    hash.update(name.as_bytes());
-    hash.update([0]);
-    hash.update((shape.0 as u64).to_le_bytes());
-    hash.update((shape.1 as u64).to_le_bytes());
-    hash.update(unit.as_bytes());
-    hash.update([0]);
-    let mut block = Vec::with_capacity(1 << 16);
-    for (value, valid) in values {
-        let bits = if *valid && !value.is_nan() { value.to_bits() } else { CANONICAL_NAN };
-        block.extend_from_slice(&bits.to_le_bytes());
-        if block.len() >= 1 << 16 {
-            hash.update(&block);
-            block.clear();
-        }
+/// Makes the result digest, whole maps or some rows at a time.
+#[derive(Default)]
+pub(crate) struct Digester {
+    hash: Sha256,
+    block: Vec<u8>,
+}
+
+impl Digester {
+    /// Begins an array.
+    pub fn begin(&mut self, name: &str, unit: &str, shape: (usize, usize)) {
+        self.hash.update(name.as_bytes());
+        self.hash.update([0]);
+        self.hash.update((shape.0 as u64).to_le_bytes());
+        self.hash.update((shape.1 as u64).to_le_bytes());
+        self.hash.update(unit.as_bytes());
+        self.hash.update([0]);
     }
-    hash.update(&block);
+
+    /// Values of the array, row by row, and whether the map is valid there.
+    pub fn values(&mut self, values: impl Iterator<Item = (f64, bool)>) {
+        for (value, valid) in values {
+            let bits = if valid && !value.is_nan() { value.to_bits() } else { CANONICAL_NAN };
+            self.block.extend_from_slice(&bits.to_le_bytes());
+            if self.block.len() >= 1 << 16 {
+                self.hash.update(&self.block);
+                self.block.clear();
+            }
+        }
+        self.hash.update(&self.block);
+        self.block.clear();
+    }
+
+    /// Lower-case hex of the digest.
+    pub fn hex(self) -> String {
+        self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }

@@ -18,6 +18,11 @@ impl<'a> Watch<'a> {
         Ok(watch)
     }
 
+    /// Tells nothing, and can be ended all the same.
+    pub fn quiet(progress: &'a dyn Progress) -> Self {
+        Self { progress, from: 0.0, to: 0.0, step: "" }
+    }
+
     /// A part of the step is done; ends the stitch if the caller wants that.
     pub fn at(&self, part: f64) -> Result<(), StitchError> {
         if self.progress.cancelled() {

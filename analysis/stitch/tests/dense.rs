@@ -5,7 +5,9 @@ mod support;
 use std::collections::HashMap;
 
 use ndarray::Array2;
-use stitchbox_stitch::{KnownReference, Options, Placed, Reference, Stitched, Terms, Weights, stitch};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use stitchbox_stitch::{KnownReference, Options, Placed, Reference, StitchError, Stitched, Terms, Weights, stitch};
 use stitchbox_surface::{DetectorWindow, HeightMap};
 use support::{PIXEL_MM, Plan};
 
@@ -14,6 +16,14 @@ type Equation = Vec<(usize, f64)>;
 
 /// The value that the dense least-squares solution gives to every datum, in the order of the series.
 fn dense_fit(series: &[Placed], terms: Terms, unknown_reference: bool) -> Vec<f64> {
+    let (equations, roots, n) = equations(series, terms, unknown_reference);
+    let x = conjugate_gradients(&equations, n);
+    let fit = |(equation, _): &(Equation, f64)| equation.iter().map(|(i, a)| a * x[*i]).sum::<f64>();
+    equations.iter().zip(roots).map(|(equation, root)| fit(equation) / root).collect()
+}
+
+/// All equations, each times the root of its weight; those roots; and the number of unknowns.
+fn equations(series: &[Placed], terms: Terms, unknown_reference: bool) -> (Vec<(Equation, f64)>, Vec<f64>, usize) {
     let mut columns: HashMap<(u8, i64, i64), usize> = HashMap::new();
     let mut equations: Vec<(Equation, f64)> = Vec::new();
     let mut roots = Vec::new();
@@ -56,9 +66,7 @@ fn dense_fit(series: &[Placed], terms: Terms, unknown_reference: bool) -> Vec<f6
             roots.push(root);
         }
     }
-    let x = conjugate_gradients(&equations, columns.len());
-    let fit = |(equation, _): &(Equation, f64)| equation.iter().map(|(i, a)| a * x[*i]).sum::<f64>();
-    equations.iter().zip(roots).map(|(equation, root)| fit(equation) / root).collect()
+    (equations, roots, columns.len())
 }
 
 /// Intensity where there is one: its median over all series here is 1.
@@ -216,6 +224,61 @@ fn bright_pixels_count_more() {
             let equal = stitch(&series, &Options { weights: Weights::Equal, ..options }, &()).unwrap();
             assert!(weighted.height != equal.height);
         }
+    }
+}
+
+/// The fit by the normal matrix of all unknowns, written out and eliminated with pivots: the third way to the same numbers.
+fn eliminated_fit(series: &[Placed], terms: Terms, unknown_reference: bool) -> Vec<f64> {
+    let (equations, roots, n) = equations(series, terms, unknown_reference);
+    let (mut matrix, mut right) = (vec![vec![0.0; n]; n], vec![0.0; n]);
+    for (equation, height) in &equations {
+        for (i, a) in equation {
+            right[*i] += a * height;
+            for (j, b) in equation {
+                matrix[*i][*j] += a * b;
+            }
+        }
+    }
+    let x = support::solve(matrix, right);
+    let fit = |(equation, _): &(Equation, f64)| equation.iter().map(|(i, a)| a * x[*i]).sum::<f64>();
+    equations.iter().zip(roots).map(|(equation, root)| fit(equation) / root).collect()
+}
+
+#[test]
+fn random_series_agree_with_elimination() {
+    for seed in 0..24u64 {
+        let mut rng = ChaCha8Rng::seed_from_u64(1000 + seed);
+        let count = rng.random_range(3..7);
+        let mut x = vec![0.0];
+        for k in 1..count {
+            x.push(x[k - 1] + f64::from(rng.random_range(1..6)));
+        }
+        let moves_in_y = rng.random_range(0..5) * i32::from(seed % 2 == 1);
+        let y = (0..count).map(|_| f64::from(rng.random_range(0..=moves_in_y))).collect();
+        let shape = (rng.random_range(3..7), rng.random_range(9..15));
+        let plan = Plan { shape, x_px: x, y_px: y, seed, dropouts: 0.06, ..x_scan() };
+        let mut series = plan.series();
+        let weights = if seed % 3 == 0 { Weights::Intensity } else { Weights::Equal };
+        for p in &mut series {
+            let bright = |_| [1.0, 1.0, 1.0, 0.5, 2.0][rng.random_range(0..5)];
+            let intensity = Array2::from_shape_fn(plan.shape, bright);
+            p.sub_aperture.intensity = (weights == Weights::Intensity).then_some(intensity);
+        }
+        let terms = Terms { piston: rng.random(), pitch: rng.random(), roll: rng.random(), curvature: rng.random() };
+        let reference = if rng.random::<f64>() < 0.7 { Reference::Pixelwise } else { Reference::None };
+        let unknown = reference != Reference::None;
+        let options = Options { weights, ..plain(reference, terms) };
+        let result = match stitch(&series, &options, &()) {
+            Ok(result) => result,
+            // With so many terms some of these tiny series fall apart, and that is said.
+            Err(StitchError::NoOverlap { .. }) => continue,
+            Err(other) => panic!("{other}"),
+        };
+        let expected = eliminated_fit(&series, terms, unknown);
+        let found = stitched_fit(&series, &result);
+        let pairs = expected.iter().zip(&found).filter_map(|(a, b)| b.map(|b| (a - b).abs()));
+        let worst = pairs.fold(0.0, f64::max);
+        assert!(worst < 2e-6, "seed {seed}: {worst:e} nm, {terms:?} {weights:?} {unknown} {:?}", result.warnings);
     }
 }
 
