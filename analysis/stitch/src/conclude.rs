@@ -7,6 +7,7 @@ use crate::conjugate::State;
 use crate::corrector_matrix::active;
 use crate::engine::{Engine, Kept, Mode};
 use crate::error_bars::ErrorBars;
+use crate::fringes::Jumps;
 use crate::gauge;
 use crate::judge::{Judge, Judged};
 use crate::loose::Loose;
@@ -25,7 +26,7 @@ impl<'a> Engine<'a> {
     /// Fixes the gauge and assembles everything.
     pub fn finish(mut self, mut state: State, kept: Kept<'a>) -> Result<StitchedTiles, StitchError> {
         let watch = Watch::step(self.progress, 0.87, 0.87, "assembling the map")?;
-        let Kept { normal, inverse, rejected, contradicted } = kept;
+        let Kept { normal, inverse, rejected, contradicted, jumps } = kept;
         let normal = self.without_unreferenced(normal, &watch)?;
         let terms = self.options.terms;
         let mut fixed = 0;
@@ -59,6 +60,7 @@ impl<'a> Engine<'a> {
         };
         let judged = self.judge(&judge, &mut state, &mut assembled)?;
         self.warn_of_rejections(&rejected, contradicted);
+        self.warn_of_fringes(&jumps);
         let of_one = active(terms).len();
         if self.rank + of_one < of_one * self.grid.series.len() {
             let names: Vec<&str> =
@@ -157,10 +159,28 @@ impl<'a> Engine<'a> {
         }
         if contradicted > 0 {
             let message = format!(
-                "at {contradicted} map pixels only two sub-apertures overlap and contradict each other; nothing tells which is \
-                 wrong, so both were left out"
+                "at {contradicted} map pixels the sub-apertures contradict each other and nothing tells which is wrong, so all \
+                 were left out"
             );
             self.warn("contradictions", message);
+        }
+    }
+
+    fn warn_of_fringes(&mut self, jumps: &[Jumps]) {
+        let named: Vec<String> = (self.grid.series.iter().zip(jumps).zip(&self.grid.plates))
+            .filter(|((_, jumps), _)| jumps.are_fringes())
+            .map(|((placed, jumps), plate)| {
+                let height = jumps.multiple as f64 * plate.fringe_nm.unwrap_or(0.0);
+                format!("{} ({} pixels, last one off by {height:+.1} nm)", placed.name, jumps.near)
+            })
+            .collect();
+        if !named.is_empty() {
+            let message = format!(
+                "values that are off by whole fringes (multiples of wavelength times scale factor) were left out: {}; the unwrapping \
+                 of these files went wrong there: mask the region or measure again",
+                named.join(", ")
+            );
+            self.warn("fringe-order", message);
         }
     }
 
@@ -203,6 +223,9 @@ impl<'a> Engine<'a> {
                         curvature_nm_per_mm2: curvature / grid.power_mm2,
                     }
                 }),
+                dx_mm: None,
+                dy_mm: None,
+                rotation_urad: None,
                 residual_rms_nm: if count > 0 { (squares / count as f64).sqrt() } else { 0.0 },
                 rejected: rejected[k].len(),
             }

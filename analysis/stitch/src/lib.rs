@@ -34,8 +34,8 @@
 //!
 //! # Frame
 //! x runs with the columns, y down the rows; nothing is flipped. Positions in mm become pixels with the pixel size of
-//! the first file. A position within 0.02 px of a whole pixel is taken as whole; others are resampled by cubic convolution and
-//! named in a warning. Detector windows may differ: all are placed in one camera frame.
+//! the first file. A position within 0.02 px of a whole pixel is taken as whole; others are interpolated within
+//! the model, which moves neither masks nor noise, and named in a warning. Detector windows may differ: all are placed in one camera frame.
 //!
 //! # Same bits everywhere
 //! Sums run in an order fixed by the data, whatever the number of threads; no fused multiply-add, no kernel chosen by
@@ -44,9 +44,11 @@
 //! This crate knows no files, no recipes and no users.
 
 mod additive;
+mod alignment;
 mod angles;
 mod assemble;
 mod bands;
+mod between;
 mod cells;
 mod certainty;
 mod cholesky;
@@ -57,9 +59,11 @@ mod corrector_matrix;
 mod engine;
 mod error;
 mod error_bars;
+mod fringes;
 mod gauge;
 mod grid;
 mod intake;
+mod interpolation;
 mod joint;
 mod journal;
 mod judge;
@@ -69,18 +73,23 @@ mod line;
 mod lonely;
 mod loose;
 mod memory;
+mod neighbours;
 mod normal;
 mod observable;
 mod options;
 mod plane;
 mod planes;
+mod pose;
 mod probe;
 mod profile_rows;
-mod resample;
+mod refine;
 mod robust;
+mod rounds;
 mod runs;
 mod scratch;
 mod shapes;
+mod sheet;
+mod slopes;
 mod smooth;
 mod source;
 mod stitched;
@@ -93,7 +102,9 @@ mod weights;
 pub use engine::{stitch, stitch_source};
 pub use error::StitchError;
 pub use memory::{estimate_bytes, estimate_source_bytes};
-pub use options::{KnownReference, MeasuredAngles, Options, Placed, Progress, Reference, Scratch, Terms, Weights};
+pub use options::{
+    KnownReference, MeasuredAngles, Options, Placed, Progress, Reference, Refine, Scratch, Terms, Weights,
+};
 pub use source::{Described, Source};
 pub use stitched::{Constraint, Corrector, CorrectorUncertainty, NonObservable, ProfileCovariance, Stitched, Warning};
 pub use tiles::{StitchedTiles, Tile};

@@ -42,13 +42,10 @@ pub fn estimate_bytes(series: &[Placed], options: &Options) -> u64 {
     let (map, camera) = (pixels(layout.map), pixels(layout.camera));
     let (rows, camera_rows) = (layout.map.0 as u64, layout.camera.0 as u64);
 
-    let between: Vec<u64> = (0..series.len())
-        .filter(|k| layout.is_between_pixels(*k))
-        .map(|k| pixels(layout.footprints[k].shape))
-        .collect();
-    let largest = between.iter().copied().max().unwrap_or(0);
-    // Each thread works on one: copy, mask, the new values.
-    let resampled = 8 * between.iter().sum::<u64>() + 25 * largest * rayon::current_num_threads() as u64;
+    let is_between = (0..series.len()).any(|k| layout.is_between_pixels(k));
+    // Heights as given and as carried to whole pixels, a group of plates on its way, the map and its continuation.
+    let all: u64 = layout.footprints.iter().map(|f| pixels(f.shape)).sum();
+    let carried = if is_between { 24 * all + 44 * pixels(layout.map) } else { 0 };
     let runs: u64 = series.iter().map(|p| 8 * runs(&p.sub_aperture.map) + 4 * rows).sum();
 
     let unknown = matches!(options.reference, Reference::Pixelwise | Reference::Smooth);
@@ -66,7 +63,7 @@ pub fn estimate_bytes(series: &[Placed], options: &Options) -> u64 {
     let of_camera = camera
         * (if unknown { UNKNOWN_REFERENCE } else { GIVEN_REFERENCE } + if coincide || !unknown { 0 } else { BANDS });
     let weights = if weighted { given / GIVEN * 4 } else { 0 };
-    given + weights + resampled + RUN_COPIES * runs + of_camera + solving.max(assembling) + FIXED
+    given + weights + carried + RUN_COPIES * runs + of_camera + solving.max(assembling) + FIXED
 }
 
 /// As [`estimate_bytes`], for a series whose maps are read one after the other. What the masks look like is not known yet: one hole

@@ -58,6 +58,8 @@ pub struct Options {
     pub robust: bool,
     /// How much each pixel counts.
     pub weights: Weights,
+    /// Whether the given positions are improved from the data.
+    pub refine: Refine,
     /// How far the solver goes: the rms over all data of what is still to be gained, as a fraction of the rms of the residuals.
     /// The default of 1e-6 leaves the map within 1e-4 of the noise of the exact solution; 1e-14 goes as far as rounding lets it.
     pub tolerance: f64,
@@ -108,6 +110,20 @@ pub enum Weights {
     Intensity,
 }
 
+/// What of the positions is found from the data, beginning with the given ones. Found are differences: the mean shift and the mean
+/// rotation of the series are zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refine {
+    /// Nothing: positions are right as given.
+    #[default]
+    None,
+    /// A shift of each sub-aperture along x and y. The given positions should be right to a pixel or two.
+    Offsets,
+    /// And a rotation in the plane of the camera.
+    OffsetsAndRotation,
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -115,6 +131,7 @@ impl Default for Options {
             reference: Reference::default(),
             robust: true,
             weights: Weights::default(),
+            refine: Refine::default(),
             tolerance: 1e-6,
             scratch: None,
             angles: Vec::new(),

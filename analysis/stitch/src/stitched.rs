@@ -75,6 +75,16 @@ pub struct Corrector {
     /// redundancy to estimate the noise from. Meant as for the map: with the declared shapes taken out of the map's error,
     /// what they carry into the correctors (power, for instance, a pitch that grows with x) is taken out of these too.
     pub uncertainty: Option<CorrectorUncertainty>,
+    /// Found shift along x beyond the given position and its standard uncertainty, mm; `None` unless
+    /// [`crate::Options::refine`] asked for it and the data could tell. The mean over the series is zero.
+    #[serde(default)]
+    pub dx_mm: Option<(f64, f64)>,
+    /// The same along y, mm.
+    #[serde(default)]
+    pub dy_mm: Option<(f64, f64)>,
+    /// Found rotation about the centre of the camera frame (x towards y) and its standard uncertainty, urad, likewise.
+    #[serde(default)]
+    pub rotation_urad: Option<(f64, f64)>,
     /// Rms of (corrected sub-aperture - map) over the used pixels that overlap another, nm.
     pub residual_rms_nm: f64,
     /// Valid pixels that the robust loop rejected.
