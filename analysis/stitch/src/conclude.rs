@@ -135,7 +135,8 @@ impl<'a> Engine<'a> {
             Mode::Pixels | Mode::Prior => {
                 let free: Vec<bool> = normal.diagonal.iter().zip(seen).map(|(d, s)| *s && *d > 0.0).collect();
                 let pixels = free.iter().filter(|f| **f).count();
-                pixels.saturating_sub(self.observable.free_cosets(self.grid.camera, &free) + fixed)
+                (self.additive.maps() * pixels)
+                    .saturating_sub(self.observable.free_cosets(self.grid.camera, &free) + fixed)
             }
         };
         let freedom = data.checked_sub(assembled.overlapping + self.rank + reference).filter(|f| *f > 0)?;
