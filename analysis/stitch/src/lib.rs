@@ -93,6 +93,7 @@ mod slopes;
 mod smooth;
 mod source;
 mod stitched;
+mod systematic;
 mod tie;
 mod tiles;
 mod vectors;
@@ -103,7 +104,7 @@ pub use engine::{stitch, stitch_source};
 pub use error::StitchError;
 pub use memory::{estimate_bytes, estimate_source_bytes};
 pub use options::{
-    KnownReference, MeasuredAngles, Options, Placed, Progress, Reference, Refine, Scratch, Terms, Weights,
+    Drift, KnownReference, MeasuredAngles, Options, Placed, Progress, Reference, Refine, Scratch, Terms, Weights,
 };
 pub use source::{Described, Source};
 pub use stitched::{Constraint, Corrector, CorrectorUncertainty, NonObservable, ProfileCovariance, Stitched, Warning};
