@@ -17,6 +17,8 @@ const LEAST_PART: f64 = 0.1;
 const CELLS: (usize, usize) = (8, 16);
 /// Standard deviations of its distribution by which the sum of squares must exceed its mean.
 const SIGNIFICANT: f64 = 6.0;
+/// A drift over the series smaller than this, nm, is no matter (and may be rounding's doing).
+const LEAST_DRIFT_NM: f64 = 0.01;
 /// About so many values are looked at.
 const SAMPLES: usize = 2_000_000;
 
@@ -173,6 +175,9 @@ pub(crate) fn test_drift(normal: &Normal, state: &State, series: &[Placed]) -> O
     let power = used.iter().map(|c| (c[0] / c[1]).powi(2) - variance / c[1]).sum::<f64>() / number;
     let range = |v: &[f64]| v.iter().copied().fold(f64::MIN, f64::max) - v.iter().copied().fold(f64::MAX, f64::min);
     let size = power.max(0.0).sqrt() * range(&t);
+    if size < LEAST_DRIFT_NM {
+        return None;
+    }
     let rate = if stamped {
         format!("{:.3} nm per hour", size / range(&hours))
     } else {
