@@ -7,13 +7,14 @@
 use rayon::prelude::*;
 
 use crate::StitchError;
-use crate::cholesky::{PivotedCholesky, dot};
+use crate::cholesky::PivotedCholesky;
 use crate::corrector_matrix::CorrectorInverse;
 use crate::grid::{Grid, Plate};
 use crate::journal::{Checkpoint, Journal};
 use crate::line::Quantity;
 use crate::normal::{Correctors, Gradient, Normal, Pass, TERMS, pair_of};
 use crate::smooth::Smooth;
+use crate::vectors::{add, dot, multiply, scale_and_add};
 use crate::watch::Watch;
 
 /// Residuals fall at least to this fraction of those of the uncorrected data (in the norm of the preconditioner), if the
@@ -263,18 +264,8 @@ impl Unknowns {
     }
 
     fn scale_and_add(&mut self, factor: f64, other: &Self) {
-        let pairs = self.reference.iter_mut().zip(&other.reference);
-        let more = self.correctors.as_flattened_mut().iter_mut().zip(other.correctors.as_flattened());
-        for (value, base) in pairs.chain(more) {
-            *value = base + factor * *value;
-        }
-    }
-}
-
-/// `values += factor * change`.
-fn add(values: &mut [f64], factor: f64, change: &[f64]) {
-    for (value, change) in values.iter_mut().zip(change) {
-        *value += factor * change;
+        scale_and_add(&mut self.reference, factor, &other.reference);
+        scale_and_add(self.correctors.as_flattened_mut(), factor, other.correctors.as_flattened());
     }
 }
 
@@ -329,15 +320,10 @@ impl<'a> Blocks<'a> {
                 for (pair, inverse) in inverse.chunks_exact(self.pixels).enumerate() {
                     let (i, j) = pair_of(pair);
                     let of = |map: usize| map * self.pixels..(map + 1) * self.pixels;
-                    let products = |out: &mut [f64], right: &[f64], first: bool| {
-                        for ((o, r), i) in out.iter_mut().zip(right).zip(inverse) {
-                            *o = if first { r * i } else { *o + r * i };
-                        }
-                    };
                     // The pairs of map i begin with (i, 0): there its part is written for the first time.
-                    products(&mut out.reference[of(i)], &right.reference[of(j)], j == 0);
+                    multiply(&mut out.reference[of(i)], &right.reference[of(j)], inverse, j == 0);
                     if i != j {
-                        products(&mut out.reference[of(j)], &right.reference[of(i)], false);
+                        multiply(&mut out.reference[of(j)], &right.reference[of(i)], inverse, false);
                     }
                 }
             }

@@ -60,6 +60,11 @@ impl Plate<'_> {
         &self.heights[row * self.shape.1..(row + 1) * self.shape.1]
     }
 
+    /// Its heights are in a scratch file.
+    pub fn is_on_disk(&self) -> bool {
+        self.scratch.is_some()
+    }
+
     /// Weight of one pixel.
     pub fn weight(&self, row: usize, column: usize) -> f64 {
         self.weights.as_ref().map_or(1.0, |w| w.at(row * self.shape.1 + column))

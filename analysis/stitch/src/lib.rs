@@ -86,6 +86,7 @@ mod source;
 mod stitched;
 mod tie;
 mod tiles;
+mod vectors;
 mod watch;
 mod weights;
 

@@ -179,7 +179,7 @@ fn beyond(grid: &Grid, observable: &Observable, parent: &mut [u32], compared: &[
     }
     let mut groups: Vec<Vec<usize>> = members.into_values().collect();
     groups.sort_unstable_by_key(|group| group[0]);
-    let mut largest: HashMap<(i128, i128), usize> = HashMap::new();
+    let mut largest: HashMap<(i64, i64), usize> = HashMap::new();
     let coset = |group: &[usize]| {
         let (row, column) = (group[0] / grid.camera.1, group[0] % grid.camera.1);
         observable.lattice.coset(column as i64, row as i64)

@@ -17,7 +17,7 @@ use crate::additive::{Additive, Shift};
 use crate::bands::{Band, Bands};
 use crate::cholesky::dot;
 use crate::conjugate::State;
-use crate::grid::Grid;
+use crate::grid::{Grid, Plate};
 use crate::line::{BLOCK, Line, Quantity, Slide, blocks};
 use crate::runs::Runs;
 use crate::watch::Watch;
@@ -92,11 +92,37 @@ pub(crate) struct Pass<'a> {
     pub with_reference: bool,
 }
 
+/// Heights of the rows that meet one map row, read once where they are not in memory.
+#[derive(Default)]
+pub(crate) struct HeightRows {
+    kept: Vec<Vec<f64>>,
+    filled: usize,
+}
+
+impl HeightRows {
+    /// Another map row begins.
+    fn begin(&mut self) {
+        self.filled = 0;
+    }
+
+    /// Row `own` of the sub-aperture that meets the map row as number `at`. Of a new map row they are asked for in ascending order.
+    pub fn get<'b>(&'b mut self, at: usize, plate: &'b Plate, own: usize) -> &'b [f64] {
+        if self.kept.len() <= at {
+            self.kept.resize_with(at + 1, Vec::new);
+        }
+        if at < self.filled && plate.is_on_disk() {
+            return &self.kept[at];
+        }
+        self.filled = at + 1;
+        plate.row(own, &mut self.kept[at])
+    }
+}
+
 /// Working rows of one task.
 #[derive(Default)]
 pub(crate) struct Work {
     mean: Vec<f64>,
-    heights: Vec<f64>,
+    rows: HeightRows,
 }
 
 impl<'g> Normal<'g> {
@@ -219,6 +245,18 @@ impl<'g> Normal<'g> {
         c: &[f64; TERMS],
         buffer: &'b mut Vec<f64>,
     ) -> Line<'b> {
+        let heights = (quantity == Quantity::Corrected).then(|| self.grid.plates[k].row(own, buffer));
+        self.line_of(heights, (k, own), reference, c)
+    }
+
+    /// The same with the heights of the row, or nothing for the model alone.
+    pub fn line_of<'b>(
+        &'b self,
+        heights: Option<&'b [f64]>,
+        (k, own): (usize, usize),
+        reference: &'b [f64],
+        c: &[f64; TERMS],
+    ) -> Line<'b> {
         let grid = self.grid;
         let plate = &grid.plates[k];
         let camera_row = plate.camera.0 + own;
@@ -228,13 +266,13 @@ impl<'g> Normal<'g> {
         let factors = self.additive.of(k);
         let v = grid.v[camera_row];
         let (su, sv) = grid.power;
-        let shift = self.shift.as_ref().filter(|_| quantity == Quantity::Corrected).map(|shift| {
+        let shift = self.shift.as_ref().filter(|_| heights.is_some()).map(|shift| {
             let at = (plate.map.0 + own) * grid.map.1 + plate.map.1;
             let from_centre = (v * grid.scale.1, grid.u[plate.camera.1] * grid.scale.0);
             Slide::new(shift, k, at, plate.shape.1, from_centre)
         });
         Line {
-            heights: (quantity == Quantity::Corrected).then(|| plate.row(own, buffer)),
+            heights,
             reference: of_map(0),
             more: (1..self.additive.maps()).map(|map| (factors[map], of_map(map))).collect(),
             u: &grid.u[columns.clone()],
@@ -246,9 +284,22 @@ impl<'g> Normal<'g> {
     }
 
     /// Mean over the overlaps of the quantity along one map row.
+    #[allow(dead_code, reason = "positions between pixels ask for it")]
     pub fn mean_row(&self, row: usize, quantity: Quantity, state: &State, mean: &mut [f64]) {
+        self.mean_row_keeping(row, quantity, state, mean, &mut HeightRows::default());
+    }
+
+    /// The same, keeping the heights that were read.
+    pub fn mean_row_keeping(
+        &self,
+        row: usize,
+        quantity: Quantity,
+        state: &State,
+        mean: &mut [f64],
+        rows: &mut HeightRows,
+    ) {
         let plates = (0..self.grid.plates.len()).filter_map(|k| Some((k, self.grid.plates[k].row_at_map(row)?)));
-        self.spread_row(row, quantity, (&state.reference, &state.correctors), plates, mean, &mut Vec::new());
+        self.spread_row(row, quantity, (&state.reference, &state.correctors), plates, mean, rows);
     }
 
     fn spread_row(
@@ -258,13 +309,15 @@ impl<'g> Normal<'g> {
         (reference, c): (&[f64], &[[f64; TERMS]]),
         plates: impl Iterator<Item = (usize, usize)>,
         mean: &mut [f64],
-        heights: &mut Vec<f64>,
+        rows: &mut HeightRows,
     ) {
         let mut buffer = [0.0; BLOCK];
         mean.fill(0.0);
-        for (k, own) in plates {
+        rows.begin();
+        for (at, (k, own)) in plates.enumerate() {
             let plate = &self.grid.plates[k];
-            let line = self.line(quantity, (k, own), reference, &c[k], heights);
+            let heights = (quantity == Quantity::Corrected).then(|| rows.get(at, plate, own));
+            let line = self.line_of(heights, (k, own), reference, &c[k]);
             let plain = quantity == Quantity::Model && line.is_plain() && self.weighted.is_none();
             for &(start, end) in self.used[k].row(own) {
                 if plain {
@@ -379,7 +432,7 @@ impl<'g> Normal<'g> {
         let Pass { quantity, reference, correctors: c, .. } = pass;
         let grid = self.grid;
         let (su, sv) = grid.power;
-        let Work { mean, heights } = work;
+        let Work { mean, rows } = work;
         mean.resize(grid.map.1, 0.0);
         for row in band.rows.clone() {
             if (row - band.rows.start).is_multiple_of(POLL_ROWS) && watch.stopped() {
@@ -389,10 +442,11 @@ impl<'g> Normal<'g> {
                 let own = row.checked_sub(grid.plates[part.k].map.0)?;
                 part.own.contains(&own).then_some((part, own))
             });
-            self.spread_row(row, quantity, (reference, c), here.clone().map(|(p, own)| (p.k, own)), mean, heights);
-            for (part, own) in here {
+            self.spread_row(row, quantity, (reference, c), here.clone().map(|(p, own)| (p.k, own)), mean, rows);
+            for (at, (part, own)) in here.enumerate() {
                 let k = part.k;
-                let line = self.line(quantity, (k, own), reference, &c[k], heights);
+                let heights = (quantity == Quantity::Corrected).then(|| rows.get(at, &grid.plates[k], own));
+                let line = self.line_of(heights, (k, own), reference, &c[k]);
                 let to = part.to + own - part.own.start;
                 let onto = target.as_deref_mut().map(|target| (target, to, band.height()));
                 let (m, s) = self.gather_line(&line, (k, own), mean, onto);
