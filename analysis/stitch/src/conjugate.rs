@@ -86,19 +86,20 @@ impl Goal {
     }
 }
 
-/// Sum of the squared heights of the valid pixels, nm^2, from every eighth row.
+/// Sum of the squared heights of the valid pixels, nm^2, from a few dozen rows.
 fn of_sample(plate: &Plate) -> f64 {
-    const STRIDE: usize = 8;
+    const ROWS: usize = 32;
+    let stride = (plate.shape.0 / ROWS).max(1);
     let mut buffer = Vec::new();
     let mut sum = 0.0;
-    for row in (0..plate.shape.0).step_by(STRIDE) {
+    for row in (0..plate.shape.0).step_by(stride) {
         let heights = plate.row(row, &mut buffer);
         for (start, end) in plate.runs.row(row) {
             let run = &heights[*start as usize..*end as usize];
             sum += dot(run, run);
         }
     }
-    sum * plate.shape.0 as f64 / plate.shape.0.div_ceil(STRIDE) as f64
+    sum * plate.shape.0 as f64 / plate.shape.0.div_ceil(stride) as f64
 }
 
 /// Improves `state` to the least-squares solution.
