@@ -43,6 +43,7 @@
 mod additive;
 mod assemble;
 mod bands;
+mod blocks;
 mod cholesky;
 mod conclude;
 mod conjugate;
@@ -61,6 +62,7 @@ mod memory;
 mod normal;
 mod observable;
 mod options;
+mod pass;
 mod plane;
 mod planes;
 mod resample;
