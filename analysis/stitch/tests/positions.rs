@@ -114,7 +114,6 @@ fn wrong_positions_are_found_with_honest_uncertainties() {
 }
 
 #[test]
-#[ignore = "fails: the data of a smooth mirror are still believed to tell the positions"]
 fn positions_on_a_smooth_mirror_stay_as_given() {
     let series = series((40, 200), &places(12, 6, (0.3, 0.0)), 0.5, 7, |x, _| 1e-4 * x * x);
     let result = stitch(&series, &Options { refine: Refine::Offsets, ..Options::default() }, &()).unwrap();
