@@ -73,7 +73,7 @@ fn map_bytes(own: SubAperture, ending: &str, args: &Args) -> Result<Vec<u8>, Fai
         map = map.with_pixel(Some(stitchbox_surface::PixelSize { x_mm: pixel, y_mm: pixel }));
     }
     match ending {
-        "h5" | "hdf5" | "nxs" => write_nexus_map(&map, own.position_mm, &record(&own.name)).map_err(|e| refused(&e)),
+        "h5" | "hdf5" | "nxs" => write_nexus_map(&map, None, own.position_mm, &record(&own.name)).map_err(|e| refused(&e)),
         "dat" => write_metropro(&map, &MetroProHeader::default()).map_err(|e| refused(&e)),
         "x3p" => write_x3p(&map, &X3pRecord { comment: own.name, ..X3pRecord::default() }).map_err(|e| refused(&e)),
         "csv" => Ok(write_csv_map(&map)),

@@ -6,6 +6,7 @@
 mod check;
 mod duration;
 mod parse;
+mod ranges;
 mod reference;
 mod rules;
 mod schema;

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use stitchbox_crosscheck::Method;
 use stitchbox_profiles::{Averaging, MultiPitch, ProfileStitching};
 use stitchbox_stitch::Terms;
-use stitchbox_surface::{FileName, PixelSize};
 use stitchbox_surface::quantity::{Angle, Length};
+use stitchbox_surface::{FileName, PixelSize};
 
 use super::values::{PixelMm, Place, Quiet};
 

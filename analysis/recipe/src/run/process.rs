@@ -5,8 +5,8 @@ use stitchbox_report::OutputFile;
 use stitchbox_steps::SlopeMaps;
 use stitchbox_stitch::Progress;
 
-use super::Job;
 use super::steps::{Subject, chain};
+use super::{Job, each_name_once};
 use crate::context::{InputFile, RunContext};
 use crate::failure::{FailureKind, RunFailure};
 use crate::read::{self, Sorted};
@@ -30,7 +30,7 @@ pub fn process(
         Measurement::Map(map) => {
             let pixel = recipe.positions.pixel();
             let with = |map: stitchbox_surface::HeightMap| if pixel.is_some() { map.with_pixel(pixel) } else { map };
-            Subject::map(with(map.map), uncertainty.map(with))
+            Subject::map(with(map.map), uncertainty.map(with)).at(map.position_mm)
         }
         Measurement::Profile(profile) => Subject::Profile { profile, uncertainty: None },
         Measurement::Slopes(slopes) => Subject::Slopes(SlopeMaps::from_sub_aperture(&slopes).map_err(|error| {
@@ -46,6 +46,7 @@ pub fn process(
         ignored: Vec::new(),
     };
     let files = chain(&Job { sorted, recipe, recipe_text: None, context, progress }, subject)?;
+    each_name_once(&files)?;
     progress.at(1.0, "done");
     Ok(files)
 }
