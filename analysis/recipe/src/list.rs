@@ -67,14 +67,6 @@ pub(crate) fn parse(text: &str, columns: &[Column]) -> Result<Rows, ListError> {
     Ok(rows)
 }
 
-/// The entry of one file, found like [`Entries::get`]; whoever asks for many files makes [`Entries`] first.
-pub(crate) fn entry_of<T: Clone>(entries: &BTreeMap<String, T>, name: &str) -> Option<T> {
-    if let Some(entry) = entries.get(name) {
-        return Some(entry.clone());
-    }
-    Entries::from(entries.clone()).get(name).cloned()
-}
-
 /// The entries of a list, found however it writes the name of a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Entries<T> {

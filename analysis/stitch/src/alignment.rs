@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use crate::between::Move;
 use crate::cholesky::{PivotedCholesky, dot};
 use crate::conjugate::State;
+use crate::interpolation::REACH;
 use crate::line::Quantity;
 use crate::normal::Normal;
 use crate::runs::common;
@@ -23,8 +24,8 @@ const TERMS: usize = 6;
 const PLANE: usize = 3;
 /// Products of pairs of pixels above which only every so many rows go into the matrix (never into the right side).
 const MOST_PAIRS: usize = 8_000_000;
-/// Of a direction with a smaller response nothing is told.
-const LEAST_RESPONSE: f64 = 0.1;
+/// Of a direction with a smaller response nothing is told: there an error of the noise by some hundredths makes as much.
+const LEAST_RESPONSE: f64 = 0.3;
 /// No step is longer, px (a turn: at the edge of the camera).
 const LONGEST: f64 = 1.0;
 
@@ -63,7 +64,7 @@ pub(crate) fn step(
         (0..n).into_par_iter().map(|k| problem.right(k, measured[k], state, &sheet)).collect();
 
     let planes: Vec<Planes> = blocks.iter().filter(|((k, l), _)| k == l).map(|(_, block)| planes_of(block)).collect();
-    let response = response(&planes, &blocks, &own, noise_nm);
+    let response = response(&own, noise_nm);
     let size = n * on.len();
     let mut matrix = vec![0.0; size * size];
     for ((k, l), block) in &blocks {
@@ -232,28 +233,37 @@ fn centred(mut of: Vec<[f64; 3]>, places: &[(f64, f64)], wanted: Wanted) -> Vec<
 
 /// For dx, dy and the turn: what the comparison with smoothed slopes shows of a shift by one, beyond what pistons, pitches and rolls
 /// imitate.
-fn response(planes: &[Planes], blocks: &[Block], own: &[Own], noise_nm: f64) -> [f64; 3] {
+fn response(own: &[Own], noise_nm: f64) -> [f64; 3] {
     let (mut squares, mut products) = ([0.0; 2], [0.0; 2]);
-    let diagonal = blocks.iter().filter(|((k, l), _)| k == l);
-    for ((planes, (_, block)), own) in planes.iter().zip(diagonal).zip(own) {
+    for Own { noise, gram } in own {
+        let plane: Vec<f64> = (0..PLANE * PLANE).map(|i| gram[i / PLANE][i % PLANE]).collect();
+        let factor = PivotedCholesky::new(&plane, PLANE);
         for i in 0..2 {
-            let square = without_planes(block, (&planes[i], i), (&planes[i], i));
-            let about: f64 = planes[i].iter().zip(&own.plane[i]).map(|(a, b)| a * b).sum();
-            let noise = own.noise * noise_nm * noise_nm;
-            squares[i] += square;
-            products[i] += own.product[i] - about - noise * noise_between();
+            let (smoothed, whole) = (PLANE + i, PLANE + 2 + i);
+            let with: Vec<f64> = (0..PLANE).map(|j| gram[j][smoothed]).collect();
+            let mut fitted = vec![0.0; PLANE];
+            factor.solve(&with, &mut fitted);
+            let beyond =
+                |other: usize| gram[smoothed][other] - (0..PLANE).map(|j| fitted[j] * gram[j][other]).sum::<f64>();
+            squares[i] += beyond(smoothed);
+            products[i] += beyond(whole) - noise * noise_nm * noise_nm * noise_between();
         }
     }
     let of = |i: usize| if squares[i] > 0.0 { (products[i] / squares[i]).max(0.0) } else { 0.0 };
     [of(0), of(1), 0.5 * (of(0) + of(1))]
 }
 
-/// Sums over one sub-aperture: noise of the map, smoothed slopes times those over the whole band (x, y), and 1, u, v times the latter.
+/// Sums over one sub-aperture, away from the edges of the map, where slopes lean on what the map was continued with: noise of the map, and
+/// products of 1, u, v, the smoothed slopes and those over the whole band.
 #[derive(Clone, Copy, Default)]
 struct Own {
     noise: f64,
-    product: [f64; 2],
-    plane: [[f64; PLANE]; 2],
+    gram: [[f64; 7]; 7],
+}
+
+/// Farther from both ends of a map's row or column than a filter reaches, if it is long enough to have such pixels.
+fn inside(at: usize, length: usize) -> bool {
+    length < 4 * REACH || (REACH..length - REACH).contains(&at)
 }
 
 struct Problem<'a> {
@@ -329,14 +339,14 @@ impl Problem<'_> {
                             *value += x * y;
                         }
                     }
-                    if k == l {
+                    if k == l && inside(row, grid.map.0) && inside(column, grid.map.1) {
                         let at = row * self.columns + column;
                         sums.noise += weight * inverse;
-                        for (i, slope) in [self.whole.x[at], self.whole.y[at]].into_iter().enumerate() {
-                            let slope = weight * f64::from(slope);
-                            sums.product[i] += slope * of_a[PLANE + i];
-                            for (sum, basis) in sums.plane[i].iter_mut().zip(of_a) {
-                                *sum += slope * basis;
+                        let whole = [self.whole.x[at], self.whole.y[at]].map(f64::from);
+                        let all = [of_a[0], of_a[1], of_a[2], of_a[3], of_a[4], whole[0], whole[1]];
+                        for (line, x) in sums.gram.iter_mut().zip(all) {
+                            for (value, y) in line.iter_mut().zip(all) {
+                                *value += weight * x * y;
                             }
                         }
                     }
@@ -346,7 +356,7 @@ impl Problem<'_> {
         let whole = if used > 0 { rows as f64 / used as f64 } else { 0.0 };
         block.iter_mut().for_each(|value| *value *= whole);
         sums.noise *= whole;
-        sums.product.iter_mut().chain(sums.plane.as_flattened_mut()).for_each(|value| *value *= whole);
+        sums.gram.as_flattened_mut().iter_mut().for_each(|value| *value *= whole);
         (((k, l), block), sums)
     }
 

@@ -8,7 +8,8 @@ use crate::StitchError;
 use crate::cholesky::dot;
 use crate::conjugate::State;
 use crate::line::{BLOCK, Quantity, blocks};
-use crate::normal::{HeightRows, Normal};
+use crate::normal::Normal;
+use crate::pass::HeightRows;
 use crate::plane::{Plane, TASK_ROWS};
 use crate::watch::Watch;
 

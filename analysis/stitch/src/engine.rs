@@ -207,6 +207,14 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Solves for one more map fixed in the camera for each of these sets of factors.
+    pub fn with_maps(mut self, factors: &[Vec<f64>]) -> Self {
+        for of_map in factors {
+            self.additive = self.additive.with(of_map);
+        }
+        self
+    }
+
     /// Solves and makes the result.
     pub fn stitch(mut self, mut state: State) -> Result<StitchedTiles, StitchError> {
         let kept = self.run(&mut state)?;

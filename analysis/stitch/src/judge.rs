@@ -113,7 +113,7 @@ impl Engine<'_> {
             Mode::Smooth => self.smooth.as_ref().map_or(0, Smooth::len),
             Mode::Pixels | Mode::Prior => {
                 let pixels = normal.diagonal[..self.grid.camera_pixels()].iter().filter(|d| **d > 0.0).count();
-                pixels.saturating_sub(loose.map_or(0, |loose| loose.groups) + fixed)
+                (self.additive.maps() * pixels).saturating_sub(loose.map_or(0, |loose| loose.groups) + fixed)
             }
         };
         let freedom = data.checked_sub(assembled.overlapping + self.rank + reference).filter(|f| *f > 0)?;

@@ -37,6 +37,17 @@
 //! the first file. A position within 0.02 px of a whole pixel is taken as whole; others are interpolated within
 //! the model, which moves neither masks nor noise, and named in a warning. Detector windows may differ: all are placed in one camera frame.
 //!
+//! # Weights, power, tolerance
+//! * [`Weights::Intensity`] makes bright pixels count more; the noise is then that of a pixel of weight 1 (the median intensity).
+//! * [`Terms::curvature`] lets every sub-aperture carry power. Then the power x^2 + y^2 of the map is free and taken off, and in a
+//!   scan along one line so is the cubic t^3/3 + t n^2 of the reference (t along the line, n across).
+//! * [`Options::tolerance`] says how far the solver goes, measured against the residuals that noise leaves.
+//!
+//! # Beyond memory
+//! [`stitch_source`] reads a series map by map. Beyond the bound in [`Options::scratch`] heights and result maps lie in files, read in the
+//! order of the map's rows; in memory stay the vectors of the camera frame, the runs of valid pixels (8 bytes for each), and 2 bytes for
+//! each pixel of the map. Checkpoints let a stitch that was ended from outside go on. The bits are those of [`stitch`].
+//!
 //! # Same bits everywhere
 //! Sums run in an order fixed by the data, whatever the number of threads; no fused multiply-add, no kernel chosen by
 //! the processor; transcendental functions come from `libm`.
@@ -49,6 +60,7 @@ mod angles;
 mod assemble;
 mod bands;
 mod between;
+mod blocks;
 mod cells;
 mod certainty;
 mod cholesky;
@@ -77,6 +89,7 @@ mod neighbours;
 mod normal;
 mod observable;
 mod options;
+mod pass;
 mod plane;
 mod planes;
 mod pose;
@@ -93,6 +106,7 @@ mod slopes;
 mod smooth;
 mod source;
 mod stitched;
+mod systematic;
 mod tie;
 mod tiles;
 mod vectors;
@@ -103,7 +117,7 @@ pub use engine::{stitch, stitch_source};
 pub use error::StitchError;
 pub use memory::{estimate_bytes, estimate_source_bytes};
 pub use options::{
-    KnownReference, MeasuredAngles, Options, Placed, Progress, Reference, Refine, Scratch, Terms, Weights,
+    Drift, KnownReference, MeasuredAngles, Options, Placed, Progress, Reference, Refine, Scratch, Terms, Weights,
 };
 pub use source::{Described, Source};
 pub use stitched::{Constraint, Corrector, CorrectorUncertainty, NonObservable, ProfileCovariance, Stitched, Warning};

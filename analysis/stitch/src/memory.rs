@@ -77,14 +77,8 @@ pub fn estimate_source_bytes(source: &dyn Source, options: &Options) -> u64 {
     let unknown = matches!(options.reference, Reference::Pixelwise | Reference::Smooth);
     let of_camera = pixels(layout.camera) * if unknown { UNKNOWN_REFERENCE } else { GIVEN_REFERENCE };
     let camera_bands = if unknown { BANDS * pixels(layout.camera) } else { 0 };
-    let size = TERMS as u64 * series.len() as u64;
-    given
-        + RUN_COPIES * given / GIVEN / 100 * 8
-        + of_camera
-        + map * ASSEMBLING
-        + camera_bands
-        + judging(size, options)
-        + FIXED
+    let judging = judging(TERMS as u64 * series.len() as u64, options);
+    given + RUN_COPIES * given / GIVEN / 100 * 8 + of_camera + map * ASSEMBLING + camera_bands + judging + FIXED
 }
 
 /// The covariance of `size` correctors.

@@ -58,6 +58,11 @@ pub struct Options {
     pub robust: bool,
     /// How much each pixel counts.
     pub weights: Weights,
+    /// Look for retrace errors: two more maps fixed in the camera, one times the pitch and one times the roll of the sub-aperture as
+    /// it was measured (slope of the mirror included). The tilts must vary otherwise than evenly with the position.
+    pub retrace: bool,
+    /// What to do about a reference that changes with time.
+    pub drift: Drift,
     /// Whether the given positions are improved from the data.
     pub refine: Refine,
     /// How far the solver goes: the rms over all data of what is still to be gained, as a fraction of the rms of the residuals.
@@ -110,6 +115,19 @@ pub enum Weights {
     Intensity,
 }
 
+/// What to do about a reference that changes evenly with time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Drift {
+    /// Nothing.
+    Ignore,
+    /// Test for it, and warn when it is there.
+    #[default]
+    Test,
+    /// Solve for one more map fixed in the camera, times the time (or, without time stamps, the number in the series).
+    Correct,
+}
+
 /// What of the positions is found from the data, beginning with the given ones. Found are differences: the mean shift and the mean
 /// rotation of the series are zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -131,6 +149,8 @@ impl Default for Options {
             reference: Reference::default(),
             robust: true,
             weights: Weights::default(),
+            retrace: false,
+            drift: Drift::default(),
             refine: Refine::default(),
             tolerance: 1e-6,
             scratch: None,

@@ -18,6 +18,8 @@ const MOST_STEPS: usize = 10;
 /// Steps end when their rms is less than this part of the uncertainty, or than so many px.
 const SMALL_PART: f64 = 0.25;
 const SMALL_PX: f64 = 1e-3;
+/// So often the map is improved before its residuals are looked at.
+const SETTLING: usize = 2;
 /// Tolerance of the solves between steps.
 const LOOSE: f64 = 1e-4;
 /// Largest standard uncertainty, px, with which a position counts as told by the data.
@@ -91,8 +93,8 @@ pub(crate) fn refine(
         let mut engine = Engine::new(&grid, &loose, &part);
         let kept = engine.run(&mut state)?;
         let mut map = between::map_of(&kept.normal, &state);
-        if between {
-            // The corrections came from a map with positions rounded: once more with this one.
+        for _ in 0..if between { SETTLING } else { 0 } {
+            // The corrections came from a map with positions rounded: again with this one.
             let heights = between::carried(&kept.normal, &measured, &state, &map);
             map = between::map_with(&kept.normal, &heights, &state);
         }

@@ -3,15 +3,16 @@
 use crate::angles;
 use crate::between;
 use crate::conjugate::State;
-use crate::engine::Engine;
+use crate::engine::{Engine, Mode};
 use crate::grid::Grid;
 use crate::known::{self, known_reference};
+use crate::normal::Normal;
 use crate::planes::fit_planes;
 use crate::pose::Pose;
 use crate::profile_rows;
 use crate::robust::overlap_sigma;
 use crate::watch::{Part, Watch};
-use crate::{Options, Placed, Progress, Reference, StitchError, Stitched};
+use crate::{Drift, Options, Placed, Progress, Reference, StitchError, Stitched, systematic};
 
 /// Solves at most, after the first.
 const MOST_ROUNDS: i32 = 5;
@@ -50,15 +51,22 @@ pub(crate) fn stitch_at(
 ) -> Result<Stitched, StitchError> {
     Watch::step(progress, 0.0, 0.0, "placing the sub-apertures")?;
     let (mut grid, mut state) = placed(series, options, poses)?;
+    let (factors, warnings) = systematic::factors(&grid, &state, series, options);
+    let pixels = grid.camera_pixels();
+    state.reference.resize((1 + factors.len()) * pixels, 0.0);
     if !grid.between_pixels() {
-        return Engine::new(&grid, options, progress).stitch(state)?.into_stitched();
+        let mut engine = Engine::new(&grid, options, progress).with_maps(&factors);
+        let kept = engine.run(&mut state)?;
+        engine.warnings.extend(warnings);
+        note_drift(&mut engine, &kept.normal, &state, series);
+        return engine.finish(state, kept)?.into_stitched();
     }
     // Solve with positions rounded, correct the data with the map that comes out, solve again: once for a smooth mirror
     // with fine roughness, more often where the first map was far off.
     let given: Vec<Vec<f64>> = grid.plates.iter().map(|plate| plate.heights.to_vec()).collect();
     let measured: Vec<&[f64]> = given.iter().map(Vec::as_slice).collect();
     let mut part = Part { progress, from: 0.0, to: 0.4 };
-    let mut engine = Engine::new(&grid, options, &part);
+    let mut engine = Engine::new(&grid, options, &part).with_maps(&factors);
     let mut kept = engine.run(&mut state)?;
     let mut map = between::map_of(&kept.normal, &state);
     let mut iterations = engine.iterations;
@@ -68,7 +76,7 @@ pub(crate) fn stitch_at(
         drop((engine, kept));
         grid.replace_heights(heights);
         part = Part { progress, from: part.to, to: 1.0 - 0.6 * 0.5f64.powi(round) };
-        engine = Engine::new(&grid, options, &part);
+        engine = Engine::new(&grid, options, &part).with_maps(&factors);
         engine.goal = goal;
         kept = engine.run(&mut state)?;
         iterations += engine.iterations;
@@ -81,7 +89,16 @@ pub(crate) fn stitch_at(
     }
     engine.iterations = iterations;
     note_between(&mut engine, series);
+    engine.warnings.extend(warnings);
+    note_drift(&mut engine, &kept.normal, &state, series);
     engine.finish(state, kept)?.into_stitched()
+}
+
+fn note_drift(engine: &mut Engine, normal: &Normal, state: &State, series: &[Placed]) {
+    let unknown = matches!(engine.mode, Mode::Pixels | Mode::Smooth | Mode::Prior);
+    if engine.options.drift == Drift::Test && unknown {
+        engine.warnings.extend(systematic::test_drift(normal, state, series));
+    }
 }
 
 fn note_between(engine: &mut Engine, series: &[Placed]) {

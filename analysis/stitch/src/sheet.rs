@@ -1,18 +1,19 @@
 //! A stitched map continued into its holes and a little beyond its edges, so that a filter can run over it.
 //!
-//! A missing value is taken from whichever is nearer, its row or its column: between two known values on the straight line
-//! between them, beyond the last on the least-squares line through the last few (not more than the reach of a filter
-//! farther; from there on it stays the same).
+//! A missing value is taken from whichever is nearer, its row or its column: on the least-squares parabola through the nearest known
+//! values (beyond the last not farther than the reach of a filter; from there on it stays the same).
 
 use rayon::prelude::*;
 
+use crate::cholesky::PivotedCholesky;
 use crate::interpolation::REACH;
 
 /// Rows and columns added on each side: what a filter needs, and one more for slopes.
 const PAD: usize = REACH + 1;
 
-/// Values that the line beyond an edge goes through.
-const FITTED: usize = 12;
+/// Values that the parabola beyond an edge goes through, and on either side of a hole.
+const FITTED: usize = 24;
+const BESIDE: usize = 4;
 
 /// The continued map.
 pub(crate) struct Sheet {
@@ -78,40 +79,64 @@ impl Sheet {
 fn continue_lane(heights: &mut [f64], distance: &mut [u32]) {
     let known: Vec<usize> = (0..heights.len()).filter(|i| distance[*i] == 0).collect();
     let (Some(&first), Some(&last)) = (known.first(), known.last()) else { return };
-    for pair in known.windows(2).filter(|pair| pair[1] > pair[0] + 1) {
+    for (at, pair) in known.windows(2).enumerate().filter(|(_, pair)| pair[1] > pair[0] + 1) {
         let (from, to) = (pair[0], pair[1]);
+        let near = &known[(at + 1).saturating_sub(BESIDE)..(at + 1 + BESIDE).min(known.len())];
+        let parabola = Parabola::through(near, heights, from);
         for i in from + 1..to {
-            let part = (i - from) as f64 / (to - from) as f64;
-            heights[i] = (1.0 - part) * heights[from] + part * heights[to];
+            heights[i] = parabola.at(i);
             distance[i] = (i - from).min(to - i) as u32;
         }
     }
-    let beyond = |known: &[usize], edge: usize| {
-        let near: Vec<(f64, f64)> = known.iter().map(|i| (*i as f64 - edge as f64, heights[*i])).collect();
-        line_through(&near)
-    };
     let left: Vec<usize> = known.iter().copied().take(FITTED).filter(|i| i - first < 2 * FITTED).collect();
     let right: Vec<usize> = known.iter().rev().copied().take(FITTED).filter(|i| last - i < 2 * FITTED).collect();
-    let (at_left, at_right) = (beyond(&left, first), beyond(&right, last));
+    let (at_left, at_right) = (Parabola::through(&left, heights, first), Parabola::through(&right, heights, last));
     for i in 0..first {
-        heights[i] = at_left.0 - at_left.1 * (first - i).min(PAD) as f64;
+        heights[i] = at_left.at(i.max(first.saturating_sub(PAD)));
         distance[i] = (first - i) as u32;
     }
     for i in last + 1..heights.len() {
-        heights[i] = at_right.0 + at_right.1 * (i - last).min(PAD) as f64;
+        heights[i] = at_right.at(i.min(last + PAD));
         distance[i] = (i - last) as u32;
     }
 }
 
-/// Value at zero and slope of the least-squares line.
-fn line_through(points: &[(f64, f64)]) -> (f64, f64) {
-    let n = points.len().max(1) as f64;
-    let mean_x = points.iter().map(|p| p.0).sum::<f64>() / n;
-    let mean_y = points.iter().map(|p| p.1).sum::<f64>() / n;
-    let xx: f64 = points.iter().map(|p| (p.0 - mean_x) * (p.0 - mean_x)).sum();
-    let xy: f64 = points.iter().map(|p| (p.0 - mean_x) * (p.1 - mean_y)).sum();
-    let slope = if xx > 0.0 { xy / xx } else { 0.0 };
-    (mean_y - slope * mean_x, slope)
+/// A least-squares parabola; of fewer than three points what they can tell.
+struct Parabola {
+    origin: f64,
+    coefficients: [f64; 3],
+    middle: f64,
+}
+
+impl Parabola {
+    /// Through the heights at these places.
+    fn through(places: &[usize], heights: &[f64], origin: usize) -> Self {
+        let origin = origin as f64;
+        let middle = places.iter().map(|i| heights[*i]).sum::<f64>() / places.len().max(1) as f64;
+        let (mut matrix, mut right) = ([0.0; 9], [0.0; 3]);
+        for i in places {
+            let basis = basis(*i as f64 - origin);
+            for (j, b) in basis.iter().enumerate() {
+                right[j] += b * (heights[*i] - middle);
+                for (k, other) in basis.iter().enumerate() {
+                    matrix[3 * j + k] += b * other;
+                }
+            }
+        }
+        let mut coefficients = [0.0; 3];
+        PivotedCholesky::new(&matrix, 3).solve(&right, &mut coefficients);
+        Self { origin, coefficients, middle }
+    }
+
+    fn at(&self, i: usize) -> f64 {
+        let values = basis(i as f64 - self.origin);
+        self.middle + values.iter().zip(self.coefficients).map(|(b, c)| b * c).sum::<f64>()
+    }
+}
+
+fn basis(x: f64) -> [f64; 3] {
+    let x = x / FITTED as f64;
+    [1.0, x, x * x]
 }
 
 #[cfg(test)]

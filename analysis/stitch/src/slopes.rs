@@ -94,7 +94,8 @@ mod tests {
             }
         }
         // Noise of one pixel enters the smoothed slope to its left and the other one likewise.
-        let impulse: Vec<f64> = (0..rows * columns).map(|i| f64::from(u8::from(i == 15 * columns + 20))).collect();
+        let (rows, columns) = (80, 90);
+        let impulse: Vec<f64> = (0..rows * columns).map(|i| f64::from(u8::from(i == 40 * columns + 45))).collect();
         let sheet = Sheet::new(&impulse, columns, |_| true);
         let (a, b) = (Slopes::smoothed(&sheet, (rows, columns)), Slopes::whole(&sheet, (rows, columns)));
         let product: f64 = a.x.iter().zip(&b.x).map(|(a, b)| f64::from(a * b)).sum();
