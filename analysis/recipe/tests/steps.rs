@@ -323,3 +323,22 @@ fn a_run_ends_between_its_steps_when_asked_to() {
     let failure = folder::run_with(series(text).path(), &StopAt("steps after stitching", false.into())).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Cancelled);
 }
+
+#[test]
+fn steps_on_one_map_name_their_inputs_and_outputs() {
+    let folder = series("");
+    let path = folder.path().join("sub_01.dat");
+    let file = stitchbox_recipe::InputFile::from_path("sub_01.dat", &path).unwrap();
+    let text = "[[after]]\nstep = \"remove\"\nshape = \"plane\"\n";
+    let recipe = Recipe::parse(text).unwrap();
+    let started_at = stitchbox_report::UnixTime { seconds: 1_700_000_000, nanoseconds: 0 };
+    let context = stitchbox_recipe::RunContext::new("one map", "alice", "test", started_at);
+    let files = stitchbox_recipe::process(&file, &[], &recipe, Some(text), &context, &()).unwrap();
+    let provenance = &files.iter().find(|file| file.name == "provenance.json").unwrap().bytes;
+    let provenance = String::from_utf8_lossy(provenance);
+    for word in ["sub_01.dat", file.sha256.as_str(), "processed.h5", "steps.json", "shape = "] {
+        assert!(provenance.contains(word), "{word}: {provenance}");
+    }
+    let nothing = stitchbox_recipe::process(&file, &[], &Recipe::default(), None, &context, &()).unwrap();
+    assert!(nothing.is_empty());
+}
