@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         .map_err(|error| Failure::unusable(error.to_string()))?;
     if let Some(path) = &args.output {
         let record = NexusRecord { title: "difference".to_owned(), ..NexusRecord::default() };
-        let bytes = write_nexus_map(&compared.difference, None, &record)
+        let bytes = write_nexus_map(&compared.difference, None, None, &record)
             .map_err(|error| Failure::failed(format!("{} could not be written: {error}", path.display())))?;
         convert::write(path, &bytes)?;
     }

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use stitchbox_formats::{
-    Limits, Measurement, MetroProHeader, NexusRecord, SlpHeader, X3pRecord, read_dabam, read_measurement, write_csv_map,
-    write_csv_profile, write_dabam, write_metropro, write_nexus_map, write_nexus_profile, write_slp, write_x3p,
-    write_xyz,
+    Limits, Measurement, MetroProHeader, NexusRecord, SlpHeader, X3pRecord, read_dabam, read_measurement,
+    write_csv_map, write_csv_profile, write_dabam, write_metropro, write_nexus_map, write_nexus_profile, write_slp,
+    write_x3p, write_xyz,
 };
 use stitchbox_surface::{Profile, SubAperture};
 
@@ -35,6 +35,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             return Err(Failure::unusable(message.to_owned()));
         }
     };
+    let description = args.input.with_extension("txt");
+    let outputs: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
+    spare(&[args.input.clone(), description], &outputs)?;
     for (path, bytes) in files {
         write(&path, &bytes)?;
         println!("{}", path.display());
@@ -47,7 +50,8 @@ pub(crate) fn read(path: &Path) -> Result<Measurement, Failure> {
     let bytes = fs::read(path).map_err(|e| Failure::failed(format!("{} could not be read: {e}", path.display())))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // DABAM keeps the description of its columns beside them.
-    let description = fs::read(path.with_extension("txt")).ok().filter(|_| path.extension().is_some_and(|e| e == "dat"));
+    let description =
+        fs::read(path.with_extension("txt")).ok().filter(|_| path.extension().is_some_and(|e| e == "dat"));
     if let Some(description) = description
         && let Ok(mut profiles) = read_dabam(&name, &bytes, &description, &Limits::default())
         && !profiles.is_empty()
@@ -56,6 +60,19 @@ pub(crate) fn read(path: &Path) -> Result<Measurement, Failure> {
     }
     read_measurement(&name, &bytes, &Limits::default())
         .map_err(|error| Failure::unusable(format!("{}: {error}", path.display())))
+}
+
+/// Refuses to write over what was read, under whatever name.
+pub(crate) fn spare(inputs: &[PathBuf], outputs: &[PathBuf]) -> Result<(), Failure> {
+    let canonical: Vec<PathBuf> = inputs.iter().filter_map(|path| fs::canonicalize(path).ok()).collect();
+    let over = outputs.iter().find(|path| fs::canonicalize(path).is_ok_and(|path| canonical.contains(&path)));
+    match over {
+        Some(path) => Err(Failure::unusable(format!(
+            "{} is an input and would be overwritten; nothing was written: choose another place",
+            path.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The file appears whole or not at all.
@@ -73,7 +90,9 @@ fn map_bytes(own: SubAperture, ending: &str, args: &Args) -> Result<Vec<u8>, Fai
         map = map.with_pixel(Some(stitchbox_surface::PixelSize { x_mm: pixel, y_mm: pixel }));
     }
     match ending {
-        "h5" | "hdf5" | "nxs" => write_nexus_map(&map, own.position_mm, &record(&own.name)).map_err(|e| refused(&e)),
+        "h5" | "hdf5" | "nxs" => {
+            write_nexus_map(&map, None, own.position_mm, &record(&own.name)).map_err(|e| refused(&e))
+        }
         "dat" => write_metropro(&map, &MetroProHeader::default()).map_err(|e| refused(&e)),
         "x3p" => write_x3p(&map, &X3pRecord { comment: own.name, ..X3pRecord::default() }).map_err(|e| refused(&e)),
         "csv" => Ok(write_csv_map(&map)),
@@ -106,5 +125,26 @@ fn record(title: &str) -> NexusRecord {
         title: title.to_owned(),
         start_time: String::new(),
         creator: concat!("stitchbox ", env!("CARGO_PKG_VERSION")).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_is_not_overwritten_under_any_of_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("profile.csv");
+        let text = "x_mm,height_nm\n0,1\n1,2\n2,4\n";
+        fs::write(&path, text).unwrap();
+        let inside = folder.path().join("inside");
+        fs::create_dir(&inside).unwrap();
+        for output in [path.clone(), inside.join("../profile.csv")] {
+            let failure = run(&Args { input: path.clone(), output, pixel: None }).unwrap_err();
+            assert!(failure.to_string().contains("is an input"), "{failure}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        run(&Args { input: path.clone(), output: folder.path().join("profile.slp"), pixel: None }).unwrap();
     }
 }

@@ -38,11 +38,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let now = UnixTime::from_system(SystemTime::now());
     let title = args.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let context = RunContext::new(&title, "a local user", concat!("stitchbox ", env!("CARGO_PKG_VERSION")), now);
-    let files = process(&input(&args.file)?, &named, &recipe, &context, &())
+    let files = process(&input(&args.file)?, &named, &recipe, Some(&text), &context, &())
         .map_err(|failure| Failure::unusable(failure.message))?;
     if files.is_empty() {
         return Err(Failure::unusable(format!("{} names no [[after]] step and no [output]", args.recipe.display())));
     }
+    let beside = recipe.named_files().map(|name| beside.join(name));
+    let inputs: Vec<PathBuf> = [args.file.clone(), args.recipe.clone()].into_iter().chain(beside).collect();
+    let outputs: Vec<PathBuf> = files.iter().map(|file| args.output.join(&file.name)).collect();
+    convert::spare(&inputs, &outputs)?;
     fs::create_dir_all(&args.output)
         .map_err(|e| Failure::failed(format!("{} could not be made: {e}", args.output.display())))?;
     for file in files {

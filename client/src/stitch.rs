@@ -14,6 +14,7 @@ use stitchbox_recipe::{
 use stitchbox_report::UnixTime;
 use stitchbox_stitch::Progress;
 
+use crate::convert;
 use crate::exit::Failure;
 
 /// Arguments of `stitch`.
@@ -54,6 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             .build_global()
             .map_err(|error| Failure::failed(format!("{threads} threads could not be started: {error}")))?;
     }
+    convert::spare(std::slice::from_ref(&args.folder), std::slice::from_ref(&args.output))?;
     let files = files(&args.folder)?;
     let own_recipe = || recipe_among(files.iter().map(|(name, _)| name.as_str())).map(|name| args.folder.join(name));
     let recipe_path = args.recipe.clone().or_else(own_recipe);

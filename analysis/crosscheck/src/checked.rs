@@ -127,6 +127,9 @@ pub fn cross_check(series: &[Placed], method: &Method) -> Result<CrossChecked, C
     })
 }
 
+/// Most sweeps of the progressive method.
+const MOST_SWEEPS: u32 = 100;
+
 fn check(method: &Method) -> Result<(), CrossCheckError> {
     let Method { min_overlap, reference_cut, .. } = *method;
     if !(min_overlap > 0.0 && min_overlap <= 1.0) {
@@ -137,6 +140,9 @@ fn check(method: &Method) -> Result<(), CrossCheckError> {
     }
     if method.sweeps == 0 {
         return Err(CrossCheckError::NoSweeps);
+    }
+    if method.sweeps > MOST_SWEEPS {
+        return Err(CrossCheckError::TooManySweeps { value: method.sweeps, most: MOST_SWEEPS });
     }
     if method.reference == Extraction::Full && method.algorithm != Algorithm::PairPlanes {
         return Err(CrossCheckError::NoReferenceInMethod);

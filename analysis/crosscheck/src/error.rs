@@ -98,6 +98,14 @@ pub enum CrossCheckError {
     /// `sweeps` is zero.
     #[error("sweeps is 0, but the progressive method needs at least one")]
     NoSweeps,
+    /// More sweeps than ever helped.
+    #[error("sweeps is {value}, but the progressive method settles long before {most}")]
+    TooManySweeps {
+        /// What was set.
+        value: u32,
+        /// Most that may be.
+        most: u32,
+    },
     /// A reference was asked for with a method that has none.
     #[error(
         "a reference is extracted only with the algorithm pair-planes; set reference = \"none\" or change the algorithm"

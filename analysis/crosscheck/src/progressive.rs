@@ -26,7 +26,7 @@ pub(crate) fn correctors(
         let next: Option<Vec<Plane>> = layout.plates.par_iter().map(|plate| fit(layout, plate, &map)).collect();
         let next = next.ok_or(CrossCheckError::Internal)?;
         let summed: f64 = next.iter().map(|plane| plane.rms).sum();
-        if before.is_some_and(|before| summed > before) {
+        if before.is_some_and(|before| summed >= before) {
             break;
         }
         before = Some(summed);

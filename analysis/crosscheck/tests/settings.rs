@@ -93,6 +93,8 @@ fn what_cannot_be_is_refused() {
         CrossCheckError::BadReferenceCut { .. }
     ));
     assert!(matches!(refused(Method { sweeps: 0, ..base.clone() }), CrossCheckError::NoSweeps));
+    let endless = refused(Method { sweeps: u32::MAX, ..base.clone() });
+    assert_eq!(endless, CrossCheckError::TooManySweeps { value: u32::MAX, most: 100 });
     let reference = Method { algorithm: Algorithm::Progressive, reference: Extraction::Full, ..base.clone() };
     assert_eq!(refused(reference), CrossCheckError::NoReferenceInMethod);
     assert!(matches!(

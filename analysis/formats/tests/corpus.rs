@@ -29,7 +29,7 @@ fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let profile = Profile::new(&[0.0, 1.0, 2.5], &[3.0, -1e-3, 0.25], ProfileKind::SlopeUrad).unwrap();
     let dabam = write_dabam(&profile);
     let described = [dabam.data.as_slice(), b"\0", dabam.description.as_slice()].concat();
-    let stitched = write_nexus_map(&small_map(), Some((1.0, 2.0)), &NexusRecord::default()).unwrap();
+    let stitched = write_nexus_map(&small_map(), None, Some((1.0, 2.0)), &NexusRecord::default()).unwrap();
     let sdf = "aISO-1.0\r\nManufacID = a\r\nCreateDate = 040120100853\r\nModDate = 050320101353\r\nNumPoints = 3\r\n\
                NumProfiles = 2\r\nXscale = 2.0E-6\r\nYscale = 3.0E-6\r\nZscale = 1.0E-9\r\nZresolution = -1\r\n\
                Compression = 0\r\nDataType = 6\r\nCheckType = 0\r\n*\r\n1 2 3\r\n4 BAD 6\r\n*\r\nend *";

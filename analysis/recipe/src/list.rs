@@ -29,6 +29,9 @@ pub(crate) struct Column {
     pub most_is: &'static str,
 }
 
+/// Most lines read.
+const MOST_ROWS: usize = 100_000;
+
 /// The numbers of each file, in the order of the columns asked for; `None` for a column that the list has not.
 pub(crate) type Rows = BTreeMap<String, Vec<Option<f64>>>;
 
@@ -38,9 +41,7 @@ pub(crate) type Rows = BTreeMap<String, Vec<Option<f64>>>;
 /// [`ListError`] with the line: no header, missing columns, a number that is none, a file named twice.
 pub(crate) fn parse(text: &str, columns: &[Column]) -> Result<Rows, ListError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines = text.split(['\n', '\r']).collect::<Vec<_>>();
-    // "\r\n" gives an empty line between: count only "\n" and lone "\r"
-    let mut numbered = number_lines(text, &lines).into_iter().filter(|(_, line)| {
+    let mut numbered = number_lines(text).filter(|(_, line)| {
         let line = line.trim();
         !line.is_empty() && !line.starts_with(['#', '%'])
     });
@@ -52,6 +53,12 @@ pub(crate) fn parse(text: &str, columns: &[Column]) -> Result<Rows, ListError> {
     let header = Header::read(header_line, header, separator, columns)?;
     let mut rows = Rows::new();
     for (line, content) in numbered {
+        if rows.len() == MOST_ROWS {
+            return Err(ListError {
+                line,
+                message: format!("the list is longer than the {MOST_ROWS} lines that are read"),
+            });
+        }
         let (name, values) = header.row(line, content, separator)?;
         if rows.insert(name.clone(), values).is_some() {
             return Err(ListError { line, message: format!("\"{name}\" has a line already; keep one of the two") });
@@ -60,36 +67,49 @@ pub(crate) fn parse(text: &str, columns: &[Column]) -> Result<Rows, ListError> {
     Ok(rows)
 }
 
-/// The entry of a file, however the list writes its name: exactly, or without regard to case, or without extension.
-pub(crate) fn entry_of<T: Clone>(entries: &BTreeMap<String, T>, name: &str) -> Option<T> {
-    if let Some(entry) = entries.get(name) {
-        return Some(entry.clone());
+/// The entries of a list, found however it writes the name of a file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Entries<T> {
+    exact: BTreeMap<String, T>,
+    /// The names as written by their lower-case form; of names that differ only in case the first.
+    lower: BTreeMap<String, String>,
+}
+
+impl<T> From<BTreeMap<String, T>> for Entries<T> {
+    fn from(exact: BTreeMap<String, T>) -> Self {
+        let mut lower = BTreeMap::new();
+        for name in exact.keys() {
+            lower.entry(name.to_lowercase()).or_insert_with(|| name.clone());
+        }
+        Self { exact, lower }
     }
-    let lower = name.to_lowercase();
-    let stem = lower.rsplit_once('.').map_or(lower.as_str(), |(stem, _)| stem);
-    let same = |wanted: &str| entries.iter().find(|(key, _)| key.to_lowercase() == wanted).map(|(_, e)| e.clone());
-    same(&lower).or_else(|| same(stem))
+}
+
+impl<T> Entries<T> {
+    /// By the name exactly, or without regard to case, or without extension.
+    pub fn get(&self, name: &str) -> Option<&T> {
+        let lower = name.to_lowercase();
+        let stem = lower.rsplit_once('.').map_or(lower.as_str(), |(stem, _)| stem);
+        let same = |wanted: &str| self.lower.get(wanted).and_then(|written| self.exact.get(written));
+        self.exact.get(name).or_else(|| same(&lower)).or_else(|| same(stem))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.exact.len()
+    }
 }
 
 fn header_of(columns: &[Column]) -> String {
     columns.iter().fold("file".to_owned(), |header, column| header + "," + column.name)
 }
 
-/// Pairs each piece with its line number; the piece between `\r` and `\n` is dropped.
-fn number_lines<'t>(text: &'t str, pieces: &[&'t str]) -> Vec<(usize, &'t str)> {
-    let mut out = Vec::with_capacity(pieces.len());
-    let mut line = 1;
-    let mut offset = 0;
-    for piece in pieces {
-        out.push((line, *piece));
-        offset += piece.len();
-        let ends_with_crlf = text.as_bytes().get(offset..offset + 2) == Some(b"\r\n");
-        if !ends_with_crlf {
-            line += 1;
-        }
-        offset += 1;
-    }
-    out
+/// The lines with their numbers from 1; `\n`, `\r\n` and a lone `\r` each end one.
+fn number_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.split('\n')
+        .flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
+        .enumerate()
+        .map(|(index, line)| (index + 1, line))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

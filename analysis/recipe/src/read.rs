@@ -18,7 +18,7 @@ use crate::memory::{held_bytes, too_large};
 use crate::recipe::{FileName, Recipe};
 
 /// Largest list of positions read, bytes.
-const MOST_TEXT_BYTES: u64 = 16 << 20;
+const MOST_TEXT_BYTES: u64 = 1 << 20;
 
 /// The files of a folder by the part they play; each list sorted by name.
 pub(crate) struct Sorted<'a> {
@@ -29,6 +29,15 @@ pub(crate) struct Sorted<'a> {
     pub named: Vec<&'a InputFile>,
     pub recipe: Option<&'a InputFile>,
     pub ignored: Vec<String>,
+}
+
+impl<'a> Sorted<'a> {
+    /// The files that are read as the series, sorted by name.
+    pub fn series(&self) -> Vec<&'a InputFile> {
+        let mut files: Vec<&InputFile> = self.sub_apertures.iter().chain(&self.claimed).copied().collect();
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        files
+    }
 }
 
 /// Looks at the head of every file.
@@ -129,8 +138,7 @@ impl Member for Profile {
 /// One failure that names every damaged file; [`FailureKind::Storage`] if any could not be read at all,
 /// [`FailureKind::TooLarge`] as soon as they take more memory than allowed.
 pub(crate) fn series<T: Member>(sorted: &Sorted<'_>, context: &RunContext) -> Result<Vec<T>, RunFailure> {
-    let mut files: Vec<&InputFile> = sorted.sub_apertures.iter().chain(&sorted.claimed).copied().collect();
-    files.sort_by(|a, b| a.name.cmp(&b.name));
+    let files = sorted.series();
     // What was read is counted on the way: compressed files may unfold to more than their sizes told.
     let (held, limit) = (AtomicU64::new(0), context.memory_limit.unwrap_or(u64::MAX));
     let read_one = |file: &&InputFile| {
@@ -187,13 +195,13 @@ pub(crate) fn reference(file: &InputFile, limits: &Limits) -> Result<SubAperture
     })
 }
 
-/// A map and, where the file has one, its uncertainty.
+/// A map in its detector window and, where the file has one, its uncertainty.
 pub(crate) fn map_and_uncertainty(
     file: &InputFile,
     limits: &Limits,
-) -> Result<(HeightMap, Option<HeightMap>), RunFailure> {
+) -> Result<(SubAperture, Option<HeightMap>), RunFailure> {
     match measurement(file, limits)? {
-        (Measurement::Map(map), uncertainty) => Ok((map.map, uncertainty)),
+        (Measurement::Map(map), uncertainty) => Ok((map, uncertainty)),
         (Measurement::Slopes(_) | Measurement::Profile(_), _) => {
             Err(unusable(file, Complaint::Damaged("it holds no height map, and one is needed".to_owned())))
         }
@@ -231,14 +239,7 @@ fn unusable(file: &InputFile, complaint: Complaint) -> RunFailure {
 
 /// A text file; bytes that are not UTF-8 are taken as Latin-1, as older spreadsheets write.
 pub(crate) fn text(file: &InputFile) -> Result<String, RunFailure> {
-    let bytes = content(file, MOST_TEXT_BYTES).map_err(|complaint| match complaint {
-        Complaint::Damaged(why) => {
-            RunFailure::new(FailureKind::BadRecipe, format!("{} cannot be used: {why}.", file.name))
-        }
-        Complaint::Storage(why) => {
-            RunFailure::new(FailureKind::Storage, format!("{} cannot be used: {why}.", file.name))
-        }
-    })?;
+    let bytes = content(file, MOST_TEXT_BYTES).map_err(|complaint| unusable(file, complaint))?;
     Ok(String::from_utf8(bytes).unwrap_or_else(|e| e.into_bytes().iter().map(|byte| char::from(*byte)).collect()))
 }
 

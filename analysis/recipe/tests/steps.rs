@@ -3,7 +3,10 @@
 mod folder;
 
 use folder::{bytes, json, run_in, series};
-use stitchbox_formats::{Limits, Measurement, read_measurement};
+use stitchbox_formats::{
+    Limits, Measurement, NexusRecord, read_measurement, read_metropro, read_uncertainty, write_metropro,
+    write_nexus_map,
+};
 use stitchbox_recipe::{FailureKind, Recipe, Step};
 use stitchbox_surface::HeightMap;
 
@@ -65,7 +68,7 @@ fn a_profile_a_restart_and_a_second_chain() {
     let output = run_in(folder.path()).unwrap();
     let csv = String::from_utf8(bytes(&output, "01-profile.csv").to_vec()).unwrap();
     let lines: Vec<&str> = csv.lines().collect();
-    assert_eq!(lines[0], "x_mm,height_nm,uncertainty");
+    assert_eq!(lines[0], "x_mm,height_nm,uncertainty_nm");
     assert!(lines.len() > output.summary.as_ref().unwrap().shape[1] * 9 / 10, "{} lines", lines.len());
     assert_eq!(lines[1].split(',').count(), 3);
     assert!(String::from_utf8_lossy(bytes(&output, "processed-1.csv")).starts_with("x_mm,height_nm"));
@@ -134,7 +137,7 @@ fn a_cross_check_is_written_beside_the_result_and_changes_nothing() {
 #[test]
 fn what_a_step_refuses_is_told_with_its_line() {
     let refused = |text: &str| Recipe::parse(text).unwrap_err();
-    let error = refused("[[after]]\nstep = \"gaussian\"\n\n[[after]]\nstep = \"gausian\"\n");
+    let error = refused("[[after]]\nstep = \"median\"\n\n[[after]]\nstep = \"gausian\"\n");
     assert_eq!(error.line, 5);
     assert!(error.message.contains("\"gaussian\""), "{error}");
     let error = refused("[[after]]\nstep = \"section\"\nat = \"2 nrad\"\n");
@@ -182,4 +185,160 @@ fn spectra_and_comparisons_leave_their_files_and_the_map_alone() {
     bytes(&output, "03-difference.h5");
     bytes(&output, "04-psd.csv");
     assert!(output.files.iter().all(|file| !file.name.starts_with("processed")), "nothing changed the map");
+}
+
+/// The columns of a table beside `x_mm`, by their names.
+fn columns(output: &stitchbox_recipe::RunOutput, name: &str) -> (String, Vec<Vec<f64>>) {
+    let text = String::from_utf8(bytes(output, name).to_vec()).unwrap();
+    let mut lines = text.lines();
+    let header = lines.next().unwrap().to_owned();
+    (header, lines.map(|line| line.split(',').map(|field| field.parse().unwrap()).collect()).collect())
+}
+
+#[test]
+fn a_profile_loses_its_uncertainty_where_its_values_become_others() {
+    let section = "[[after]]\nstep = \"section\"\nalong = \"x\"\nwidth = \"0.1 mm\"\n";
+    for (step, header) in [
+        ("step = \"remove-from-profile\"\nshape = \"line\"", "x_mm,height_nm,uncertainty_nm"),
+        ("step = \"gaussian\"\nkeep_longer_than = \"20 mm\"", "x_mm,height_nm"),
+        ("step = \"differentiate\"", "x_mm,slope_urad"),
+        ("step = \"differentiate\"\n[[after]]\nstep = \"integrate-profile\"", "x_mm,height_nm"),
+    ] {
+        let output = run_in(series(&format!("{section}[[after]]\n{step}\n")).path()).unwrap();
+        assert_eq!(columns(&output, "processed.csv").0, header, "{step}");
+    }
+}
+
+#[test]
+fn the_uncertainties_of_a_difference_add_in_quadrature() {
+    let first = run_in(series("").path()).unwrap();
+    let section = "[[after]]\nstep = \"section\"\nalong = \"x\"\nwidth = \"0.1 mm\"\n";
+    let chain = |file: &str| {
+        format!("{section}[[after]]\nstep = \"restart\"\n[[after]]\nstep = \"subtract\"\nfile = \"{file}\"\n{section}")
+    };
+    let folder = series(&chain("before.h5"));
+    std::fs::write(folder.path().join("before.h5"), bytes(&first, "height.h5")).unwrap();
+    let output = run_in(folder.path()).unwrap();
+    let (one, both) = (columns(&output, "01-profile.csv").1, columns(&output, "04-profile.csv").1);
+    assert!(one.len() > 10 && one.len() == both.len());
+    for (one, both) in one.iter().zip(&both) {
+        // The same uncertainty twice.
+        assert!((both[2] - one[2] * 2f64.sqrt()).abs() < 1e-9 * one[2] && one[2] > 0.0, "{one:?} {both:?}");
+    }
+    let folder = series(&chain("plain.h5"));
+    let plain = map("height.h5", bytes(&first, "height.h5"));
+    let plain = write_nexus_map(&plain, None, None, &NexusRecord::default()).unwrap();
+    std::fs::write(folder.path().join("plain.h5"), plain).unwrap();
+    let output = run_in(folder.path()).unwrap();
+    assert_eq!(columns(&output, "04-profile.csv").0, "x_mm,height_nm", "nothing is known of one of the two");
+}
+
+#[test]
+fn a_map_of_steps_keeps_its_uncertainty_and_its_place() {
+    let output = run_in(series("[[after]]\nstep = \"remove\"\nshape = \"plane\"\n").path()).unwrap();
+    let uncertainty = |name: &str| read_uncertainty(bytes(&output, name), &Limits::default()).unwrap();
+    let (height, processed) = (uncertainty("height.h5").unwrap(), uncertainty("processed.h5").unwrap());
+    assert_eq!(height.heights_nm(), processed.heights_nm());
+    let place = |name: &str| match read_measurement(name, bytes(&output, name), &Limits::default()).unwrap() {
+        Measurement::Map(map) => map.position_mm.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(place("height.h5"), place("processed.h5"));
+}
+
+#[test]
+fn the_pixel_size_of_the_recipe_holds_for_other_maps_and_their_window_must_be_that_of_the_series() {
+    let folder = series("[positions]\npixel_mm = 0.7\n[[before]]\nstep = \"subtract\"\nfile = \"flat.dat\"\n");
+    let (from, to) = (folder.path().join("sub_01.dat"), folder.path().join("flat.dat"));
+    let mut flat = read_metropro(&std::fs::read(from).unwrap(), &Limits::default()).unwrap();
+    let own = (flat.header.phase.column, flat.header.phase.row);
+    // Another pixel size than that of the recipe: the recipe has the last word.
+    std::fs::write(&to, write_metropro(&flat.map, &flat.header).unwrap()).unwrap();
+    run_in(folder.path()).unwrap();
+    (flat.header.phase.column, flat.header.phase.row) = (own.0 + 7, own.1);
+    std::fs::write(&to, write_metropro(&flat.map, &flat.header).unwrap()).unwrap();
+    let failure = run_in(folder.path()).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::BadRecipe);
+    assert!(failure.message.contains("detector window") && failure.message.contains("flat.dat"), "{failure}");
+}
+
+#[test]
+fn what_can_only_fail_is_refused_with_its_line() {
+    for (line, text) in [
+        (3, "[[after]]\nstep = \"bin\"\nx = 0\n"),
+        (4, "[[after]]\nstep = \"crop\"\nx = [\"0 mm\", \"1 mm\"]\ncolumns = [0, 3]\n"),
+        (2, "[[after]]\nstep = \"gaussian\"\naxes = \"x\"\n"),
+        (4, "[[after]]\nstep = \"gaussian\"\nkeep_longer_than = \"3 mm\"\nkeep_shorter_than = \"2 mm\"\n"),
+        (4, "[[after]]\nstep = \"band-rms\"\nfrom = \"2 1/mm\"\nto = \"1 1/mm\"\n"),
+        (3, "[[after]]\nstep = \"remove\"\nshape = { terms = [] }\n"),
+        (3, "[[before]]\nstep = \"subtract\"\nfile = \"../secret.h5\"\n"),
+        (3, "[[after]]\nstep = \"compare\"\nfile = \"/etc/passwd\"\n"),
+        (2, "[stitch]\nangle_sigma = \"0 urad\"\n"),
+        (2, "[output]\nformats = [\"csv\", \"x3p\", \"csv\"]\n"),
+    ] {
+        let error = Recipe::parse(text).expect_err(text);
+        assert_eq!(error.line, line, "{text}: {error}");
+    }
+    for method in
+        ["min_overlap = 0.0", "min_overlap = 1.5", "reference_cut = -1.0", "sweeps = 0", "sweeps = 4000000000"]
+    {
+        assert!(Recipe::parse(&format!("[[stitch.cross_check]]\n{method}\n")).is_err(), "{method}");
+    }
+}
+
+/// Counts how often the run says where it is, and asks to stop at a word.
+struct StopAt(&'static str, std::sync::atomic::AtomicBool);
+
+impl stitchbox_stitch::Progress for StopAt {
+    fn at(&self, _: f64, step: &str) {
+        if step == self.0 {
+            self.1.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.1.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn steps_that_do_not_fit_together_are_refused_before_the_solve() {
+    let steps = "[[after]]\nstep = \"section\"\n[[after]]\nstep = \"bin\"\n";
+    for (text, word) in [
+        (steps.to_owned(), "a profile"),
+        ("[[after]]\nstep = \"differentiate\"\n[[after]]\nstep = \"statistics\"\n".to_owned(), "slope maps"),
+        ("[[after]]\nstep = \"integrate\"\n".to_owned(), "a map"),
+        ("[[after]]\nstep = \"subtract\"\nfile = \"gone.h5\"\n".to_owned(), "gone.h5"),
+    ] {
+        // Whoever reaches the solver is stopped there, and fails otherwise than by the recipe.
+        let failure = folder::run_with(series(&text).path(), &StopAt("stitching", false.into())).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::BadRecipe, "{failure}");
+        assert!(failure.message.contains(word), "{failure}");
+    }
+}
+
+#[test]
+fn a_run_ends_between_its_steps_when_asked_to() {
+    let text = "[[after]]\nstep = \"statistics\"\n[[after]]\nstep = \"psd\"\n";
+    let failure = folder::run_with(series(text).path(), &StopAt("steps after stitching", false.into())).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Cancelled);
+}
+
+#[test]
+fn steps_on_one_map_name_their_inputs_and_outputs() {
+    let folder = series("");
+    let path = folder.path().join("sub_01.dat");
+    let file = stitchbox_recipe::InputFile::from_path("sub_01.dat", &path).unwrap();
+    let text = "[[after]]\nstep = \"remove\"\nshape = \"plane\"\n";
+    let recipe = Recipe::parse(text).unwrap();
+    let started_at = stitchbox_report::UnixTime { seconds: 1_700_000_000, nanoseconds: 0 };
+    let context = stitchbox_recipe::RunContext::new("one map", "alice", "test", started_at);
+    let files = stitchbox_recipe::process(&file, &[], &recipe, Some(text), &context, &()).unwrap();
+    let provenance = &files.iter().find(|file| file.name == "provenance.json").unwrap().bytes;
+    let provenance = String::from_utf8_lossy(provenance);
+    for word in ["sub_01.dat", file.sha256.as_str(), "processed.h5", "steps.json", "shape = "] {
+        assert!(provenance.contains(word), "{word}: {provenance}");
+    }
+    let nothing = stitchbox_recipe::process(&file, &[], &Recipe::default(), None, &context, &()).unwrap();
+    assert!(nothing.is_empty());
 }

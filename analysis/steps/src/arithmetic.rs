@@ -3,7 +3,7 @@
 use ndarray::{Array2, Zip};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stitchbox_surface::HeightMap;
+use stitchbox_surface::{FileName, HeightMap};
 
 use crate::remove::{Remove, Shape};
 use crate::{StepError, SurfaceTerm};
@@ -42,7 +42,7 @@ pub struct Averaged {
 #[serde(deny_unknown_fields)]
 pub struct Subtract {
     /// The file with the other map.
-    pub file: String,
+    pub file: FileName,
 }
 
 /// Adds another map, pixel by pixel; valid where both are.
@@ -50,7 +50,7 @@ pub struct Subtract {
 #[serde(deny_unknown_fields)]
 pub struct Add {
     /// The file with the other map.
-    pub file: String,
+    pub file: FileName,
 }
 
 /// Multiplies all heights by a number.
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn difference_sum_and_product() {
         let (a, b) = (map(array![[5.0, 6.0]]), map(array![[1.0, f64::NAN]]));
-        let file = String::new();
+        let file: FileName = "other.h5".parse().unwrap();
         assert_eq!(Subtract { file: file.clone() }.apply(&a, &b).unwrap().heights_nm(), &array![[4.0, 0.0]]);
         assert_eq!(Add { file }.apply(&a, &b).unwrap().valid(), &array![[true, false]]);
         assert_eq!(Multiply { factor: -2.0 }.apply(&a).unwrap().heights_nm(), &array![[-10.0, -12.0]]);
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn maps_that_do_not_match_are_refused() {
         let (a, b) = (map(array![[5.0, 6.0]]), map(array![[5.0], [6.0]]));
-        let subtract = Subtract { file: String::new() };
+        let subtract = Subtract { file: "other.h5".parse().unwrap() };
         let shapes = StepError::Shapes { step: "subtract", first: [1, 2], second: [2, 1] };
         assert_eq!(subtract.apply(&a, &b).unwrap_err(), shapes);
         let sized = |x_mm| a.clone().with_pixel(Some(PixelSize { x_mm, y_mm: 1.0 }));

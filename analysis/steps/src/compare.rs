@@ -56,7 +56,8 @@ impl Default for Compare {
 pub struct Compared {
     /// First minus second, on the common grid, without the terms removed; valid where both are.
     pub difference: HeightMap,
-    /// `E_n` on the common grid, 0 where the difference is not valid; `None` where no uncertainty was given.
+    /// `E_n` on the common grid, 0 where the difference is not valid; `None` unless both maps have an
+    /// uncertainty.
     pub e_n: Option<Array2<f64>>,
     /// The part of the valid pixels where `E_n` is at most 1: 0.95 or so for honest uncertainties with k = 2.
     pub within: Option<f64>,
@@ -153,8 +154,8 @@ impl Compare {
         }
         let (u_fixed, u_moving) = if first_moves { (ub, ua) } else { (ua, ub) };
         let u_moved = u_moving.map(|u| resampling.uncertainties(u, moving.valid()));
-        let e_n =
-            (u_fixed.is_some() || u_moved.is_some()).then(|| self.normalised(&difference, [u_fixed, u_moved.as_ref()]));
+        let both = u_fixed.zip(u_moved.as_ref());
+        let e_n = both.map(|(fixed, moved)| self.normalised(&difference, fixed, moved));
         self.describe(difference, e_n, removed, found.map(|f| stated(f, grid, sign)), resampled)
     }
 
@@ -173,6 +174,11 @@ impl Compare {
                 return Err(StepError::Parameter { step: STEP, parameter: "max_shift", value, why });
             }
         };
+        let farthest = pair.grid.rows.max(pair.grid.columns) / 2;
+        if self.max_shift.is_some() && most > farthest {
+            let (value, why) = (format!("{most} pixels"), "it is at most half of the longer side of the map");
+            return Err(StepError::Parameter { step: STEP, parameter: "max_shift", value, why });
+        }
         let whole = pair.whole(most)?;
         if self.register == Register::Whole {
             return Ok(Some(whole));
@@ -186,13 +192,12 @@ impl Compare {
         Ok(Some(fine))
     }
 
-    fn normalised(&self, difference: &HeightMap, u: [Option<&Array2<f64>>; 2]) -> Array2<f64> {
+    fn normalised(&self, difference: &HeightMap, fixed: &Array2<f64>, moved: &Array2<f64>) -> Array2<f64> {
         let mut e_n = Array2::zeros(difference.shape());
-        let square = |u: Option<&Array2<f64>>, at: [usize; 2]| u.map_or(0.0, |u| u[at] * u[at]);
         for ((row, column), value) in e_n.indexed_iter_mut() {
             let at = [row, column];
             if difference.valid()[at] {
-                let expanded = self.coverage_factor * (square(u[0], at) + square(u[1], at)).sqrt();
+                let expanded = self.coverage_factor * (fixed[at] * fixed[at] + moved[at] * moved[at]).sqrt();
                 *value = difference.heights_nm()[at].abs() / expanded;
             }
         }

@@ -37,6 +37,9 @@ struct Level {
 /// Pixels of the coarsest level of the search.
 const COARSE: usize = 40_000;
 
+/// Most shifts tried on one level; a square map of the coarsest level has half as many.
+const MOST_CANDIDATES: usize = 100_000;
+
 const STEP: &str = "compare";
 
 impl Level {
@@ -81,6 +84,12 @@ impl Pair<'_> {
         for (level, (a, b)) in fixed.iter().zip(&moving).enumerate().rev() {
             if level == 0 {
                 window = if fixed.len() == 1 { most as isize } else { 2 };
+            }
+            let (rows, columns) = a.heights.dim();
+            let lines = |side: usize| 2 * side.saturating_sub(1).min(window.unsigned_abs()) + 1;
+            if lines(rows).saturating_mul(lines(columns)) > MOST_CANDIDATES {
+                let (value, why) = (format!("{most} pixels"), "that are too many shifts to try; set a smaller one");
+                return Err(StepError::Parameter { step: STEP, parameter: "max_shift", value, why });
             }
             best = search(a, b, best, window).ok_or(StepError::NothingLeft { step: STEP })?;
             if level > 0 {
@@ -177,8 +186,14 @@ impl Pair<'_> {
 /// The best shift within a window around a first guess: smallest mean square of the differences about their mean, over at
 /// least half as many pixels as the best overlap has. Of equals the shortest, then the first.
 fn search(fixed: &Level, moving: &Level, about: (isize, isize), window: isize) -> Option<(isize, isize)> {
+    let (rows, columns) = fixed.heights.dim();
+    // Beyond the sides nothing overlaps.
+    let along = |about: isize, side: usize| {
+        let last = side.saturating_sub(1) as isize;
+        (about - window).max(-last)..=(about + window).min(last)
+    };
     let candidates: Vec<(isize, isize)> =
-        (-window..=window).flat_map(|dy| (-window..=window).map(move |dx| (about.0 + dx, about.1 + dy))).collect();
+        along(about.1, rows).flat_map(|dy| along(about.0, columns).map(move |dx| (dx, dy))).collect();
     let costs: Vec<(f64, usize)> = candidates.par_iter().map(|shift| cost(fixed, moving, *shift)).collect();
     let most = costs.iter().map(|(_, count)| *count).max()?;
     candidates

@@ -83,6 +83,16 @@ fn shifts_are_found_by_whole_pixels_and_by_fractions() {
     let near = Compare { register, max_shift: Some(Length::new(1.0)), ..Compare::default() };
     let far = near.apply(&a, None, &b, None).unwrap_err();
     assert!(far.to_string().contains("farther apart"), "4 px lie beyond 1 mm: {far}");
+    // 420 columns of 0.5 mm: half of them are 105 mm.
+    for length in [106.0, 1e6] {
+        let beyond = Compare { register, max_shift: Some(Length::new(length)), ..Compare::default() };
+        let error = beyond.apply(&a, None, &b, None).unwrap_err();
+        assert!(matches!(error, StepError::Parameter { parameter: "max_shift", .. }), "{length} mm: {error}");
+    }
+    let strip = map((60, 4000), 0.5, (0.0, 0.0), 0.05, 2);
+    let many = Compare { register, max_shift: Some(Length::new(900.0)), ..Compare::default() };
+    let error = many.apply(&strip, None, &strip, None).unwrap_err();
+    assert!(error.to_string().contains("too many shifts"), "{error}");
 }
 
 #[test]
@@ -118,8 +128,10 @@ fn e_n_is_within_one_as_often_as_it_should_be() {
     assert!((e_n[at] - d.abs() / (2.0 * 0.5)).abs() < 1e-12 && e_n[[0, 0]] == 0.0);
     let wide = Compare { coverage_factor: 3.0, ..Compare::default() };
     assert!(wide.apply(&a, Some(&ua), &b, Some(&ub)).unwrap().within.unwrap() > 0.995);
-    let alone = Compare::default().apply(&a, Some(&ua), &b, None).unwrap().within.unwrap();
-    assert!(alone < 0.91, "an uncertainty left out is missed: {alone}");
+    for (ua, ub) in [(Some(&ua), None), (None, Some(&ub))] {
+        let alone = Compare::default().apply(&a, ua, &b, ub).unwrap();
+        assert!(alone.e_n.is_none() && alone.within.is_none(), "one uncertainty alone says nothing of both");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! * Arrays are `[row, column]`: x runs with the columns, y down the stored rows; nothing is flipped.
 //! * Invalid pixels are marked in a mask. Their height is `0.0` and means nothing; NaN does not occur.
 
+mod file_name;
 mod map;
 mod profile;
 pub mod quantity;
@@ -14,6 +15,7 @@ mod slopes;
 mod statistics;
 mod sub_aperture;
 
+pub use file_name::{FileName, NotAFileName};
 pub use map::{HeightMap, PixelSize, ShapeMismatch};
 pub use profile::{NotAProfile, Profile, ProfileKind};
 pub use slopes::SlopeSubAperture;

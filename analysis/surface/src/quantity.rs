@@ -23,6 +23,16 @@ pub enum NotAQuantity {
         /// A good one.
         example: &'static str,
     },
+    /// The number is good, but in the first of the units it is larger than any number.
+    #[error("\"{text}\" is larger than anything that can be computed with: write {kind} like \"{example}\"")]
+    TooLarge {
+        /// What was written.
+        text: String,
+        /// `a length`, `an angle`, ...
+        kind: &'static str,
+        /// A good one.
+        example: &'static str,
+    },
     /// The unit is good, what stands before it is not a finite number.
     #[error("\"{text}\" does not begin with a number: write {kind} like \"{example}\"")]
     Number {
@@ -44,15 +54,25 @@ fn parse(text: &str, kind: &'static str, units: &[(&str, f64)], example: &'stati
         let units = units.iter().map(|(unit, _)| *unit).collect::<Vec<_>>().join(", ");
         return Err(NotAQuantity::Unit { text: text.to_owned(), kind, units, example });
     };
-    let number = trimmed[..trimmed.len() - unit.len()].trim_end();
+    let before = &trimmed[..trimmed.len() - unit.len()];
+    let number = before.trim_end();
+    // "21/mm" may be meant as "2 1/mm" or as "21 1/mm".
+    if begins_with_digit(unit) && number.len() == before.len() && !number.is_empty() {
+        return Err(NotAQuantity::Number { text: text.to_owned(), kind, example });
+    }
     match number.parse::<f64>() {
-        Ok(value) if value.is_finite() && !number.is_empty() => Ok(value * factor),
+        Ok(value) if value.is_finite() && (value * factor).is_finite() => Ok(value * factor),
+        Ok(value) if value.is_finite() => Err(NotAQuantity::TooLarge { text: text.to_owned(), kind, example }),
         _ if number.ends_with(|c: char| c.is_alphabetic() || c == '/') => {
             let units = units.iter().map(|(unit, _)| *unit).collect::<Vec<_>>().join(", ");
             Err(NotAQuantity::Unit { text: text.to_owned(), kind, units, example })
         }
         _ => Err(NotAQuantity::Number { text: text.to_owned(), kind, example }),
     }
+}
+
+fn begins_with_digit(unit: &str) -> bool {
+    unit.starts_with(|c: char| c.is_ascii_digit())
 }
 
 macro_rules! quantity {
@@ -118,12 +138,13 @@ macro_rules! quantity {
             }
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
                 let units: Vec<&str> = Self::UNITS.iter().map(|(unit, _)| *unit).collect();
+                let gap = if units.iter().any(|unit| begins_with_digit(unit)) { r"\s+" } else { r"\s*" };
                 json_schema!({
                     "type": "string",
                     "description": format!("{} with its unit ({})", $kind, units.join(", ")),
                     "examples": [$example],
                     "x-units": units,
-                    "pattern": format!(r"^\s*[-+]?[0-9.]+([eE][-+]?[0-9]+)?\s*({})\s*$", units.join("|")),
+                    "pattern": format!(r"^\s*[-+]?[0-9.]+([eE][-+]?[0-9]+)?{gap}({})\s*$", units.join("|")),
                 })
             }
         }
@@ -190,6 +211,27 @@ mod tests {
         }
         let error = "2 s".parse::<Length>().unwrap_err();
         assert!(error.to_string().contains("mm"), "{error}");
+    }
+
+    #[test]
+    fn a_unit_that_begins_with_a_digit_stands_alone() {
+        for text in ["21/mm", "0.51/um", "1/mm"] {
+            assert!(text.parse::<Frequency>().is_err(), "{text}");
+        }
+        assert_eq!("21 1/mm".parse::<Frequency>().unwrap().per_mm(), 21.0);
+        assert_eq!("2\t1/mm".parse::<Frequency>().unwrap().per_mm(), 2.0);
+        let pattern = |schema: Schema| schema.get("pattern").unwrap().as_str().unwrap().to_owned();
+        assert!(pattern(Frequency::json_schema(&mut SchemaGenerator::default())).contains(r"?\s+(1/mm"));
+        assert!(pattern(Length::json_schema(&mut SchemaGenerator::default())).contains(r"?\s*(mm"));
+    }
+
+    #[test]
+    fn a_number_that_overflows_in_its_base_unit_is_refused() {
+        for text in ["1e303 km", "-1e306 m"] {
+            assert!(text.parse::<Length>().is_err(), "{text}");
+        }
+        assert!("1e300 GPa".parse::<Modulus>().is_err());
+        assert!("1e308 mm".parse::<Length>().is_ok());
     }
 
     #[test]

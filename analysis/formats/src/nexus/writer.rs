@@ -25,36 +25,27 @@ pub struct NexusRecord {
     pub creator: String,
 }
 
-/// A map as NeXus HDF5. `origin_mm` is the position of column 0, row 0 in the mirror's frame. The same arguments give
+/// A map as NeXus HDF5, with its standard uncertainty (nm, same shape) where that is known. `origin_mm` is the position of column 0, row 0 in the mirror's frame. The same arguments give
 /// the same bytes everywhere; [`crate::read_measurement`] gives back heights, mask, pixel size and position bit by bit.
 ///
 /// # Errors
 /// [`ExportError`] if the HDF5 writer refuses, which would be a fault of this program.
 pub fn write_nexus_map(
     map: &HeightMap,
+    uncertainty: Option<&HeightMap>,
     origin_mm: Option<(f64, f64)>,
     record: &NexusRecord,
 ) -> Result<Vec<u8>, ExportError> {
     let (rows, columns) = map.shape();
-    let heights: Vec<f64> = map
-        .heights_nm()
-        .iter()
-        .zip(map.valid())
-        .map(|(height, valid)| if *valid { *height } else { f64::NAN })
-        .collect();
-    let mut signal =
-        DatasetBuilder::typed_data::<f64>(format!("{GROUP}/height"), vec![rows as u64, columns as u64], &heights)?;
-    if rows * columns > 256 {
-        let chunk_columns = columns.min(4096);
-        let chunk_rows = (CHUNK_VALUES / chunk_columns).clamp(1, rows);
-        let filter = |id, client_data| FilterDescription { id, name: None, client_data };
-        signal = signal
-            .chunked(vec![chunk_rows as u64, chunk_columns as u64])
-            .filter(filter(FILTER_SHUFFLE, vec![size_of::<f64>() as u32]))
-            .filter(filter(FILTER_DEFLATE, vec![DEFLATE_LEVEL]));
+    let mut signal = matrix(map, "height")?;
+    let mut file = begin(record, "height")?;
+    if let Some(uncertainty) = uncertainty.filter(|uncertainty| uncertainty.shape() == (rows, columns)) {
+        file = file
+            .dataset(matrix(uncertainty, "uncertainty")?)
+            .group_attribute(GROUP, string("uncertainties", "uncertainty")?);
+        signal = signal.attribute(string("uncertainties", "uncertainty")?);
     }
-    let signal = signal.attribute(string("units", "nm")?).attribute(string("long_name", "height (nm)")?);
-    let mut file = begin(record, "height")?.dataset(signal);
+    file = file.dataset(signal);
     file = match map.pixel() {
         Some(pixel) => {
             let (x0, y0) = origin_mm.unwrap_or((0.0, 0.0));
@@ -65,6 +56,25 @@ pub fn write_nexus_map(
         None => file.group_attribute(GROUP, strings("axes", &[".", "."])?),
     };
     finish(file)
+}
+
+/// Numbers in nm, NaN where they are not valid.
+fn matrix(map: &HeightMap, name: &str) -> Result<DatasetBuilder, ExportError> {
+    let (rows, columns) = map.shape();
+    let known = map.heights_nm().iter().zip(map.valid());
+    let values: Vec<f64> = known.map(|(value, valid)| if *valid { *value } else { f64::NAN }).collect();
+    let shape = vec![rows as u64, columns as u64];
+    let mut dataset = DatasetBuilder::typed_data::<f64>(format!("{GROUP}/{name}"), shape, &values)?;
+    if rows * columns > 256 {
+        let chunk_columns = columns.min(4096);
+        let chunk_rows = (CHUNK_VALUES / chunk_columns).clamp(1, rows);
+        let filter = |id, client_data| FilterDescription { id, name: None, client_data };
+        dataset = dataset
+            .chunked(vec![chunk_rows as u64, chunk_columns as u64])
+            .filter(filter(FILTER_SHUFFLE, vec![size_of::<f64>() as u32]))
+            .filter(filter(FILTER_DEFLATE, vec![DEFLATE_LEVEL]));
+    }
+    Ok(dataset.attribute(string("units", "nm")?).attribute(string("long_name", &format!("{name} (nm)"))?))
 }
 
 /// A profile as NeXus HDF5, with its uncertainty where it has one. Read back bit by bit.

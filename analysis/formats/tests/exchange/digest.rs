@@ -22,7 +22,7 @@ fn map() -> HeightMap {
 #[test]
 fn compressed_bytes_do_not_depend_on_the_processor() {
     assert_eq!(
-        sum(&write_nexus_map(&map(), Some((0.5, -0.25)), &NexusRecord::default()).unwrap()),
+        sum(&write_nexus_map(&map(), None, Some((0.5, -0.25)), &NexusRecord::default()).unwrap()),
         "1dc2159991fbcfddcc8050f032867622"
     );
     // The heights within the archive: main.xml names the version of the program.

@@ -27,8 +27,8 @@ fn a_written_map_comes_back_bit_by_bit_and_always_the_same() {
     for (map, origin) in
         [(small_map(), Some((-3.3, 0.7))), (small_map().with_pixel(None), None), (large, Some((0.1, 0.2)))]
     {
-        let bytes = write_nexus_map(&map, origin, &record()).unwrap();
-        assert_eq!(bytes, write_nexus_map(&map, origin, &record()).unwrap());
+        let bytes = write_nexus_map(&map, None, origin, &record()).unwrap();
+        assert_eq!(bytes, write_nexus_map(&map, None, origin, &record()).unwrap());
         let read = read_map(&bytes);
         assert_eq!(read.map, map);
         assert_eq!(read.position_mm, origin);

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 pub(crate) use resolve::{Source, Told, places};
 
-use crate::list::{self, Column, ListError, entry_of};
+use crate::list::{self, Column, Entries, ListError};
 
 /// Positions by file name as written, mm in the mirror frame.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PositionsFile {
-    places: BTreeMap<String, (f64, f64)>,
+    places: Entries<(f64, f64)>,
 }
 
 /// Largest coordinate believed, mm.
@@ -33,14 +33,15 @@ impl PositionsFile {
             let at = |index: usize| values.get(index).copied().flatten().unwrap_or(0.0);
             (at(0), at(1))
         };
-        let places = list::parse(text, &COLUMNS)?.into_iter().map(|(name, values)| (name, place(values))).collect();
-        Ok(Self { places })
+        let rows = list::parse(text, &COLUMNS)?;
+        let places: BTreeMap<_, _> = rows.into_iter().map(|(name, values)| (name, place(values))).collect();
+        Ok(Self { places: places.into() })
     }
 
     /// The position of a file: by its exact name, or without regard to case, or by its name without extension.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<(f64, f64)> {
-        entry_of(&self.places, name)
+        self.places.get(name).copied()
     }
 
     /// Number of files in the list.
@@ -52,7 +53,7 @@ impl PositionsFile {
     /// Whether the list names no file.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.places.len() == 0
     }
 }
 
@@ -80,6 +81,25 @@ mod tests {
         let list = PositionsFile::parse("file,x_mm\nsub_1,3\n").unwrap();
         assert_eq!(list.get("Sub_1.datx"), Some((3.0, 0.0)));
         assert_eq!(list.get("sub_2.datx"), None);
+    }
+
+    #[test]
+    fn a_long_list_is_read_in_no_time_and_an_endless_one_refused() {
+        let lines = |n: usize| (0..n).map(|k| format!("Sub_{k}.dat,{k}\n")).collect::<String>();
+        let list = PositionsFile::parse(&("file,x_mm\n".to_owned() + &lines(20_000))).unwrap();
+        // 20,000 look-ups that the exact names do not answer.
+        for k in 0..20_000 {
+            assert_eq!(list.get(&format!("sub_{k}.DAT")), Some((k as f64, 0.0)));
+        }
+        let error = PositionsFile::parse(&("file,x_mm\n".to_owned() + &lines(100_001))).unwrap_err();
+        assert_eq!(error.line, 100_002);
+        assert!(error.message.contains("100000"), "{error}");
+    }
+
+    #[test]
+    fn every_line_end_counts_once() {
+        let error = PositionsFile::parse("file,x_mm\ra.dat,1\r\nb.dat,2\n\nc.dat,x").unwrap_err();
+        assert_eq!(error.line, 5);
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! Where each sub-aperture lies: from the recipe, else from `positions.csv`, else from the file itself.
 
-use std::collections::BTreeMap;
-
 use stitchbox_formats::position_in_comment;
 use stitchbox_surface::{Instrument, SlopeSubAperture, SubAperture};
 
 use super::PositionsFile;
 use crate::context::InputFile;
 use crate::failure::{FailureKind, RunFailure, list};
-use crate::list::entry_of;
+use crate::list::Entries;
 use crate::read;
 use crate::recipe::{FileName, Place, PositionRule};
 
@@ -87,18 +85,18 @@ pub(crate) fn places(
 }
 
 /// The one source of positions of a series.
-enum Origin<'a> {
-    Recipe(&'a BTreeMap<String, Place>),
+enum Origin {
+    Recipe(Entries<Place>),
     List(PositionsFile),
     Comments,
     Stage,
     Files,
 }
 
-impl<'a> Origin<'a> {
-    fn choose(rule: &'a PositionRule, list_file: Option<&InputFile>, maps: &[Told<'_>]) -> Result<Self, RunFailure> {
+impl Origin {
+    fn choose(rule: &PositionRule, list_file: Option<&InputFile>, maps: &[Told<'_>]) -> Result<Self, RunFailure> {
         if !rule.at.is_empty() {
-            return Ok(Self::Recipe(&rule.at));
+            return Ok(Self::Recipe(rule.at.clone().into()));
         }
         if let Some(file) = list_file {
             let positions = PositionsFile::parse(&read::text(file)?).map_err(|error| {
@@ -168,7 +166,7 @@ impl<'a> Origin<'a> {
 
     fn position(&self, map: &Told<'_>) -> Option<(f64, f64)> {
         match self {
-            Self::Recipe(at) => entry_of(at, map.name).map(|place| (place.0, place.1)),
+            Self::Recipe(at) => at.get(map.name).map(|place| (place.0, place.1)),
             Self::List(positions) => positions.get(map.name),
             Self::Comments => by_comment(map),
             Self::Stage => map.instrument.stage_mm,

@@ -6,6 +6,7 @@
 mod check;
 mod duration;
 mod parse;
+mod ranges;
 mod reference;
 mod rules;
 mod schema;
@@ -24,7 +25,8 @@ pub use rules::{
 };
 pub use schema::{schema, step_names};
 pub use step::{BandRms, CompareWith, Restart, Step};
-pub use values::{FileName, PixelMm, Place, Quiet};
+pub use stitchbox_surface::FileName;
+pub use values::{PixelMm, Place, Quiet};
 
 use stitchbox_profiles::SlopeStitching;
 

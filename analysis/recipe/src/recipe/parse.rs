@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::check::Check;
-use super::{Recipe, ReferenceChoice, SeriesKind, Step, schema};
+use super::{Recipe, ReferenceChoice, SeriesKind, Step, ranges, schema};
 
 /// A recipe that cannot be used: the line and the sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +42,8 @@ pub(super) fn parse(text: &str) -> Result<Recipe, RecipeError> {
                 let table = reader.table("stitch", value)?;
                 recipe.stitch = reader.section("stitch", value)?;
                 reader.reference_file(table, &recipe)?;
+                let start = value.span().start;
+                ranges::of_stitch(&recipe.stitch).map_err(|complaint| reader.out_of_range(table, start, complaint))?;
             }
             "positions" => {
                 let table = reader.table("positions", value)?;
@@ -50,7 +52,11 @@ pub(super) fn parse(text: &str) -> Result<Recipe, RecipeError> {
             }
             "slopes" => recipe.slopes = reader.section("slopes", value)?,
             "profiles" => recipe.profiles = reader.section("profiles", value)?,
-            "output" => recipe.output = reader.section("output", value)?,
+            "output" => {
+                let table = reader.table("output", value)?;
+                recipe.output = reader.section("output", value)?;
+                reader.each_format_once(table, &recipe)?;
+            }
             "before" => recipe.before = reader.steps("before", value)?,
             "after" => recipe.after = reader.steps("after", value)?,
             other => {
@@ -119,7 +125,11 @@ impl Reader<'_> {
                 );
                 Err(self.check.error(word.span().start, message))
             }
-            Some(step) => step.map_err(|error| self.refused(&error, start..start)),
+            Some(step) => {
+                let step = step.map_err(|error| self.refused(&error, start..start))?;
+                ranges::of_step(&step).map_err(|complaint| self.out_of_range(table, start, complaint))?;
+                Ok(step)
+            }
             None => Err(self.check.unknown(word.span().start, "step", &name, Step::NAMES)),
         }
     }
@@ -128,6 +138,21 @@ impl Reader<'_> {
     fn refused(&self, error: &toml::de::Error, whole: Range<usize>) -> RecipeError {
         let start = error.span().unwrap_or(whole).start;
         self.check.error(start, error.message().trim().to_owned())
+    }
+
+    /// What no type refuses: values without sense.
+    fn out_of_range(&self, table: &DeTable<'_>, otherwise: usize, (key, message): ranges::Complaint) -> RecipeError {
+        let at = table.keys().find(|k| k.get_ref() == key).map_or(otherwise, |k| k.span().start);
+        self.check.error(at, message)
+    }
+
+    fn each_format_once(&self, table: &DeTable<'_>, recipe: &Recipe) -> Result<(), RecipeError> {
+        let formats = &recipe.output.formats;
+        let twice = (0..formats.len()).find(|k| formats[..*k].contains(&formats[*k]));
+        let Some(twice) = twice else { return Ok(()) };
+        let entry = table.get("formats").and_then(|list| list.get_ref().as_array()).and_then(|list| list.get(twice));
+        let start = entry.map_or(0, |entry| entry.span().start);
+        Err(self.check.error(start, "formats names the same format twice; keep one of the two".to_owned()))
     }
 
     fn one_completeness(&self, table: &DeTable<'_>) -> Result<(), RecipeError> {

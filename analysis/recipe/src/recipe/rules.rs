@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use stitchbox_crosscheck::Method;
 use stitchbox_profiles::{Averaging, MultiPitch, ProfileStitching};
 use stitchbox_stitch::Terms;
-use stitchbox_surface::PixelSize;
 use stitchbox_surface::quantity::{Angle, Height, Length};
+use stitchbox_surface::{FileName, PixelSize};
 
-use super::values::{FileName, PixelMm, Place, Quiet};
+use super::values::{PixelMm, Place, Quiet};
 
 /// How it is known that a series is complete.
 #[derive(Debug, Clone, PartialEq, Eq)]

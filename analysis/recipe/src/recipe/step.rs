@@ -10,6 +10,7 @@ use stitchbox_steps::psd::{ArealPsd, Psd};
 use stitchbox_steps::{
     Add, Compare, Differentiate, Gravity, Mask, Multiply, Remove, RemoveFromProfile, Statistics, Subtract,
 };
+use stitchbox_surface::FileName;
 use stitchbox_surface::quantity::Frequency;
 use toml::Spanned;
 use toml::de::{DeTable, Deserializer};
@@ -104,7 +105,7 @@ pub struct BandRms {
 #[serde(deny_unknown_fields)]
 pub struct CompareWith {
     /// The file with the other map.
-    pub file: String,
+    pub file: FileName,
     /// How the two are compared.
     #[serde(default)]
     pub how: Compare,
@@ -116,7 +117,7 @@ impl Step {
     pub fn file(&self) -> Option<&str> {
         match self {
             Self::Add(Add { file }) | Self::Subtract(Subtract { file }) | Self::Compare(CompareWith { file, .. }) => {
-                Some(file)
+                Some(file.as_str())
             }
             _ => None,
         }

@@ -10,46 +10,6 @@ use stitchbox_surface::PixelSize;
 
 use super::duration;
 
-/// The name of a file in the folder of the recipe, without a path.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct FileName(String);
-
-impl FileName {
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<'de> Deserialize<'de> for FileName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        if name.is_empty() || name.contains(['/', '\\', '\0']) || name == "." || name == ".." {
-            return Err(de::Error::custom(format!(
-                "\"{name}\" must be the name of a file in this folder, without a path"
-            )));
-        }
-        Ok(Self(name))
-    }
-}
-
-impl JsonSchema for FileName {
-    fn schema_name() -> Cow<'static, str> {
-        "FileName".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "description": "the name of a file in this folder, without a path",
-            "examples": ["flat.dat"],
-            "minLength": 1,
-            "pattern": r"^[^/\\\u0000]+$",
-        })
-    }
-}
-
 /// How long nothing must arrive: `"10 s"`, `"2 min"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quiet(pub Duration);

@@ -13,8 +13,10 @@ mod steps;
 
 pub use process::process;
 
+use std::collections::BTreeSet;
+
 use stitchbox_report::{OutputFile, Summary};
-use stitchbox_stitch::Progress;
+use stitchbox_stitch::{Progress, StitchError};
 
 use crate::context::{InputFile, RunContext};
 use crate::failure::{FailureKind, RunFailure};
@@ -55,6 +57,11 @@ impl Job<'_> {
     fn named(&self, name: &str) -> Option<&InputFile> {
         self.sorted.named.iter().find(|file| file.name == name).copied()
     }
+
+    /// Nothing, unless the run was asked to stop.
+    fn go_on(&self) -> Result<(), RunFailure> {
+        if self.progress.cancelled() { Err(complaint::no_result(&StitchError::Cancelled)) } else { Ok(()) }
+    }
 }
 
 /// Runs a recipe on the files of one folder. `recipe_text` is the text of `stitch.toml`, `None` for the default recipe;
@@ -72,16 +79,32 @@ pub fn run(
     progress.at(0.0, "reading");
     let sorted = read::sort(inputs, recipe, &context.recipe_origin)?;
     enough(&sorted, recipe, recipe_text.is_some())?;
-    let files = sorted.sub_apertures.len() + sorted.claimed.len();
-    let least = least_bytes(sorted.sub_apertures.iter().map(|file| read::size(file)));
+    let files = sorted.series();
+    let least = least_bytes(files.iter().map(|file| read::size(file)));
     if let Some(limit) = context.memory_limit.filter(|limit| least > *limit) {
-        return Err(too_large(files, least, limit));
+        return Err(too_large(files.len(), least, limit));
     }
     let job = Job { sorted, recipe, recipe_text, context, progress };
-    match recipe.series.kind {
+    job.go_on()?;
+    steps::foresee(&job)?;
+    let output = match recipe.series.kind {
         SeriesKind::Maps => maps::run(&job),
         SeriesKind::Slopes => slopes::run(&job),
         SeriesKind::Profiles => profiles::run(&job),
+    }?;
+    each_name_once(&output.files)?;
+    Ok(output)
+}
+
+/// Two files of one name would be one file in the folder.
+fn each_name_once(files: &[OutputFile]) -> Result<(), RunFailure> {
+    let mut seen = BTreeSet::new();
+    match files.iter().find(|file| !seen.insert(file.name.as_str())) {
+        Some(twice) => Err(RunFailure::new(
+            FailureKind::Internal,
+            format!("The run would write {} twice; please report it with the recipe.", twice.name),
+        )),
+        None => Ok(()),
     }
 }
 
@@ -129,4 +152,17 @@ fn json_file(name: &str, value: &serde_json::Value) -> Result<OutputFile, RunFai
         .map_err(|error| RunFailure::new(FailureKind::Internal, format!("{name} could not be written: {error}.")))?;
     bytes.push(b'\n');
     Ok(OutputFile { name: name.to_owned(), bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_comes_twice_is_a_fault() {
+        let file = |name: &str| OutputFile { name: name.to_owned(), bytes: Vec::new() };
+        assert!(each_name_once(&[file("a"), file("b")]).is_ok());
+        let failure = each_name_once(&[file("a"), file("b"), file("a")]).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Internal);
+    }
 }

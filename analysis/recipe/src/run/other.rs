@@ -16,13 +16,23 @@ pub(super) fn finish(
     solve_seconds: f64,
 ) -> Result<RunOutput, RunFailure> {
     files.push(json_file("summary.json", &overview)?);
+    let files = with_provenance(record, &digest, files)?;
+    job.progress.at(1.0, "done");
+    Ok(RunOutput { files, overview, summary: None, digest, solve_seconds })
+}
+
+/// Adds `provenance.json`, which names every other file.
+pub(super) fn with_provenance(
+    record: &Record,
+    digest: &str,
+    mut files: Vec<OutputFile>,
+) -> Result<Vec<OutputFile>, RunFailure> {
     let entity = |file: &OutputFile| OutputEntity {
         name: file.name.clone(),
         sha256: sha256_hex(&file.bytes),
         bytes: file.bytes.len() as u64,
     };
     let entities: Vec<OutputEntity> = files.iter().map(entity).collect();
-    files.push(json_file("provenance.json", &provenance(record, &digest, &entities))?);
-    job.progress.at(1.0, "done");
-    Ok(RunOutput { files, overview, summary: None, digest, solve_seconds })
+    files.push(json_file("provenance.json", &provenance(record, digest, &entities))?);
+    Ok(files)
 }

@@ -59,8 +59,10 @@ pub(super) fn record(
     };
     let list = sorted.positions.map(|file| file.name.as_str());
     let mut inputs: Vec<Input> = Vec::new();
-    for file in &sorted.sub_apertures {
-        let measured = measured.iter().find(|measured| measured.name.starts_with(&file.name));
+    for file in sorted.series() {
+        let of_file =
+            |begins: bool| measured.iter().find(|m| m.name == file.name || (begins && m.name.starts_with(&file.name)));
+        let measured = of_file(false).or_else(|| of_file(true));
         inputs.push(Input {
             format: measured.map(|measured| measured.format.clone()),
             acquired_at: measured
@@ -153,4 +155,39 @@ pub(super) fn parameters(recipe: &Recipe, series: &[Placed]) -> BTreeMap<String,
         parameters.insert("wavelength_nm".to_owned(), json!(wavelength));
     }
     parameters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_only_claims_to_be_a_measurement_is_an_input_too() {
+        let file = |name: &str| InputFile {
+            name: name.to_owned(),
+            path: name.into(),
+            sha256: format!("hash of {name}"),
+            version: None,
+        };
+        let (a, b, c) = (file("a.dat"), file("a.dat2"), file("b.dat"));
+        let sorted = Sorted {
+            sub_apertures: vec![&b, &c],
+            claimed: vec![&a],
+            positions: None,
+            named: Vec::new(),
+            recipe: None,
+            ignored: Vec::new(),
+        };
+        let measured = |name: &str, format: &str| Measured {
+            name: name.to_owned(),
+            format: format.to_owned(),
+            acquired_unix: None,
+            source: Source::File,
+        };
+        let measured = [measured("a.dat2", "two"), measured("a.dat", "one"), measured("b.dat", "three")];
+        let context = RunContext::new("mirror", "alice", "test", UnixTime { seconds: 0, nanoseconds: 0 });
+        let record = record(&sorted, &Recipe::default(), None, &context, &measured, BTreeMap::new(), [0, 0]);
+        let told: Vec<_> = record.inputs.iter().map(|i| (i.name.as_str(), i.format.as_deref().unwrap())).collect();
+        assert_eq!(told, [("a.dat", "one"), ("a.dat2", "two"), ("b.dat", "three")]);
+    }
 }

@@ -181,7 +181,7 @@ fn files(
     if let Some(heights) = heights {
         let record = export::nexus_record(job);
         let origin = Some((stitched.x0_mm, stitched.y0_mm));
-        let bytes = write_nexus_map(&heights.map, origin, &record).map_err(|error| {
+        let bytes = write_nexus_map(&heights.map, None, origin, &record).map_err(|error| {
             RunFailure::new(FailureKind::Internal, format!("height.h5 could not be written: {error}."))
         })?;
         files.push(OutputFile { name: "height.h5".to_owned(), bytes });

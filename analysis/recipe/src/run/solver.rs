@@ -6,7 +6,7 @@ use stitchbox_surface::{Profile, ProfileKind, SubAperture};
 use super::Job;
 use crate::context::InputFile;
 use crate::failure::{self, FailureKind, RunFailure};
-use crate::list::{self, Column, entry_of};
+use crate::list::{self, Column, Entries};
 use crate::read;
 use crate::recipe::{DriftChoice, FileName, ProfileRule, ReferenceChoice, RefineChoice, WeightChoice};
 
@@ -54,10 +54,11 @@ fn angles(job: &Job<'_>, series: &[Placed]) -> Result<Vec<MeasuredAngles>, RunFa
         let message = format!("{name}, {error}. Correct the list and save it again.");
         RunFailure::new(FailureKind::BadRecipe, message)
     })?;
+    let rows = Entries::from(rows);
     let sigma = rule.angle_sigma.urad();
     let of = |placed: &Placed| {
         let name = &placed.sub_aperture.name;
-        let values = entry_of(&rows, name).ok_or_else(|| name.clone())?;
+        let values = rows.get(name).ok_or_else(|| name.clone())?;
         let at = |index: usize| values.get(index).copied().flatten().map(|value| (value, sigma));
         Ok(MeasuredAngles { pitch_urad: at(0), roll_urad: at(1) })
     };

@@ -7,6 +7,7 @@ use std::path::Path;
 use stitchbox_recipe::{InputFile, Recipe, RunContext, RunFailure, RunOutput, run};
 use stitchbox_report::UnixTime;
 use stitchbox_simulate::{Parameters, simulate, write_series};
+use stitchbox_stitch::Progress;
 use tempfile::TempDir;
 
 /// A folder with the twelve files of the small simulated case and this recipe.
@@ -19,6 +20,11 @@ pub fn series(recipe: &str) -> TempDir {
 
 /// Runs the recipe of a folder.
 pub fn run_in(folder: &Path) -> Result<RunOutput, RunFailure> {
+    run_with(folder, &())
+}
+
+/// The same, watched.
+pub fn run_with(folder: &Path, progress: &dyn Progress) -> Result<RunOutput, RunFailure> {
     let text = std::fs::read_to_string(folder.join("stitch.toml")).unwrap();
     let recipe = Recipe::parse(&text).unwrap();
     let inputs: Vec<InputFile> = std::fs::read_dir(folder)
@@ -27,7 +33,7 @@ pub fn run_in(folder: &Path) -> Result<RunOutput, RunFailure> {
         .map(|entry| InputFile::from_path(&entry.file_name().to_string_lossy(), &entry.path()).unwrap())
         .collect();
     let started_at = UnixTime { seconds: 1_700_000_000, nanoseconds: 0 };
-    run(&inputs, &recipe, Some(&text), &RunContext::new("mirror", "alice", "test", started_at), &())
+    run(&inputs, &recipe, Some(&text), &RunContext::new("mirror", "alice", "test", started_at), progress)
 }
 
 /// The content of a file of the result.

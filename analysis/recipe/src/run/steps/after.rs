@@ -17,7 +17,8 @@ pub(in crate::run) fn after(job: &Job<'_>, stitched: &Stitched) -> Result<Vec<Ou
     if job.recipe.after.is_empty() && job.recipe.output.formats.is_empty() {
         return Ok(Vec::new());
     }
-    chain(job, Subject::map(stitched.height.clone(), uncertainty(stitched)?))
+    let subject = Subject::map(stitched.height.clone(), uncertainty(stitched)?);
+    chain(job, subject.at(Some((stitched.x0_mm, stitched.y0_mm))))
 }
 
 /// The same, on any map or profile.
@@ -42,6 +43,7 @@ pub(in crate::run) fn chain(job: &Job<'_>, as_stitched: Subject) -> Result<Vec<O
     for (index, step) in steps.iter().enumerate() {
         let number = index + 1;
         job.progress.at(crate::run::SOLVE_UNTIL, "steps after stitching");
+        job.go_on()?;
         if let Step::Restart(_) = step {
             end(&subject, changed, &mut files)?;
             subject = as_stitched.clone();

@@ -1,5 +1,6 @@
 //! One step on what the steps before it have made.
 
+use ndarray::Array2;
 use serde_json::{Value, json};
 use stitchbox_steps::{SlopeMaps, StepError};
 use stitchbox_surface::{HeightMap, Profile};
@@ -11,10 +12,12 @@ use crate::recipe::Step;
 /// What the steps work on.
 #[derive(Debug, Clone)]
 pub(in crate::run) enum Subject {
-    /// A map, with its uncertainty (nm, same grid) as long as the steps leave that as it is.
+    /// A map, with its uncertainty (nm, same grid) as long as the steps leave that as it is, and the place of its column 0,
+    /// row 0 in the mirror's frame (mm) as long as they leave the grid.
     Map {
         map: HeightMap,
         uncertainty: Option<HeightMap>,
+        origin_mm: Option<(f64, f64)>,
     },
     Slopes(SlopeMaps),
     /// A profile with the uncertainty of each value.
@@ -33,7 +36,15 @@ pub(super) enum Made {
 
 impl Subject {
     pub fn map(map: HeightMap, uncertainty: Option<HeightMap>) -> Self {
-        Self::Map { map, uncertainty }
+        Self::Map { map, uncertainty, origin_mm: None }
+    }
+
+    /// The same map, its column 0, row 0 at this place in the mirror's frame, mm.
+    pub fn at(self, place: Option<(f64, f64)>) -> Self {
+        match self {
+            Self::Map { map, uncertainty, .. } => Self::Map { map, uncertainty, origin_mm: place },
+            other => other,
+        }
     }
 
     /// The map, if it is one.
@@ -63,12 +74,16 @@ pub(super) fn apply(
     files: &mut Vec<Made>,
 ) -> Result<Value, StepError> {
     match subject {
-        Subject::Map { map, uncertainty } => {
+        Subject::Map { map, uncertainty, origin_mm } => {
             if let Some(next) = out_of_map(step, map, uncertainty.as_ref())? {
                 *subject = next;
                 return Ok(Value::Null);
             }
-            on_map(step, map, uncertainty, others, files)
+            let found = on_map(step, map, uncertainty, others, files)?;
+            if step.changes_its_subject() && !step.keeps_the_grid() {
+                *origin_mm = None;
+            }
+            Ok(found)
         }
         Subject::Slopes(slopes) => {
             let Step::Integrate(integrate) = step else { return Err(other_kind(step, "maps or profiles", subject)) };
@@ -85,7 +100,7 @@ pub(super) fn apply(
             let found = on_profile(step, profile, files)?;
             match found {
                 Some((next, found)) => {
-                    if next.len() != profile.len() {
+                    if !keeps_uncertainty(step) || next.len() != profile.len() {
                         *uncertainty = None;
                     }
                     *profile = next;
@@ -125,8 +140,18 @@ fn on_map(
             (removed.map, true)
         }
         Step::Gravity(gravity) => (gravity.apply(map)?, true),
-        Step::Subtract(subtract) => (subtract.apply(map, others.map(&subtract.file)?)?, true),
-        Step::Add(add) => (add.apply(map, others.map(&add.file)?)?, true),
+        Step::Subtract(subtract) => {
+            let other = others.other(subtract.file.as_str())?;
+            let next = subtract.apply(map, &other.map)?;
+            *uncertainty = in_quadrature(uncertainty.as_ref(), other.uncertainty.as_ref(), &next)?;
+            (next, true)
+        }
+        Step::Add(add) => {
+            let other = others.other(add.file.as_str())?;
+            let next = add.apply(map, &other.map)?;
+            *uncertainty = in_quadrature(uncertainty.as_ref(), other.uncertainty.as_ref(), &next)?;
+            (next, true)
+        }
         Step::Threshold(threshold) => (threshold.apply(map)?, true),
         Step::Statistics(statistics) => {
             return Ok(map_statistics(&statistics.apply(map)?));
@@ -135,7 +160,7 @@ fn on_map(
         Step::ArealPsd(psd) => return areal_spectrum(&psd.apply(map)?, files),
         Step::BandRms(band) => return Ok(band_rms(&band.psd.apply(map)?, band)),
         Step::Compare(with) => {
-            let other = others.other(&with.file)?;
+            let other = others.other(with.file.as_str())?;
             let (own, theirs) = (uncertainty.as_ref(), other.uncertainty.as_ref());
             let compared =
                 with.how.apply(map, own.map(HeightMap::heights_nm), &other.map, theirs.map(HeightMap::heights_nm))?;
@@ -170,6 +195,38 @@ fn on_map(
     }
     *map = next;
     Ok(found)
+}
+
+/// The standard uncertainty of a sum or difference of two measurements; unknown where that of either is.
+fn in_quadrature(
+    own: Option<&HeightMap>,
+    other: Option<&HeightMap>,
+    of: &HeightMap,
+) -> Result<Option<HeightMap>, StepError> {
+    let (Some(own), Some(other)) = (own, other) else { return Ok(None) };
+    let pairs = own.heights_nm().iter().zip(other.heights_nm()).zip(of.valid());
+    let values = pairs.map(|((a, b), valid)| if *valid { (a * a + b * b).sqrt() } else { 0.0 }).collect();
+    // The step itself has refused maps of different shapes; an uncertainty may still be of another.
+    let shapes = StepError::Shapes { step: "uncertainty", first: shape(own), second: shape(other) };
+    if own.shape() != of.shape() || other.shape() != of.shape() {
+        return Err(shapes);
+    }
+    let values = Array2::from_shape_vec(of.shape(), values).map_err(|_| shapes)?;
+    Ok(Some(HeightMap::new(values, of.valid().clone(), of.pixel())?))
+}
+
+fn shape(map: &HeightMap) -> [usize; 2] {
+    let (rows, columns) = map.shape();
+    [rows, columns]
+}
+
+/// Whether the values of a profile keep their uncertainty: not where they become another quantity (a slope of heights, a
+/// height of slopes), nor where neighbours are averaged.
+fn keeps_uncertainty(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::RemoveFromProfile(_) | Step::Gravity(_) | Step::Statistics(_) | Step::Psd(_) | Step::BandRms(_)
+    )
 }
 
 /// Steps on a profile; `None` for those that need a map.

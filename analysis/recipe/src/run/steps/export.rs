@@ -19,8 +19,9 @@ use crate::run::Job;
 /// `NAME.h5` and `NAME.png` of a map, `NAME_x.csv` and `NAME_y.csv` of slopes, `NAME.csv` and `NAME.h5` of a profile.
 pub(super) fn subject(job: &Job<'_>, subject: &Subject, name: &str) -> Result<Vec<OutputFile>, RunFailure> {
     match subject {
-        Subject::Map { map, .. } => {
-            let bytes = write_nexus_map(map, None, &nexus_record(job)).map_err(|e| not_written(name, &e))?;
+        Subject::Map { map, uncertainty, origin_mm } => {
+            let bytes = write_nexus_map(map, uncertainty.as_ref(), *origin_mm, &nexus_record(job))
+                .map_err(|e| not_written(name, &e))?;
             Ok(vec![file(&format!("{name}.h5"), bytes), figure(job, map, name)?])
         }
         Subject::Slopes(slopes) => Ok(vec![
@@ -45,13 +46,14 @@ pub(super) fn made(job: &Job<'_>, made: Made, number: usize) -> Result<Vec<Outpu
 
 /// `x_mm`, the value and, where it is known, its standard uncertainty, a line for each place.
 pub(in crate::run) fn profile_csv(name: &str, profile: &Profile, uncertainty: Option<&[f64]>) -> OutputFile {
-    let value = match profile.kind {
-        ProfileKind::HeightNm => "height_nm",
-        ProfileKind::SlopeUrad => "slope_urad",
+    let (value, its_uncertainty) = match profile.kind {
+        ProfileKind::HeightNm => ("height_nm", "uncertainty_nm"),
+        ProfileKind::SlopeUrad => ("slope_urad", "uncertainty_urad"),
     };
     let mut text = format!("x_mm,{value}");
     if uncertainty.is_some() {
-        text.push_str(",uncertainty");
+        text.push(',');
+        text.push_str(its_uncertainty);
     }
     text.push('\n');
     for (i, (x, v)) in profile.x_mm.iter().zip(&profile.values).enumerate() {
@@ -76,19 +78,19 @@ pub(in crate::run) fn formats(job: &Job<'_>, map: &HeightMap) -> Result<Vec<Outp
                     comment: job.context.title.clone(),
                     ..X3pRecord::default()
                 };
-                let bytes = write_x3p(map, &record).map_err(|e| not_written("height.x3p", &e))?;
+                let bytes = write_x3p(map, &record).map_err(|e| not_possible("height.x3p", &e))?;
                 files.push(file("height.x3p", bytes));
             }
             OutputFormat::Metropro => {
-                let bytes = metropro(job, map).map_err(|e| not_written("height.dat", &e))?;
+                let bytes = metropro(job, map).map_err(|e| not_possible("height.dat", &e))?;
                 files.push(file("height.dat", bytes));
             }
             OutputFormat::Csv => files.push(file("height.csv", write_csv_map(map))),
             OutputFormat::Xyz => {
-                files.push(file("height.xyz", write_xyz(map).map_err(|e| not_written("height.xyz", &e))?));
+                files.push(file("height.xyz", write_xyz(map).map_err(|e| not_possible("height.xyz", &e))?));
             }
             OutputFormat::Dabam => {
-                let dabam = write_dabam(&mean_profile(map).map_err(|e| not_written("profile.dat", &e))?);
+                let dabam = write_dabam(&mean_profile(map).map_err(|e| not_possible("profile.dat", &e))?);
                 files.push(file("profile.dat", dabam.data));
                 files.push(file("profile.txt", dabam.description));
             }
@@ -134,7 +136,7 @@ pub(in crate::run) fn figure(job: &Job<'_>, map: &HeightMap, name: &str) -> Resu
     let remark =
         statistics(map).map_or_else(String::new, |s| format!("rms {} nm · PV {} nm", label(s.rms_nm), label(s.pv_nm)));
     let drawn = MapFigure {
-        title: format!("After the steps of the recipe — {}", job.context.title),
+        title: format!("{} — {}", shown(name), job.context.title),
         remark,
         quantity: "height (nm)".to_owned(),
         values: map.heights_nm(),
@@ -146,6 +148,15 @@ pub(in crate::run) fn figure(job: &Job<'_>, map: &HeightMap, name: &str) -> Resu
     };
     let bytes = drawn.png().map_err(|error| not_written(&format!("{name}.png"), &error))?;
     Ok(file(&format!("{name}.png"), bytes))
+}
+
+/// What the picture of this file shows.
+fn shown(name: &str) -> &'static str {
+    match name {
+        "height" => "Heights from the slopes",
+        _ if name.ends_with("-difference") => "Difference of the two maps",
+        _ => "After the steps of the recipe",
+    }
 }
 
 pub(in crate::run) fn nexus_record(job: &Job<'_>) -> NexusRecord {
@@ -160,6 +171,15 @@ fn file(name: &str, bytes: Vec<u8>) -> OutputFile {
     OutputFile { name: name.to_owned(), bytes }
 }
 
+/// A fault of the program: these formats take any map.
 fn not_written(name: &str, error: &dyn std::fmt::Display) -> RunFailure {
-    RunFailure::new(FailureKind::BadRecipe, format!("{name} could not be written: {error}."))
+    RunFailure::new(FailureKind::Internal, format!("{name} could not be written: {error}."))
+}
+
+/// A format of `[output]` that cannot hold this map.
+fn not_possible(name: &str, error: &dyn std::fmt::Display) -> RunFailure {
+    RunFailure::new(
+        FailureKind::BadRecipe,
+        format!("{name} could not be written: {error}. Choose other [output] formats."),
+    )
 }

@@ -3,14 +3,16 @@
 mod after;
 mod apply;
 pub(super) mod export;
+mod foresee;
 mod found;
 
 pub(super) use after::{after, chain};
 pub(super) use apply::Subject;
+pub(super) use foresee::foresee;
 
 use rayon::prelude::*;
 use stitchbox_steps::StepError;
-use stitchbox_surface::{HeightMap, SubAperture};
+use stitchbox_surface::{DetectorWindow, HeightMap, SubAperture};
 
 use self::apply::apply;
 use super::Job;
@@ -23,6 +25,7 @@ pub(super) struct Others(Vec<Other>);
 
 struct Other {
     name: String,
+    window: DetectorWindow,
     map: HeightMap,
     uncertainty: Option<HeightMap>,
 }
@@ -34,14 +37,17 @@ impl Others {
             if maps.iter().any(|known| known.name == name) {
                 continue;
             }
-            let Some(file) = job.named(name) else {
-                let message = format!(
-                    "A step of the recipe takes the map \"{name}\", but there is no such file in the folder. Add it, or remove the step."
-                );
-                return Err(RunFailure::new(FailureKind::BadRecipe, message));
-            };
-            let (map, uncertainty) = read::map_and_uncertainty(file, &job.context.limits)?;
-            maps.push(Other { name: name.to_owned(), map, uncertainty });
+            let file = job.named(name).ok_or_else(|| missing(name))?;
+            let (read, uncertainty) = read::map_and_uncertainty(file, &job.context.limits)?;
+            // What the recipe says of the pixels holds for every file.
+            let pixel = job.recipe.positions.pixel();
+            let with = |map: HeightMap| if pixel.is_some() { map.with_pixel(pixel) } else { map };
+            maps.push(Other {
+                name: name.to_owned(),
+                window: read.window,
+                map: with(read.map),
+                uncertainty: uncertainty.map(with),
+            });
         }
         Ok(Self(maps))
     }
@@ -53,9 +59,17 @@ impl Others {
             .ok_or(StepError::NothingLeft { step: "a step that reads another map" })
     }
 
-    /// The heights of a file.
-    fn map(&self, name: &str) -> Result<&HeightMap, StepError> {
-        Ok(&self.other(name)?.map)
+    /// What keeps the maps from being laid pixel on pixel on a sub-aperture: another part of the camera.
+    fn elsewhere_on_the_camera(&self, sub_aperture: &SubAperture) -> Option<String> {
+        let own = sub_aperture.window;
+        // A file that tells no window begins at 0, 0: it may be any part.
+        let untold = DetectorWindow { column: 0, row: 0 };
+        let other = self.0.iter().find(|other| other.window != own && other.window != untold)?;
+        Some(format!(
+            "{}: its detector window begins at column {}, row {} and that of {} at column {}, row {}, so their pixels are not \
+             those of one camera pixel; measure {} in the same window",
+            sub_aperture.name, own.column, own.row, other.name, other.window.column, other.window.row, other.name
+        ))
     }
 }
 
@@ -71,9 +85,15 @@ pub(super) fn before(job: &Job<'_>, mut maps: Vec<SubAperture>) -> Result<Vec<Su
     let complaints: Vec<String> = maps
         .par_iter_mut()
         .filter_map(|sub_aperture| {
+            if job.progress.cancelled() {
+                return None;
+            }
+            if let Some(complaint) = others.elsewhere_on_the_camera(sub_aperture) {
+                return Some(complaint);
+            }
             let map = sub_aperture.map.clone();
             let mut subject = Subject::map(if pixel.is_some() { map.with_pixel(pixel) } else { map }, None);
-            for (number, step) in steps.iter().enumerate() {
+            for (number, step) in steps.iter().enumerate().take_while(|_| !job.progress.cancelled()) {
                 if let Err(error) = apply(step, &mut subject, &others, &mut Vec::new()) {
                     return Some(format!("{}: step {} of [[before]]: {error}", sub_aperture.name, number + 1));
                 }
@@ -84,11 +104,20 @@ pub(super) fn before(job: &Job<'_>, mut maps: Vec<SubAperture>) -> Result<Vec<Su
             None
         })
         .collect();
+    job.go_on()?;
     if complaints.is_empty() {
         return Ok(maps);
     }
     let next = "Correct the step in stitch.toml, or take the files out of the folder.";
     Err(RunFailure::new(FailureKind::BadRecipe, list("A step before stitching could not be done:", &complaints, next)))
+}
+
+/// A file that a step names and the folder has not.
+fn missing(name: &str) -> RunFailure {
+    let message = format!(
+        "A step of the recipe takes the map \"{name}\", but there is no such file in the folder. Add it, or remove the step."
+    );
+    RunFailure::new(FailureKind::BadRecipe, message)
 }
 
 /// A step of `[[after]]` that could not be done.
