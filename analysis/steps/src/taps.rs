@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use stitchbox_surface::HeightMap;
 
 use crate::extent::Extent;
+use crate::geometry::cubic_weights;
 
 /// Weights of neighbouring old pixels for one new one.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,12 +31,6 @@ struct Line {
 
 /// A fraction of a pixel that counts as none.
 const WHOLE: f64 = 1e-9;
-
-/// Keys' kernel with a = -1/2, at the four pixels around a place a fraction beyond the second.
-fn keys(t: f64) -> [f64; 4] {
-    let (t2, t3) = (t * t, t * t * t);
-    [-0.5 * t3 + t2 - 0.5 * t, 1.5 * t3 - 2.5 * t2 + 1.0, -1.5 * t3 + 2.0 * t2 + 0.5 * t, 0.5 * t3 - 0.5 * t2]
-}
 
 impl Line {
     /// For `new` pixels of `new_size` around 0, whose value is taken from places moved by `shift`, out of `old` pixels of
@@ -60,7 +55,7 @@ fn around(place: f64, old: usize) -> Taps {
     } else if fraction > 1.0 - WHOLE {
         (whole + 1.0, vec![1.0])
     } else {
-        (whole - 1.0, keys(fraction).to_vec())
+        (whole - 1.0, cubic_weights(fraction).to_vec())
     };
     let (mut inside, mut outside, mut from) = (Vec::with_capacity(weights.len()), 0.0, 0);
     for (k, weight) in weights.into_iter().enumerate() {
