@@ -127,6 +127,9 @@ pub fn cross_check(series: &[Placed], method: &Method) -> Result<CrossChecked, C
     })
 }
 
+/// The older programs do five; a series that has not settled after so many sweeps does not settle.
+const MOST_SWEEPS: u32 = 1000;
+
 fn check(method: &Method) -> Result<(), CrossCheckError> {
     let Method { min_overlap, reference_cut, .. } = *method;
     if !(min_overlap > 0.0 && min_overlap <= 1.0) {
@@ -135,8 +138,8 @@ fn check(method: &Method) -> Result<(), CrossCheckError> {
     if let Some(value) = reference_cut.filter(|cut| !(*cut > 0.0 && cut.is_finite())) {
         return Err(CrossCheckError::BadReferenceCut { value });
     }
-    if method.sweeps == 0 {
-        return Err(CrossCheckError::NoSweeps);
+    if !(1..=MOST_SWEEPS).contains(&method.sweeps) {
+        return Err(CrossCheckError::BadSweeps { value: method.sweeps, most: MOST_SWEEPS });
     }
     if method.reference == Extraction::Full && method.algorithm != Algorithm::PairPlanes {
         return Err(CrossCheckError::NoReferenceInMethod);

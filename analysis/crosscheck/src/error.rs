@@ -95,9 +95,14 @@ pub enum CrossCheckError {
         /// What was set.
         value: f64,
     },
-    /// `sweeps` is zero.
-    #[error("sweeps is 0, but the progressive method needs at least one")]
-    NoSweeps,
+    /// `sweeps` is zero, or more than anyone waits for.
+    #[error("sweeps is {value}, but the progressive method does at least one and at most {most}")]
+    BadSweeps {
+        /// What was set.
+        value: u32,
+        /// The most there may be.
+        most: u32,
+    },
     /// A reference was asked for with a method that has none.
     #[error(
         "a reference is extracted only with the algorithm pair-planes; set reference = \"none\" or change the algorithm"

@@ -49,7 +49,7 @@ pub struct Method {
     /// Only with a reference: differences farther from their pair's plane than so many standard deviations of that pair
     /// are left out of the extraction. A number above 0; nothing is left out by default.
     pub reference_cut: Option<f64>,
-    /// Progressive only: sweeps at most, at least 1. It ends earlier when the summed residual grows. Default 5.
+    /// Progressive only: sweeps at most, 1 to 1000. It ends earlier when the summed residual grows. Default 5.
     pub sweeps: u32,
     /// Simple average only: take the mean off every sub-aperture first. Default true.
     pub zero_mean: bool,
