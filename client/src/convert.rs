@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use stitchbox_formats::{
-    Limits, Measurement, MetroProHeader, NexusRecord, SlpHeader, X3pRecord, read_measurement, write_csv_map,
+    Limits, Measurement, MetroProHeader, NexusRecord, SlpHeader, X3pRecord, read_dabam, read_measurement, write_csv_map,
     write_csv_profile, write_dabam, write_metropro, write_nexus_map, write_nexus_profile, write_slp, write_x3p,
     write_xyz,
 };
@@ -46,6 +46,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 pub(crate) fn read(path: &Path) -> Result<Measurement, Failure> {
     let bytes = fs::read(path).map_err(|e| Failure::failed(format!("{} could not be read: {e}", path.display())))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // DABAM keeps the description of its columns beside them.
+    let description = fs::read(path.with_extension("txt")).ok().filter(|_| path.extension().is_some_and(|e| e == "dat"));
+    if let Some(description) = description
+        && let Ok(mut profiles) = read_dabam(&name, &bytes, &description, &Limits::default())
+        && !profiles.is_empty()
+    {
+        return Ok(Measurement::Profile(profiles.swap_remove(0)));
+    }
     read_measurement(&name, &bytes, &Limits::default())
         .map_err(|error| Failure::unusable(format!("{}: {error}", path.display())))
 }

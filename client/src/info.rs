@@ -48,9 +48,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                     }
                 }
             }
+            // The last one is printed when the program ends.
             Err(failure) => {
-                eprintln!("stitchbox: {failure}");
-                failed = Some(failure);
+                if let Some(before) = failed.replace(failure) {
+                    eprintln!("stitchbox: {before}");
+                }
             }
         }
     }

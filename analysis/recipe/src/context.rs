@@ -9,9 +9,9 @@ use stitchbox_formats::Limits;
 use stitchbox_report::UnixTime;
 
 /// Counts up whenever equal inputs could give another result digest.
-pub const ENGINE_REVISION: u32 = 1;
+pub const ENGINE_REVISION: u32 = 2;
 /// Engine and its revision; part of a run's identity. Changing it makes every series run again.
-pub const ENGINE_VERSION: &str = concat!("stitchbox ", env!("CARGO_PKG_VERSION"), "/1");
+pub const ENGINE_VERSION: &str = concat!("stitchbox ", env!("CARGO_PKG_VERSION"), "/2");
 
 /// A file of the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! `summary.json`: the numbers of a result, for programs and for the table in the report.
 
 use serde::Serialize;
-use stitchbox_stitch::{Corrector, NonObservable, Stitched, Warning};
+use stitchbox_stitch::{Constraint, Corrector, NonObservable, Stitched, Warning};
 use stitchbox_surface::{PixelSize, fit_plane, statistics};
 
 use crate::pixel_size;
@@ -63,6 +63,11 @@ pub struct Summary {
     pub iterations: usize,
     /// Map shapes that the data cannot determine.
     pub non_observable: Vec<NonObservable>,
+    /// Map shapes that measured angles or profiles determined.
+    pub constraints: Vec<Constraint>,
+    /// Standard uncertainty of the mean height of stretches along x (a fortieth of the length each), nm: how sure the long
+    /// waves are. The declared shapes are taken out.
+    pub profile_uncertainty_nm: Option<Vec<f64>>,
     /// What to know before trusting the map.
     pub warnings: Vec<Warning>,
     /// What each sub-aperture carried.
@@ -109,6 +114,11 @@ impl Summary {
             rejected_pixels: stitched.correctors.iter().map(|c| c.rejected).sum(),
             iterations: stitched.iterations,
             non_observable: stitched.non_observable.clone(),
+            constraints: stitched.constraints.clone(),
+            profile_uncertainty_nm: stitched
+                .profile_covariance
+                .as_ref()
+                .map(|profile| profile.covariance_nm2.diag().iter().map(|variance| variance.max(0.0).sqrt()).collect()),
             warnings: stitched.warnings.clone(),
             correctors: stitched.correctors.clone(),
         }

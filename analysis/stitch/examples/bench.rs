@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use ndarray::Array2;
-use stitchbox_stitch::{Options, Placed, Reference, stitch};
+use stitchbox_stitch::{Options, Placed, Progress, Reference, stitch};
 use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, PixelSize, SubAperture};
 
 /// Memory at its peak, MiB, as the system tells.
@@ -12,6 +12,30 @@ fn peak_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|l| l.starts_with("VmHWM")).unwrap_or("0");
     line.split_whitespace().nth(1).and_then(|kb| kb.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+}
+
+/// Time that all threads have computed, s: other programs do not count.
+fn computed() -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let of = |task: std::fs::DirEntry| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+        text.split_whitespace().next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0)
+    };
+    tasks.map(of).sum::<f64>() * 1e-9
+}
+
+/// Adds up the time computed in each step.
+#[derive(Default)]
+struct Steps(std::sync::Mutex<Vec<(String, f64)>>);
+
+impl Progress for Steps {
+    fn at(&self, _fraction: f64, step: &str) {
+        if let Ok(mut steps) = self.0.lock()
+            && steps.last().is_none_or(|(last, _)| last != step)
+        {
+            steps.push((step.to_owned(), computed()));
+        }
+    }
 }
 
 fn read(path: &str) -> std::io::Result<Vec<Placed>> {
@@ -78,19 +102,29 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let repeats: usize = arguments.get(4).map_or(Ok(1), |n| n.parse())?;
     let mut times = Vec::new();
+    let mut computing = f64::INFINITY;
+    let mut profile = String::new();
     let mut result = None;
     for _ in 0..repeats {
         drop(result.take());
-        let start = Instant::now();
-        let stitched = stitch(&series, &options, &())?;
+        let (start, before) = (Instant::now(), computed());
+        let steps = Steps::default();
+        let stitched = stitch(&series, &options, &steps)?;
         times.push(start.elapsed().as_secs_f64());
+        let own = computed() - before;
+        if own < computing {
+            computing = own;
+            let steps = steps.0.into_inner().map_err(|e| e.to_string())?;
+            let lasted = steps.windows(2).map(|pair| format!("{} {:.3}", pair[0].0, pair[1].1 - pair[0].1));
+            profile = lasted.collect::<Vec<_>>().join(", ");
+        }
         result = Some(stitched);
     }
     let peak = peak_mib();
     let result = result.ok_or("no repeats")?;
     times.sort_by(f64::total_cmp);
     println!(
-        "{path} {:?} threads {} best {:.3} s median {:.3} s, {} iterations, peak {peak:.0} MiB (series {read_mib:.0}), noise {:?}, warnings {:?} {}",
+        "{path} {:?} threads {} best {:.3} s median {:.3} s, computed {computing:.3} s ({profile}), {} iterations, peak {peak:.0} MiB (series {read_mib:.0}), noise {:?}, warnings {:?} {}",
         arguments.get(1),
         rayon::current_num_threads(),
         times[0],

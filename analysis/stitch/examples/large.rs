@@ -1,11 +1,13 @@
-//! Stitches a simulated series that is never in memory: `large COUNT_X COUNT_Y ROWS COLUMNS FOLDER MIB [robust]`.
+//! Stitches a simulated series that is never in memory: `large COUNT_X COUNT_Y ROWS COLUMNS FOLDER MIB [robust|plain [CANCEL_AFTER_S]]`.
 //!
 //! Sub-apertures in steps of a quarter of their width (and height, with more than one row of them), plus a few pixels at random. Prints
 //! times, memory at its peak and the error against the truth; `FOLDER` holds scratch files and checkpoints.
 use std::time::Instant;
 
 use ndarray::Array2;
-use stitchbox_stitch::{Described, Options, Progress, Scratch, Source, estimate_source_bytes, stitch_source};
+use stitchbox_stitch::{
+    Described, Options, Progress, Scratch, Source, StitchError, estimate_source_bytes, stitch_source,
+};
 use stitchbox_surface::{DetectorWindow, HeightMap, PixelSize};
 
 const PIXEL_MM: f64 = 0.05;
@@ -95,8 +97,8 @@ impl Source for Simulated {
     }
 }
 
-/// Prints when each step begins.
-struct Told(Instant, std::sync::Mutex<String>);
+/// Prints when each step begins; ends the stitch after so many seconds.
+struct Told(Instant, std::sync::Mutex<String>, f64);
 
 impl Progress for Told {
     fn at(&self, fraction: f64, step: &str) {
@@ -112,6 +114,10 @@ impl Progress for Told {
             step.clone_into(&mut last);
         }
     }
+
+    fn cancelled(&self) -> bool {
+        self.0.elapsed().as_secs_f64() > self.2
+    }
 }
 
 fn peak_mib() -> f64 {
@@ -123,7 +129,7 @@ fn peak_mib() -> f64 {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [nx, ny, rows, columns, folder, mib, more @ ..] = &arguments[..] else {
-        return Err("large COUNT_X COUNT_Y ROWS COLUMNS FOLDER MIB [robust]".into());
+        return Err("large COUNT_X COUNT_Y ROWS COLUMNS FOLDER MIB [robust|plain [CANCEL_AFTER_S]]".into());
     };
     let source = Simulated::new((nx.parse()?, ny.parse()?), (rows.parse()?, columns.parse()?));
     let bytes = mib.parse::<u64>()? << 20;
@@ -132,7 +138,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let estimate = estimate_source_bytes(&source, &options) >> 20;
     let pixels = source.len() * source.shape.0 * source.shape.1;
     let start = Instant::now();
-    let tiles = stitch_source(&source, &options, &Told(start, std::sync::Mutex::default()))?;
+    let ends = more.get(1).map_or(Ok(f64::INFINITY), |seconds| seconds.parse())?;
+    let result = stitch_source(&source, &options, &Told(start, std::sync::Mutex::default(), ends));
+    if matches!(result, Err(StitchError::Cancelled)) {
+        println!("cancelled at {ends} s, ended {:.2} s later", start.elapsed().as_secs_f64() - ends);
+        return Ok(());
+    }
+    let tiles = result?;
     let seconds = start.elapsed().as_secs_f64();
     let peak = peak_mib();
     // Rms of the difference to the truth at a sample of rows, after the mean of the row: enough to see that all is well.

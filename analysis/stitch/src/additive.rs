@@ -17,7 +17,6 @@ impl Additive {
     }
 
     /// And one more map, with a factor for each sub-aperture.
-    #[allow(dead_code, reason = "retrace and drift add maps")]
     pub fn with(&self, factors: &[f64]) -> Self {
         let rows = self.factors.chunks_exact(self.maps).zip(factors);
         let factors = rows.flat_map(|(own, more)| own.iter().chain(std::iter::once(more)).copied()).collect();

@@ -5,9 +5,11 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use crate::StitchError;
+use crate::cholesky::dot;
 use crate::conjugate::State;
 use crate::line::{BLOCK, Quantity, blocks};
 use crate::normal::Normal;
+use crate::pass::HeightRows;
 use crate::plane::{Plane, TASK_ROWS};
 use crate::watch::Watch;
 
@@ -91,42 +93,53 @@ fn fill_row(
     squares: &mut [(f64, usize)],
 ) {
     let grid = normal.grid;
-    let (mut inverses, mut heights, mut buffer) = (Vec::new(), Vec::new(), [0.0; BLOCK]);
+    let (mut inverses, mut rows, mut buffer) = (Vec::new(), HeightRows::default(), [0.0; BLOCK]);
     let inverses = normal.inverse_row(row, &mut inverses);
     let counts = &normal.count[row * grid.map.1..(row + 1) * grid.map.1];
-    normal.mean_row(row, Quantity::Corrected, state, out.height);
-    for (k, plate) in grid.plates.iter().enumerate() {
-        let Some(own) = plate.row_at_map(row) else { continue };
-        let line = normal.line(Quantity::Corrected, (k, own), &state.reference, &state.correctors[k], &mut heights);
+    normal.mean_row_keeping(row, Quantity::Corrected, state, out.height, &mut rows);
+    let weighted = grid.is_weighted();
+    let here = grid.plates.iter().enumerate().filter_map(|(k, plate)| Some((k, plate, plate.row_at_map(row)?)));
+    for (at, (k, plate, own)) in here.enumerate() {
+        let heights = rows.get(at, plate, own);
+        let line = normal.line_of(Some(heights), (k, own), &state.reference, &state.correctors[k]);
         let variance = &reference_variance[(plate.camera.0 + own) * grid.camera.1 + plate.camera.1..];
         for &(start, end) in normal.used[k].row(own) {
             for (from, to) in blocks(start, end) {
                 let values = &mut buffer[..to - from];
                 line.fill(from, values);
                 let columns = plate.map.1 + from..plate.map.1 + to;
-                let weighted = grid.is_weighted();
-                let (mut sum, mut number) = (0.0, 0);
                 let of_map = out.height[columns.clone()].iter().zip(&mut out.residual[columns.clone()]);
-                let more = out.spread[columns.clone()].iter_mut().zip(&counts[columns.clone()]).zip(&inverses[columns]);
-                for (i, (value, ((height, residual), ((spread, count), inverse)))) in
-                    values.iter().zip(of_map.zip(more)).enumerate()
-                {
-                    let weight = if weighted { plate.weight(own, from + i) } else { 1.0 };
-                    let part = weight * inverse;
-                    *spread += variance[from + i] * (part * part);
-                    if *count > 1 {
+                let of_map = of_map.zip(&mut out.spread[columns.clone()]).zip(&variance[from..to]);
+                if weighted {
+                    let mut sum = 0.0;
+                    let pairs = values.iter().zip(of_map).zip(&inverses[columns.clone()]);
+                    for (i, ((value, (((height, residual), spread), variance)), inverse)) in pairs.enumerate() {
+                        let weight = plate.weight(own, from + i);
                         let e = value - height;
-                        *residual += e * e * part;
+                        // Times the inverse once more at the end of the row.
+                        *spread += variance * (weight * weight) * inverse;
+                        *residual += weight * (e * e);
                         sum += weight * (e * e);
-                        number += 1;
                     }
+                    squares[k].0 += sum;
+                } else {
+                    for (value, (((height, residual), spread), variance)) in values.iter_mut().zip(of_map) {
+                        let e = *value - height;
+                        *spread += variance;
+                        *residual += e * e;
+                        *value = e;
+                    }
+                    squares[k].0 += dot(values, values);
                 }
-                squares[k].0 += sum;
-                squares[k].1 += number;
+                squares[k].1 += counts[columns].iter().filter(|count| **count > 1).count();
             }
         }
     }
-    for residual in out.residual {
-        *residual = residual.sqrt();
+    for ((spread, residual), (inverse, count)) in
+        out.spread.iter_mut().zip(out.residual).zip(inverses.iter().zip(counts))
+    {
+        *spread *= if weighted { *inverse } else { inverse * inverse };
+        // A value alone is its own mean, but for rounding where it has a weight.
+        *residual = if *count > 1 { (*residual * inverse).sqrt() } else { 0.0 };
     }
 }

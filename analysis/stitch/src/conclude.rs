@@ -1,20 +1,21 @@
 //! From the last solve to the result: gauge, maps, noise, error bars, warnings.
 
-use rayon::prelude::*;
 use stitchbox_surface::HeightMap;
 
 use crate::assemble::{Assembled, assemble};
 use crate::conjugate::State;
 use crate::corrector_matrix::active;
 use crate::engine::{Engine, Kept, Mode};
+use crate::error_bars::ErrorBars;
+use crate::fringes::Jumps;
 use crate::gauge;
+use crate::judge::{Judge, Judged};
+use crate::loose::Loose;
 use crate::normal::Normal;
-use crate::plane::Plane;
 use crate::robust::Rejected;
-use crate::smooth::Smooth;
 use crate::tiles::{StitchedTiles, shaped};
 use crate::watch::Watch;
-use crate::{Corrector, Described, Reference, StitchError};
+use crate::{Corrector, CorrectorUncertainty, Described, Reference, StitchError};
 
 /// Part of a sub-aperture above which rejection is worth a warning.
 const MANY_REJECTED: f64 = 0.05;
@@ -25,13 +26,20 @@ impl<'a> Engine<'a> {
     /// Fixes the gauge and assembles everything.
     pub fn finish(mut self, mut state: State, kept: Kept<'a>) -> Result<StitchedTiles, StitchError> {
         let watch = Watch::step(self.progress, 0.87, 0.87, "assembling the map")?;
-        let Kept { normal, rejected, contradicted } = kept;
+        let Kept { normal, inverse, rejected, contradicted, jumps } = kept;
         let normal = self.without_unreferenced(normal, &watch)?;
         let terms = self.options.terms;
         let mut fixed = 0;
         let seen = normal.seen();
         if self.mode != Mode::Held {
             fixed = gauge::fix_reference(self.grid, &self.observable, terms, &seen, &mut state);
+        }
+        let mut loose = None;
+        if matches!(self.mode, Mode::Pixels | Mode::Prior) {
+            let compared: Vec<bool> = normal.diagonal[..self.grid.camera_pixels()].iter().map(|d| *d > 0.0).collect();
+            let found = Loose::new(self.grid, &self.observable, &normal.used, &compared);
+            found.settle(self.grid, &compared, &mut state.reference);
+            loose = Some(found);
         }
         let pull = match self.mode {
             Mode::Pixels => Some(0.0),
@@ -42,8 +50,17 @@ impl<'a> Engine<'a> {
         let variance: Vec<f64> = normal.diagonal[..self.grid.camera_pixels()].iter().map(of).collect();
         let mut assembled = assemble(&normal, &state, &variance, self.folder, &watch)?;
         gauge::fix_map(&normal, &self.observable, terms, &mut assembled.height, &mut state)?;
-        let noise_nm = self.noise(&normal, &assembled, &seen, fixed);
+        let judge = Judge {
+            normal: &normal,
+            inverse: &inverse,
+            variance: &variance,
+            loose: loose.as_ref(),
+            fixed,
+            watch: &watch,
+        };
+        let judged = self.judge(&judge, &mut state, &mut assembled)?;
         self.warn_of_rejections(&rejected, contradicted);
+        self.warn_of_fringes(&jumps);
         let of_one = active(terms).len();
         if self.rank + of_one < of_one * self.grid.series.len() {
             let names: Vec<&str> =
@@ -57,16 +74,12 @@ impl<'a> Engine<'a> {
             );
             self.warn("weak-overlap", message);
         }
+        let Judged { bars, noise_nm, constraints, non_observable } = judged;
         let reference = self.reference_map(&state, &seen)?;
-        let correctors = self.correctors(&state, &assembled, &rejected);
-        let Assembled { height, residual, mut spread, .. } = assembled;
-        let uncertainty = match noise_nm {
-            Some(noise_nm) => {
-                uncertainty(&normal, &mut spread, noise_nm)?;
-                Some(spread)
-            }
-            None => None,
-        };
+        let correctors = self.correctors(&state, &assembled, &rejected, bars.as_ref());
+        let Assembled { height, residual, spread, .. } = assembled;
+        // The error bars have made uncertainties of it.
+        let (uncertainty, profile_covariance) = bars.map(|bars| (spread, bars.profile)).unzip();
         if let Some(journal) = &self.journal {
             journal.clear();
         }
@@ -76,13 +89,15 @@ impl<'a> Engine<'a> {
             pixel: self.grid.pixel,
             height,
             uncertainty,
+            profile_covariance,
             residual,
             overlap: normal.count,
             reference,
             x0_mm: self.grid.origin_mm.0,
             y0_mm: self.grid.origin_mm.1,
             correctors,
-            non_observable: self.observable.non_observable(),
+            constraints,
+            non_observable,
             warnings: self.warnings,
             noise_nm,
             iterations: self.iterations,
@@ -123,23 +138,6 @@ impl<'a> Engine<'a> {
         Ok(smaller)
     }
 
-    /// Noise of one pixel, from the residuals and the degrees of freedom left.
-    fn noise(&self, normal: &Normal, assembled: &Assembled, seen: &[bool], fixed: usize) -> Option<f64> {
-        let squares: f64 = assembled.squares.iter().map(|s| s.0).sum();
-        let data: usize = assembled.squares.iter().map(|s| s.1).sum();
-        let reference = match self.mode {
-            Mode::Held => 0,
-            Mode::Smooth => self.smooth.as_ref().map_or(0, Smooth::len),
-            Mode::Pixels | Mode::Prior => {
-                let free: Vec<bool> = normal.diagonal.iter().zip(seen).map(|(d, s)| *s && *d > 0.0).collect();
-                let pixels = free.iter().filter(|f| **f).count();
-                pixels.saturating_sub(self.observable.free_cosets(self.grid.camera, &free) + fixed)
-            }
-        };
-        let freedom = data.checked_sub(assembled.overlapping + self.rank + reference).filter(|f| *f > 0)?;
-        Some((squares / freedom as f64).sqrt())
-    }
-
     fn warn_of_rejections(&mut self, rejected: &Rejected, contradicted: usize) {
         let total: usize = rejected.iter().map(Vec::len).sum();
         let mut many = Vec::new();
@@ -161,10 +159,28 @@ impl<'a> Engine<'a> {
         }
         if contradicted > 0 {
             let message = format!(
-                "at {contradicted} map pixels only two sub-apertures overlap and contradict each other; nothing tells which is \
-                 wrong, so both were left out"
+                "at {contradicted} map pixels the sub-apertures contradict each other and nothing tells which is wrong, so all \
+                 were left out"
             );
             self.warn("contradictions", message);
+        }
+    }
+
+    fn warn_of_fringes(&mut self, jumps: &[Jumps]) {
+        let named: Vec<String> = (self.grid.series.iter().zip(jumps).zip(&self.grid.plates))
+            .filter(|((_, jumps), _)| jumps.are_fringes())
+            .map(|((placed, jumps), plate)| {
+                let height = jumps.multiple as f64 * plate.fringe_nm.unwrap_or(0.0);
+                format!("{} ({} pixels, last one off by {height:+.1} nm)", placed.name, jumps.near)
+            })
+            .collect();
+        if !named.is_empty() {
+            let message = format!(
+                "values that are off by whole fringes (multiples of wavelength times scale factor) were left out: {}; the unwrapping \
+                 of these files went wrong there: mask the region or measure again",
+                named.join(", ")
+            );
+            self.warn("fringe-order", message);
         }
     }
 
@@ -178,8 +194,15 @@ impl<'a> Engine<'a> {
         map.map(Some).map_err(|_| StitchError::Internal { step: "writing down the reference" })
     }
 
-    fn correctors(&self, state: &State, assembled: &Assembled, rejected: &Rejected) -> Vec<Corrector> {
+    fn correctors(
+        &self,
+        state: &State,
+        assembled: &Assembled,
+        rejected: &Rejected,
+        bars: Option<&ErrorBars>,
+    ) -> Vec<Corrector> {
         let grid = self.grid;
+        let (per_u, per_v) = (grid.scale.0 * grid.pixel.x_mm, grid.scale.1 * grid.pixel.y_mm);
         let of = |(k, placed): (usize, &Described)| {
             let c = state.correctors[k];
             let (squares, count) = assembled.squares[k];
@@ -188,28 +211,25 @@ impl<'a> Engine<'a> {
                 x_mm: placed.x_mm,
                 y_mm: placed.y_mm,
                 piston_nm: c[0],
-                pitch_nm_per_mm: c[1] / (grid.scale.0 * grid.pixel.x_mm),
-                roll_nm_per_mm: c[2] / (grid.scale.1 * grid.pixel.y_mm),
+                pitch_nm_per_mm: c[1] / per_u,
+                roll_nm_per_mm: c[2] / per_v,
                 curvature_nm_per_mm2: c[3] / grid.power_mm2,
+                uncertainty: bars.map(|bars| {
+                    let [piston, pitch, roll, curvature] = bars.correctors[k].map(|u| u.unwrap_or(0.0));
+                    CorrectorUncertainty {
+                        piston_nm: piston,
+                        pitch_nm_per_mm: pitch / per_u,
+                        roll_nm_per_mm: roll / per_v,
+                        curvature_nm_per_mm2: curvature / grid.power_mm2,
+                    }
+                }),
+                dx_mm: None,
+                dy_mm: None,
+                rotation_urad: None,
                 residual_rms_nm: if count > 0 { (squares / count as f64).sqrt() } else { 0.0 },
                 rejected: rejected[k].len(),
             }
         };
         grid.series.iter().enumerate().map(of).collect()
     }
-}
-
-/// `s sqrt(1 / sum of w + sum over overlaps of (w / sum of w)^2 times the reference's variance)`.
-fn uncertainty(normal: &Normal, spread: &mut Plane, noise_nm: f64) -> Result<(), StitchError> {
-    let columns = normal.grid.map.1;
-    for batch in spread.batches() {
-        let mut values = spread.take(&batch)?;
-        values.par_chunks_mut(columns).enumerate().for_each_init(Vec::new, |buffer, (i, line)| {
-            for (value, inverse) in line.iter_mut().zip(normal.inverse_row(batch.start + i, buffer)) {
-                *value = if *inverse > 0.0 { noise_nm * (inverse + *value).sqrt() } else { 0.0 };
-            }
-        });
-        spread.give(&batch, values)?;
-    }
-    Ok(())
 }

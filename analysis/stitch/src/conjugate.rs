@@ -7,13 +7,16 @@
 use rayon::prelude::*;
 
 use crate::StitchError;
-use crate::cholesky::{PivotedCholesky, dot};
+use crate::blocks::{Blocks, Unknowns};
+use crate::cholesky;
 use crate::corrector_matrix::CorrectorInverse;
 use crate::grid::{Grid, Plate};
 use crate::journal::{Checkpoint, Journal};
 use crate::line::Quantity;
-use crate::normal::{Correctors, Gradient, Normal, Pass, TERMS, pair_of};
+use crate::normal::{Correctors, Normal, TERMS};
+use crate::pass::{Gradient, Pass};
 use crate::smooth::Smooth;
+use crate::vectors::{add, dot};
 use crate::watch::Watch;
 
 /// Residuals fall at least to this fraction of those of the uncorrected data (in the norm of the preconditioner), if the
@@ -85,19 +88,20 @@ impl Goal {
     }
 }
 
-/// Sum of the squared heights of the valid pixels, nm^2, from every eighth row.
+/// Sum of the squared heights of the valid pixels, nm^2, from a few dozen rows.
 fn of_sample(plate: &Plate) -> f64 {
-    const STRIDE: usize = 8;
+    const ROWS: usize = 32;
+    let stride = (plate.shape.0 / ROWS).max(1);
     let mut buffer = Vec::new();
     let mut sum = 0.0;
-    for row in (0..plate.shape.0).step_by(STRIDE) {
+    for row in (0..plate.shape.0).step_by(stride) {
         let heights = plate.row(row, &mut buffer);
         for (start, end) in plate.runs.row(row) {
             let run = &heights[*start as usize..*end as usize];
-            sum += dot(run, run);
+            sum += cholesky::dot(run, run);
         }
     }
-    sum * plate.shape.0 as f64 / plate.shape.0.div_ceil(STRIDE) as f64
+    sum * plate.shape.0 as f64 / plate.shape.0.div_ceil(stride) as f64
 }
 
 /// Improves `state` to the least-squares solution.
@@ -219,217 +223,4 @@ fn recall(done: Checkpoint, state: &mut State, goal: &mut Goal) -> Option<Ended>
     own.copy_from_slice(correctors);
     goal.first.get_or_insert(f64::from_bits(*first));
     Some(Ended { iterations: *iterations as usize, converged: *converged != 0 })
-}
-
-/// Parameters of the reference and the correctors.
-#[derive(Debug, Clone)]
-struct Unknowns {
-    reference: Vec<f64>,
-    correctors: Correctors,
-}
-
-impl Unknowns {
-    fn zeros(blocks: &Blocks, normal: &Normal) -> Self {
-        let length = match &blocks.reference {
-            ReferenceBlock::Held => 0,
-            ReferenceBlock::Pixels { .. } => normal.additive.maps() * normal.grid.camera_pixels(),
-            ReferenceBlock::Smooth { basis, .. } => normal.additive.maps() * basis.len(),
-        };
-        Self { reference: vec![0.0; length], correctors: vec![[0.0; TERMS]; normal.grid.plates.len()] }
-    }
-
-    fn dot(&self, other: &Self) -> f64 {
-        dot(&self.reference, &other.reference) + dot(self.correctors.as_flattened(), other.correctors.as_flattened())
-    }
-
-    fn add(&mut self, factor: f64, other: &Self) {
-        add(&mut self.reference, factor, &other.reference);
-        add(self.correctors.as_flattened_mut(), factor, other.correctors.as_flattened());
-    }
-
-    fn vectors(&self) -> [Vec<f64>; 2] {
-        [self.reference.clone(), self.correctors.as_flattened().to_vec()]
-    }
-
-    /// Takes what a checkpoint holds, if that fits.
-    fn recall(&mut self, reference: &[f64], correctors: &[f64]) -> bool {
-        let own = self.correctors.as_flattened_mut();
-        let fits = reference.len() == self.reference.len() && correctors.len() == own.len();
-        if fits {
-            self.reference.copy_from_slice(reference);
-            own.copy_from_slice(correctors);
-        }
-        fits
-    }
-
-    fn scale_and_add(&mut self, factor: f64, other: &Self) {
-        let pairs = self.reference.iter_mut().zip(&other.reference);
-        let more = self.correctors.as_flattened_mut().iter_mut().zip(other.correctors.as_flattened());
-        for (value, base) in pairs.chain(more) {
-            *value = base + factor * *value;
-        }
-    }
-}
-
-/// `values += factor * change`.
-fn add(values: &mut [f64], factor: f64, change: &[f64]) {
-    for (value, change) in values.iter_mut().zip(change) {
-        *value += factor * change;
-    }
-}
-
-/// Preconditioner and the maps between parameters and camera pixels.
-struct Blocks<'a> {
-    correctors: &'a CorrectorInverse,
-    reference: ReferenceBlock<'a>,
-    pixels: usize,
-}
-
-enum ReferenceBlock<'a> {
-    Held,
-    /// `inverse` holds that of the matrix of the additive maps at each pixel, stored like [`Normal::diagonal`].
-    Pixels {
-        inverse: Vec<f64>,
-        prior: &'a [f64],
-        weight: f64,
-    },
-    /// One factor for each additive map.
-    Smooth {
-        basis: &'a Smooth,
-        grams: Vec<PivotedCholesky>,
-    },
-}
-
-impl<'a> Blocks<'a> {
-    fn new(normal: &Normal, correctors: &'a CorrectorInverse, unknown: Unknown<'a>) -> Self {
-        let pixels = normal.grid.camera_pixels();
-        let maps = normal.additive.maps();
-        let reference = match unknown {
-            Unknown::Held => ReferenceBlock::Held,
-            Unknown::Pixels { prior, weight } => {
-                ReferenceBlock::Pixels { inverse: inverses(&normal.diagonal, maps, pixels, weight), prior, weight }
-            }
-            Unknown::Smooth(basis) => {
-                let own = |map: usize| &normal.diagonal[(map * (map + 3) / 2) * pixels..][..pixels];
-                ReferenceBlock::Smooth { basis, grams: (0..maps).map(|map| basis.gram(own(map))).collect() }
-            }
-        };
-        Self { correctors, reference, pixels }
-    }
-
-    /// The parameters of the reference are its pixels.
-    fn is_pixelwise(&self) -> bool {
-        matches!(self.reference, ReferenceBlock::Pixels { .. })
-    }
-
-    fn precondition(&self, right: &Unknowns, out: &mut Unknowns) {
-        match &self.reference {
-            ReferenceBlock::Held => {}
-            ReferenceBlock::Pixels { inverse, .. } => {
-                for (pair, inverse) in inverse.chunks_exact(self.pixels).enumerate() {
-                    let (i, j) = pair_of(pair);
-                    let of = |map: usize| map * self.pixels..(map + 1) * self.pixels;
-                    let products = |out: &mut [f64], right: &[f64], first: bool| {
-                        for ((o, r), i) in out.iter_mut().zip(right).zip(inverse) {
-                            *o = if first { r * i } else { *o + r * i };
-                        }
-                    };
-                    // The pairs of map i begin with (i, 0): there its part is written for the first time.
-                    products(&mut out.reference[of(i)], &right.reference[of(j)], j == 0);
-                    if i != j {
-                        products(&mut out.reference[of(j)], &right.reference[of(i)], false);
-                    }
-                }
-            }
-            ReferenceBlock::Smooth { grams, basis } => {
-                let parts = right.reference.chunks_exact(basis.len()).zip(out.reference.chunks_exact_mut(basis.len()));
-                for (gram, (right, out)) in grams.iter().zip(parts) {
-                    gram.solve(right, out);
-                }
-            }
-        }
-        self.correctors.apply(&right.correctors, &mut out.correctors);
-    }
-
-    /// Parameters as camera pixels: themselves, or written into `buffer`, which is zero as long as the reference is held.
-    fn surface<'b>(&self, parameters: &'b [f64], buffer: &'b mut [f64]) -> &'b [f64] {
-        match &self.reference {
-            ReferenceBlock::Held => buffer,
-            ReferenceBlock::Pixels { .. } => parameters,
-            ReferenceBlock::Smooth { basis, .. } => {
-                let maps = parameters.chunks_exact(basis.len()).zip(buffer.chunks_exact_mut(self.pixels));
-                for (parameters, surface) in maps {
-                    basis.expand(parameters, surface);
-                }
-                buffer
-            }
-        }
-    }
-
-    /// The transpose of `surface`.
-    fn restrict(&self, field: &[f64], products: &mut [f64]) {
-        match &self.reference {
-            ReferenceBlock::Held => {}
-            ReferenceBlock::Pixels { .. } => products.copy_from_slice(field),
-            ReferenceBlock::Smooth { basis, .. } => {
-                let maps = products.chunks_exact_mut(basis.len()).zip(field.chunks_exact(self.pixels));
-                for (products, field) in maps {
-                    basis.restrict(field, products);
-                }
-            }
-        }
-    }
-
-    /// Negative gradient of the pull towards the prior.
-    fn pull(&self, reference: &[f64], left: &mut [f64]) {
-        if let ReferenceBlock::Pixels { inverse, prior, weight } = &self.reference
-            && *weight > 0.0
-        {
-            for (((l, r), p), i) in
-                left.iter_mut().zip(reference).zip(*prior).zip(inverse[..self.pixels].iter().cycle())
-            {
-                *l -= if *i > 0.0 { weight * (r - p) } else { 0.0 };
-            }
-        }
-    }
-
-    /// The pull's part of the normal operator.
-    fn stiffen(&self, direction: &[f64], image: &mut [f64]) {
-        if let ReferenceBlock::Pixels { weight, .. } = &self.reference
-            && *weight > 0.0
-        {
-            for (i, d) in image.iter_mut().zip(direction) {
-                *i += weight * d;
-            }
-        }
-    }
-}
-
-/// Inverse of the matrix of the additive maps at each camera pixel, pivoted: what a pixel does not tell comes out as zero.
-fn inverses(diagonal: &[f64], maps: usize, pixels: usize, weight: f64) -> Vec<f64> {
-    let pull = |d: f64| if d > 0.0 { d + weight } else { 0.0 };
-    if maps == 1 {
-        return diagonal.iter().map(|d| if *d > 0.0 { 1.0 / pull(*d) } else { 0.0 }).collect();
-    }
-    let mut inverse = vec![0.0; diagonal.len()];
-    let mut matrix = vec![0.0; maps * maps];
-    let (mut unit, mut column) = (vec![0.0; maps], vec![0.0; maps]);
-    for pixel in 0..pixels {
-        for (pair, at) in (pixel..diagonal.len()).step_by(pixels).enumerate() {
-            let (i, j) = pair_of(pair);
-            let value = if i == j { pull(diagonal[at]) } else { diagonal[at] };
-            matrix[i * maps + j] = value;
-            matrix[j * maps + i] = value;
-        }
-        let factor = PivotedCholesky::new(&matrix, maps);
-        for j in 0..maps {
-            unit.fill(0.0);
-            unit[j] = 1.0;
-            factor.solve(&unit, &mut column);
-            for i in j..maps {
-                inverse[(i * (i + 1) / 2 + j) * pixels + pixel] = column[i];
-            }
-        }
-    }
-    inverse
 }

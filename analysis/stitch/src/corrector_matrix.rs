@@ -27,6 +27,8 @@ type Blocks = Vec<((usize, usize), Block)>;
 pub(crate) struct CorrectorInverse {
     /// (sub-aperture, term) of each unknown.
     unknowns: Vec<(usize, usize)>,
+    /// The matrix itself, row-major.
+    matrix: Vec<f64>,
     factor: PivotedCholesky,
 }
 
@@ -55,7 +57,7 @@ impl CorrectorInverse {
             }
         }
         let factor = PivotedCholesky::polled(&matrix, size, &mut || watch.at(0.0))?;
-        Ok(Self { unknowns, factor })
+        Ok(Self { unknowns, matrix, factor })
     }
 
     /// Sub-apertures with a term that these data do not determine: at least one of each part of the series that is
@@ -64,6 +66,21 @@ impl CorrectorInverse {
         let mut plates: Vec<usize> = self.factor.dropped().iter().map(|i| self.unknowns[*i].0).collect();
         plates.dedup();
         plates
+    }
+
+    /// (sub-aperture, term) of each unknown, in the order of the matrix.
+    pub fn unknowns(&self) -> &[(usize, usize)] {
+        &self.unknowns
+    }
+
+    /// The matrix itself, row-major.
+    pub fn matrix(&self) -> &[f64] {
+        &self.matrix
+    }
+
+    /// Its factor.
+    pub fn factor(&self) -> &PivotedCholesky {
+        &self.factor
     }
 
     /// Number of unknowns that the data determine with the reference held.

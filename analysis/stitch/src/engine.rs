@@ -6,22 +6,29 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::additive::{Additive, Shift};
+use crate::angles;
 use crate::conjugate::{Ended, Goal, State, Unknown, solve};
 use crate::corrector_matrix::CorrectorInverse;
+use crate::fringes::Jumps;
 use crate::gauge;
 use crate::grid::Grid;
 use crate::journal::Journal;
 use crate::known::{self, known_reference};
+use crate::loose::Loose;
 use crate::memory::estimate_source_bytes;
 use crate::normal::Normal;
 use crate::observable::Observable;
 use crate::planes::fit_planes;
+use crate::pose::Pose;
+use crate::profile_rows;
+use crate::refine::stitch_refined;
 use crate::robust::{Rejected, outliers};
+use crate::rounds::stitch_at;
 use crate::runs::Runs;
 use crate::smooth::Smooth;
 use crate::tiles::StitchedTiles;
-use crate::watch::{Part, Watch};
-use crate::{Options, Placed, Progress, Reference, Source, StitchError, Stitched, Warning, intake};
+use crate::watch::Watch;
+use crate::{Options, Placed, Progress, Reference, Refine, Source, StitchError, Stitched, Warning, intake};
 
 /// Passes of the robust loop at most.
 const ROBUST_PASSES: usize = 3;
@@ -37,41 +44,10 @@ const FEW_REJECTED: f64 = 0.02;
 /// # Errors
 /// Whatever makes the series impossible to stitch as it is; [`StitchError`] has a sentence for each case.
 pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> Result<Stitched, StitchError> {
-    Watch::step(progress, 0.0, 0.0, "placing the sub-apertures")?;
-    let mut grid = Grid::new(series, options)?;
-    let mut state = State::zeros(&grid);
-    let known = match &options.reference {
-        Reference::Known(map) => Some(known_reference(&grid, map)?),
-        Reference::None | Reference::Pixelwise | Reference::Smooth => None,
-    };
-    if let Some(known) = &known {
-        state.reference.copy_from_slice(&known.heights);
+    match options.refine {
+        Refine::None => stitch_at(series, options, &Pose::given(series), progress),
+        Refine::Offsets | Refine::OffsetsAndRotation => stitch_refined(series, options, progress),
     }
-    if grid.between_pixels() {
-        grid.resample(series, &state.reference, known.as_ref().map(|k| k.valid.as_slice()));
-    }
-    if let Some(known) = &known {
-        known::mask(&mut grid, known);
-    }
-    if let Some(k) = grid.plates.iter().position(|p| p.runs.count() == 0) {
-        return Err(StitchError::NoValidPixels { file: grid.series[k].name.clone() });
-    }
-    grid.check_overlap(options.terms)?;
-    fit_planes(&grid, options.terms, &mut state);
-    if !grid.between_pixels() || matches!(options.reference, Reference::None | Reference::Known(_)) {
-        return Engine::new(&grid, options, progress).stitch(state)?.into_stitched();
-    }
-    // Resampling moved the unknown reference along with the mirror. Find it, take it off, resample, and solve again.
-    let first = Part { progress, from: 0.0, to: 0.4 };
-    let plain = Options { robust: false, ..options.clone() };
-    let (iterations, goal) = Engine::new(&grid, &plain, &first).find_reference(&mut state)?;
-    grid.resample(series, &state.reference, None);
-    let second = Part { progress, from: 0.4, to: 1.0 };
-    let mut engine = Engine::new(&grid, options, &second);
-    engine.goal = goal;
-    let mut stitched = engine.stitch(state)?;
-    stitched.iterations += iterations;
-    stitched.into_stitched()
 }
 
 /// Stitches a series that need not fit into memory.
@@ -91,6 +67,8 @@ pub fn stitch_source(
     let beyond = options.scratch.as_ref().filter(|scratch| estimate_source_bytes(source, options) > scratch.bytes);
     let watch = Watch::step(progress, 0.0, 0.05, "reading the sub-apertures")?;
     let (mut grid, fingerprint, rounded) = intake::read(source, options, beyond.map(|b| b.folder.as_path()), &watch)?;
+    angles::check(&options.angles, &grid.series)?;
+    profile_rows::check(&options.profiles)?;
     let known = match &options.reference {
         Reference::Known(map) => Some(known_reference(&grid, map)?),
         Reference::None | Reference::Pixelwise | Reference::Smooth => None,
@@ -132,7 +110,8 @@ pub(crate) struct Engine<'a> {
     pub additive: Additive,
     /// Correction of the data for places between whole pixels.
     pub shift: Option<Arc<Shift>>,
-    goal: Goal,
+    /// How far solves go, the same for all of a series.
+    pub goal: Goal,
     /// Where maps of the result go that do not fit into memory, and checkpoints.
     pub folder: Option<&'a Path>,
     pub journal: Option<Journal>,
@@ -147,9 +126,13 @@ pub(crate) struct Engine<'a> {
 /// The problem as it was solved last.
 pub(crate) struct Kept<'a> {
     pub normal: Normal<'a>,
+    /// The preconditioner of (nearly) this problem.
+    pub inverse: CorrectorInverse,
     pub rejected: Rejected,
-    /// Map pixels whose two values contradict each other.
+    /// Map pixels whose values contradict each other.
     pub contradicted: usize,
+    /// Fringe-order errors among the rejected.
+    pub jumps: Vec<Jumps>,
 }
 
 /// What is solved for beside the correctors.
@@ -163,7 +146,8 @@ pub(crate) enum Mode {
 }
 
 impl<'a> Engine<'a> {
-    fn new(grid: &'a Grid<'a>, options: &'a Options, progress: &'a dyn Progress) -> Self {
+    /// Nothing is solved yet; warns of what positions and terms leave open.
+    pub fn new(grid: &'a Grid<'a>, options: &'a Options, progress: &'a dyn Progress) -> Self {
         let unknown = matches!(options.reference, Reference::Pixelwise | Reference::Smooth);
         let observable = Observable::new(grid, options.terms, unknown);
         let mut warnings = Vec::new();
@@ -223,54 +207,34 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn stitch(mut self, mut state: State) -> Result<StitchedTiles, StitchError> {
-        self.note_resampling();
-        let kept = self.run(&mut state)?;
-        self.finish(state, kept)
+    /// Solves for one more map fixed in the camera for each of these sets of factors.
+    pub fn with_maps(mut self, factors: &[Vec<f64>]) -> Self {
+        for of_map in factors {
+            self.additive = self.additive.with(of_map);
+        }
+        self
     }
 
-    /// Solves once and fixes the gauge of the reference; returns the iterations and how far they went.
-    fn find_reference(mut self, state: &mut State) -> Result<(usize, Goal), StitchError> {
-        let kept = self.run(state)?;
-        if self.mode != Mode::Held {
-            gauge::fix_reference(self.grid, &self.observable, self.options.terms, &kept.normal.seen(), state);
-        }
-        Ok((self.iterations, self.goal))
+    /// Solves and makes the result.
+    pub fn stitch(mut self, mut state: State) -> Result<StitchedTiles, StitchError> {
+        let kept = self.run(&mut state)?;
+        self.finish(state, kept)
     }
 
     pub fn warn(&mut self, code: &str, message: String) {
         self.warnings.push(Warning { code: code.into(), message });
     }
 
-    fn note_resampling(&mut self) {
-        let moved: Vec<&str> = self
-            .grid
-            .plates
-            .iter()
-            .zip(&self.grid.series)
-            .filter(|(plate, _)| plate.fraction != (0.0, 0.0))
-            .map(|(_, of)| of.name.as_str())
-            .collect();
-        if !moved.is_empty() {
-            let message = format!(
-                "{} of {} sub-apertures lie between whole pixels and were resampled (cubic convolution, masks grown): {}",
-                moved.len(),
-                self.grid.plates.len(),
-                moved.join(", ")
-            );
-            self.warn("resampled", message);
-        }
-    }
-
     /// Solves, and with the robust loop solves again without outliers.
-    fn run(&mut self, state: &mut State) -> Result<Kept<'a>, StitchError> {
+    pub fn run(&mut self, state: &mut State) -> Result<Kept<'a>, StitchError> {
         let mut rejected: Rejected = vec![Vec::new(); self.grid.plates.len()];
         let measured = self.normal(&rejected)?;
+        self.mind_loose_pixels(&measured);
         let mut prior = vec![0.0; if self.mode == Mode::Prior { state.reference.len() } else { 0 }];
         let first_end = if self.options.robust { 0.6 } else { 0.85 };
         let mut inverse = self.inverse(&measured, (0.05, first_end))?;
         self.solve_once(&measured, &inverse, state, &mut prior, (0.05, first_end))?;
-        let mut contradicted = 0;
+        let (mut contradicted, mut jumps) = (0, Vec::new());
         let mut kept = None;
         for pass in 0..if self.options.robust { ROBUST_PASSES } else { 0 } {
             let from = first_end + 0.08 * pass as f64;
@@ -281,7 +245,7 @@ impl<'a> Engine<'a> {
                 gauge::fix_reference(self.grid, &self.observable, self.options.terms, &measured.seen(), &mut settled);
             }
             let found = outliers(&measured, &settled, &watch)?;
-            contradicted = found.contradicted;
+            (contradicted, jumps) = (found.contradicted, found.jumps);
             if found.rejected == rejected {
                 break;
             }
@@ -295,7 +259,18 @@ impl<'a> Engine<'a> {
             self.solve_once(&normal, &inverse, state, &mut prior, (from, from + 0.08))?;
             kept = Some(normal);
         }
-        Ok(Kept { normal: kept.unwrap_or(measured), rejected, contradicted })
+        Ok(Kept { normal: kept.unwrap_or(measured), inverse, rejected, contradicted, jumps })
+    }
+
+    /// Where many camera pixels hang on each other only, the smooth reference is found first, as for equal steps.
+    fn mind_loose_pixels(&mut self, measured: &Normal) {
+        if self.mode == Mode::Pixels {
+            let compared: Vec<bool> = measured.diagonal[..self.grid.camera_pixels()].iter().map(|d| *d > 0.0).collect();
+            if Loose::new(self.grid, &self.observable, &measured.used, &compared).many() {
+                self.mode = Mode::Prior;
+                self.smooth = Some(Smooth::new(self.grid, self.observable.moves));
+            }
+        }
     }
 
     /// The preconditioner of this problem.

@@ -158,6 +158,34 @@ pub enum StitchError {
         /// What was asked for.
         what: &'static str,
     },
+    /// Not as many measured angles as sub-apertures.
+    #[error(
+        "there are measured angles for {angles} sub-apertures, but the series has {sub_apertures}; give one entry for each, \
+         in the order of the series (with empty readings where nothing was measured)"
+    )]
+    AnglesCount {
+        /// Entries given.
+        angles: usize,
+        /// Sub-apertures in the series.
+        sub_apertures: usize,
+    },
+    /// A measured angle or its uncertainty is not a number, or the uncertainty is not positive.
+    #[error(
+        "the measured angles of {file} are no finite numbers with a positive uncertainty; correct them, or leave the reading out"
+    )]
+    AbsurdAngle {
+        /// File name of the sub-aperture.
+        file: String,
+    },
+    /// A profile whose numbers make no sense.
+    #[error(
+        "the profile {profile} has positions that do not ascend, values that are not finite, or an uncertainty that is not \
+         positive; correct it or leave it out"
+    )]
+    AbsurdProfile {
+        /// Name of the profile.
+        profile: String,
+    },
     /// Something that cannot happen did: a fault of this program.
     #[error(
         "internal fault while {step}: the sizes of two arrays disagree; please report it with the files of the series"

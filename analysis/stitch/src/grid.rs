@@ -7,13 +7,15 @@ use ndarray::Array2;
 use rayon::prelude::*;
 use stitchbox_surface::{HeightMap, PixelSize};
 
+use crate::fringes::fringe_nm;
 use crate::layout::{Layout, connected, groups};
+use crate::pose::Pose;
 use crate::runs::Runs;
 use crate::scratch::ScratchRows;
 use crate::source::described;
 use crate::tie::tied;
 use crate::weights::{self, PlateWeights};
-use crate::{Described, Options, Placed, StitchError, Terms, Weights, resample};
+use crate::{Described, Options, Placed, StitchError, Terms, Weights};
 
 /// No mirror has heights beyond a metre, nm.
 const HIGHEST_NM: f64 = 1e9;
@@ -35,8 +37,12 @@ pub(crate) struct Plate<'a> {
     scratch: Option<ScratchRows>,
     /// Valid pixels as measured.
     pub runs: Runs,
-    /// Part of a pixel along x and y by which it was resampled; zero where it was not.
+    /// Part of a pixel along x and y by which it lies off `step`; zero on whole pixels.
     pub fraction: (f64, f64),
+    /// Rotation about the centre of the camera frame, rad, x towards y.
+    pub rotation: f64,
+    /// Height of one fringe, nm, if the file tells.
+    pub fringe_nm: Option<f64>,
     /// Weights of the pixels, if they differ.
     weights: Option<PlateWeights>,
 }
@@ -58,6 +64,11 @@ impl Plate<'_> {
             return scratch.row(row, buffer);
         }
         &self.heights[row * self.shape.1..(row + 1) * self.shape.1]
+    }
+
+    /// Its heights are in a scratch file.
+    pub fn is_on_disk(&self) -> bool {
+        self.scratch.is_some()
     }
 
     /// Weight of one pixel.
@@ -121,10 +132,23 @@ pub(crate) struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    /// Places the series. Sub-apertures between whole pixels wait for [`Grid::resample`].
+    /// Places the series as its positions say.
+    #[cfg(test)]
     pub fn new(series: &'a [Placed], options: &Options) -> Result<Self, StitchError> {
-        let described: Vec<Described> = series.iter().map(described).collect();
-        let layout = Layout::new(&described)?;
+        Self::placed(series, options, &Pose::given(series))
+    }
+
+    /// Places the series. Sub-apertures between whole pixels lie on the nearest one, see `between`.
+    pub fn placed(series: &'a [Placed], options: &Options, poses: &[Pose]) -> Result<Self, StitchError> {
+        let mut described: Vec<Described> = series.iter().map(described).collect();
+        let layout = if poses == Pose::given(series) {
+            Layout::new(&described)?
+        } else {
+            for (own, pose) in described.iter_mut().zip(poses) {
+                (own.x_mm, own.y_mm) = (pose.x_mm, pose.y_mm);
+            }
+            Layout::found(&described)?
+        };
         let mut weights = match options.weights {
             Weights::Equal => Vec::new(),
             Weights::Intensity => weights::of_series(series),
@@ -138,7 +162,12 @@ impl<'a> Grid<'a> {
                 Ok(Contents { heights, scratch: None, runs, weights })
             })
             .collect();
-        Ok(Self::laid_out(layout, described, contents?, options))
+        let mut grid = Self::laid_out(layout, described, contents?, options);
+        for ((plate, pose), p) in grid.plates.iter_mut().zip(poses).zip(series) {
+            plate.rotation = pose.rotation;
+            plate.fringe_nm = fringe_nm(&p.sub_aperture.instrument);
+        }
+        Ok(grid)
     }
 
     /// Joins places and pixels.
@@ -157,6 +186,8 @@ impl<'a> Grid<'a> {
                 scratch,
                 runs,
                 fraction: (x.fraction[k], y.fraction[k]),
+                rotation: 0.0,
+                fringe_nm: None,
                 weights,
             })
             .collect();
@@ -205,38 +236,16 @@ impl<'a> Grid<'a> {
         self.plates.first().and_then(|p| p.scratch.as_ref()).map_or(Ok(()), |scratch| scratch.file.readable())
     }
 
-    /// Some sub-apertures lie between whole pixels.
+    /// Some sub-apertures lie between whole pixels, or turned.
     pub fn between_pixels(&self) -> bool {
-        self.plates.iter().any(|p| p.fraction != (0.0, 0.0))
+        self.plates.iter().any(|p| p.fraction != (0.0, 0.0) || p.rotation != 0.0)
     }
 
-    /// Moves the sub-apertures that lie between whole pixels onto the grid. The reference (camera frame, nm) stands
-    /// still while the mirror moves: it is taken off before and put back after. Where `reference_valid` does not hold,
-    /// nothing is known and the mask grows as from any invalid pixel.
-    pub fn resample(&mut self, series: &[Placed], reference: &[f64], reference_valid: Option<&[bool]>) {
-        let columns = self.camera.1;
-        self.plates.par_iter_mut().zip(series).filter(|(plate, _)| plate.fraction != (0.0, 0.0)).for_each(
-            |(plate, p)| {
-                let map = &p.sub_aperture.map;
-                let at = |row: usize, column: usize| (plate.camera.0 + row) * columns + plate.camera.1 + column;
-                let mut valid = map.valid().clone();
-                if let Some(known) = reference_valid {
-                    for ((row, column), valid) in valid.indexed_iter_mut() {
-                        *valid &= known[at(row, column)];
-                    }
-                }
-                let mut heights = map.heights_nm().clone();
-                for ((row, column), height) in heights.indexed_iter_mut() {
-                    *height -= reference[at(row, column)];
-                }
-                resample::shift(&mut heights, &mut valid, plate.fraction);
-                for ((row, column), height) in heights.indexed_iter_mut() {
-                    *height += reference[at(row, column)];
-                }
-                plate.runs = runs_of(&valid);
-                plate.heights = Cow::Owned(heights.into_iter().collect());
-            },
-        );
+    /// Takes these heights in place of those of the files, one set for each sub-aperture.
+    pub fn replace_heights(&mut self, heights: Vec<Vec<f64>>) {
+        for (plate, heights) in self.plates.iter_mut().zip(heights) {
+            plate.heights = Cow::Owned(heights);
+        }
     }
 
     /// Refuses a series whose valid pixels do not tie all sub-apertures together.

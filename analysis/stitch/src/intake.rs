@@ -12,7 +12,7 @@ use crate::journal::Fingerprint;
 use crate::layout::Layout;
 use crate::scratch::{ScratchFile, ScratchRows};
 use crate::watch::Watch;
-use crate::{Described, Options, Source, StitchError, Weights};
+use crate::{Described, Options, Reference, Source, StitchError, Weights};
 
 /// So many sub-apertures are read at a time.
 const AT_ONCE: usize = 4;
@@ -46,10 +46,13 @@ pub(crate) fn read(
     rows.resize_with(series.len(), || None);
     let mut fingerprint = Fingerprint::default();
     fingerprint.text(env!("CARGO_PKG_VERSION"));
-    fingerprint.text(&format!("{:?} {:?} {:?} {}", options.terms, options.weights, options.tolerance, options.robust));
-    if let crate::Reference::Known(known) = &options.reference {
+    // All options but where the files go; a known reference comes with its pixels below.
+    let told = Options { reference: Reference::None, scratch: None, ..options.clone() };
+    fingerprint.text(&format!("{told:?}"));
+    if let Reference::Known(known) = &options.reference {
         fingerprint.text(&format!("{:?}", known.window));
         fingerprint.absorb(known.map.heights_nm().iter().map(|h| h.to_bits()));
+        fingerprint.text(&format!("{:?}", known.map.pixel()));
         fingerprint.absorb(known.map.valid().iter().map(|v| u64::from(*v)));
     } else {
         fingerprint.text(&format!("{:?}", options.reference));

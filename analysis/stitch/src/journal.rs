@@ -95,20 +95,28 @@ impl Journal {
 
     /// The file is replaced in one go, so that there is a whole one at any time.
     fn write(&self, path: &Path, checkpoint: &Checkpoint) -> Result<(), StitchError> {
-        let mut words = vec![MAGIC, self.fingerprint, checkpoint.words.len() as u64];
-        words.extend(&checkpoint.words);
-        words.push(checkpoint.vectors.len() as u64);
-        for vector in &checkpoint.vectors {
-            words.push(vector.len() as u64);
-            words.extend(vector.iter().map(|value| value.to_bits()));
-        }
+        let mut head = vec![MAGIC, self.fingerprint, checkpoint.words.len() as u64];
+        head.extend(&checkpoint.words);
+        head.push(checkpoint.vectors.len() as u64);
+        let words = || {
+            let of = |vector: &'_ Vec<f64>| vector.len() as u64;
+            let vectors = checkpoint.vectors.iter();
+            let vectors =
+                vectors.flat_map(move |v| std::iter::once(of(v)).chain(v.iter().map(|value| value.to_bits())));
+            head.iter().copied().chain(vectors)
+        };
         let mut hash = Fingerprint::default();
-        hash.absorb(words.iter().copied());
-        words.push(hash.value());
-        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        hash.absorb(words());
         let new = self.folder.join("checkpoint.new");
+        // No wait for the disk: that can take seconds, and a file that a power cut left in pieces is known by its hash.
         let written = std::fs::File::create(&new)
-            .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()))
+            .and_then(|file| {
+                let mut file = std::io::BufWriter::with_capacity(1 << 18, file);
+                for word in words().chain(std::iter::once(hash.value())) {
+                    file.write_all(&word.to_le_bytes())?;
+                }
+                file.flush()
+            })
             .and_then(|()| std::fs::rename(&new, path));
         written.map_err(|e| failed(path, &e))
     }

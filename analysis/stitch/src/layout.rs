@@ -7,6 +7,8 @@ use crate::{Described, StitchError};
 
 /// A position this close to a whole pixel counts as whole, px.
 const WHOLE_PX: f64 = 0.02;
+/// The same for positions that were found from the data.
+const WHOLE_FOUND_PX: f64 = 1e-3;
 /// Pixel sizes of one series agree to this fraction.
 pub(crate) const PIXEL_AGREEMENT: f64 = 1e-4;
 /// No camera has more pixels.
@@ -38,12 +40,21 @@ pub(crate) struct Layout {
 impl Layout {
     /// Lays out a series of at least two sub-apertures.
     pub fn new(series: &[Described]) -> Result<Self, StitchError> {
+        Self::with_positions(series, WHOLE_PX)
+    }
+
+    /// As `new`, for positions found from the data: only those on whole pixels count as such.
+    pub fn found(series: &[Described]) -> Result<Self, StitchError> {
+        Self::with_positions(series, WHOLE_FOUND_PX)
+    }
+
+    fn with_positions(series: &[Described], whole_px: f64) -> Result<Self, StitchError> {
         if series.len() < 2 {
             return Err(StitchError::TooFew { count: series.len() });
         }
         let pixel = pixel_size(series)?;
-        let x = Axis::new(series, |p| p.x_mm / pixel.x_mm)?;
-        let y = Axis::new(series, |p| p.y_mm / pixel.y_mm)?;
+        let x = Axis::new(series, whole_px, |p| p.x_mm / pixel.x_mm)?;
+        let y = Axis::new(series, whole_px, |p| p.y_mm / pixel.y_mm)?;
         for p in series {
             let window = p.window;
             if [window.row, window.column].iter().any(|at| at.unsigned_abs() > FARTHEST_WINDOW) {
@@ -129,9 +140,9 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// Splits positions. The origin is the sub-aperture that leaves most of the others on whole pixels (the first of
-    /// them).
-    fn new(series: &[Described], px: impl Fn(&Described) -> f64) -> Result<Self, StitchError> {
+    /// Splits positions. The origin is the first sub-aperture, unless another leaves more of them, and at least half, on
+    /// whole pixels.
+    fn new(series: &[Described], whole_px: f64, px: impl Fn(&Described) -> f64) -> Result<Self, StitchError> {
         let positions: Vec<f64> = series.iter().map(&px).collect();
         let first = positions[0];
         for (position, p) in positions.iter().zip(series) {
@@ -142,11 +153,11 @@ impl Axis {
             }
         }
         let off_whole = |distance: f64| (distance - distance.round()).abs();
-        let on_whole = |origin: f64| positions.iter().filter(|p| off_whole(**p - origin) <= WHOLE_PX).count();
+        let on_whole = |origin: f64| positions.iter().filter(|p| off_whole(**p - origin) <= whole_px).count();
         let mut origin = (first, on_whole(first));
         for &candidate in &positions[1..] {
             let count = on_whole(candidate);
-            if count > origin.1 {
+            if count > origin.1 && 2 * count >= positions.len() {
                 origin = (candidate, count);
             }
         }
@@ -157,7 +168,7 @@ impl Axis {
             .zip(&whole)
             .map(|(p, w)| {
                 let left = (p - origin) - *w as f64;
-                if left.abs() <= WHOLE_PX { 0.0 } else { left }
+                if left.abs() <= whole_px { 0.0 } else { left }
             })
             .collect();
         Ok(Self { origin, whole, fraction })

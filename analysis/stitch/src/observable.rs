@@ -5,8 +5,6 @@
 //! span a lattice, and h is any function on its cosets. Besides, a reference of power, twist or tilt is matched by
 //! the same in the map together with pistons, pitches and rolls that grow with the position.
 
-use std::collections::HashSet;
-
 use crate::gauge::SHAPES;
 use crate::grid::Grid;
 use crate::{NonObservable, Terms};
@@ -68,15 +66,15 @@ impl Lattice {
         if self.rank() == 2 { self.a * self.d } else { i128::from(self.line().1) }
     }
 
-    /// The coset of a camera pixel, named by one of its members.
-    fn coset(&self, x: i64, y: i64) -> (i128, i128) {
-        let (mut x, mut y) = (i128::from(x), i128::from(y));
-        if self.a != 0 {
-            let times = x.div_euclid(self.a);
-            (x, y) = (x - times * self.a, y - times * self.b);
+    /// The coset of a camera pixel, named by one of its members. No position is so far off that this overflows.
+    pub fn coset(&self, mut x: i64, mut y: i64) -> (i64, i64) {
+        let (a, b, d) = (self.a as i64, self.b as i64, self.d as i64);
+        if a != 0 {
+            let times = x.div_euclid(a);
+            (x, y) = (x - times * a, y - times * b);
         }
-        if self.d != 0 {
-            y = y.rem_euclid(self.d);
+        if d != 0 {
+            y = y.rem_euclid(d);
         }
         (x, y)
     }
@@ -161,6 +159,14 @@ impl Observable {
         ]
     }
 
+    /// Whole pixels that all motion, if it is along x alone, is a multiple of.
+    pub fn period_along_x(&self) -> Option<usize> {
+        match (self.lattice.rank(), self.lattice.line()) {
+            (1, ((_, 0), g)) => usize::try_from(g).ok(),
+            _ => None,
+        }
+    }
+
     /// The only direction of motion, px; x if there is none or more than one.
     pub fn direction(&self) -> (f64, f64) {
         let ((dx, dy), _) = self.lattice.line();
@@ -209,10 +215,11 @@ impl Observable {
         if self.lattice.rank() == 2 && self.lattice.index() == 1 {
             return 1;
         }
-        let mut cosets = HashSet::new();
-        for (i, _) in seen.iter().enumerate().filter(|(_, seen)| **seen) {
-            cosets.insert(self.lattice.coset((i % camera.1) as i64, (i / camera.1) as i64));
-        }
+        let pixels = seen.iter().enumerate().filter(|(_, seen)| **seen);
+        let mut cosets: Vec<(i64, i64)> =
+            pixels.map(|(i, _)| self.lattice.coset((i % camera.1) as i64, (i / camera.1) as i64)).collect();
+        cosets.sort_unstable();
+        cosets.dedup();
         cosets.len()
     }
 

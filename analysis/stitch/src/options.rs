@@ -1,6 +1,6 @@
 //! What a caller gives: the placed sub-apertures, the terms to solve for, and a place to report progress.
 
-use stitchbox_surface::{DetectorWindow, HeightMap, SubAperture};
+use stitchbox_surface::{DetectorWindow, HeightMap, Profile, SubAperture};
 
 /// Terms that every sub-aperture may carry on its own, switched on or off for the whole series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -58,11 +58,39 @@ pub struct Options {
     pub robust: bool,
     /// How much each pixel counts.
     pub weights: Weights,
+    /// Look for retrace errors: two more maps fixed in the camera, one times the pitch and one times the roll of the sub-aperture as
+    /// it was measured (slope of the mirror included). The tilts must vary otherwise than evenly with the position.
+    pub retrace: bool,
+    /// What to do about a reference that changes with time.
+    pub drift: Drift,
+    /// Whether the given positions are improved from the data.
+    pub refine: Refine,
     /// How far the solver goes: the rms over all data of what is still to be gained, as a fraction of the rms of the residuals.
     /// The default of 1e-6 leaves the map within 1e-4 of the noise of the exact solution; 1e-14 goes as far as rounding lets it.
     pub tolerance: f64,
     /// What does not fit into memory goes here; see [`crate::stitch_source`]. [`crate::stitch`] does not look at it.
     pub scratch: Option<Scratch>,
+    /// Angles that another instrument measured at each sub-aperture, in the order of the series; or none at all.
+    pub angles: Vec<MeasuredAngles>,
+    /// Profiles along x in the mirror frame (x_mm and y_mm as positions), measured with another instrument (LTP, NOM). Each has
+    /// a height and a tilt of its own that are not known, so a line determines the power along x (`x^2`). Their `sigma` counts as
+    /// white noise of the points; where it is missing, the scatter about the map is taken.
+    pub profiles: Vec<Profile>,
+    /// The profiles were measured in one go, the mirror not touched in between: they share one unknown tilt. Only
+    /// then do two lines at different y determine the twist (`x y`), which on a single line looks like a tilt.
+    pub profiles_aligned: bool,
+}
+
+/// Angles of one sub-aperture from an autocollimator or inclinometer: (reading, standard uncertainty), microradian. They
+/// mean the tilt as it appears in the sub-aperture's heights, up to one unknown constant for all pitches and one for all rolls:
+/// where the pitch reading is greater by 1 urad, the heights rise by 1 nm per mm more along +x; where the roll reading is
+/// greater by 1 urad, by 1 nm per mm more along +y (down the rows).
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct MeasuredAngles {
+    /// Tilt along x; `None` where it was not measured.
+    pub pitch_urad: Option<(f64, f64)>,
+    /// Tilt along y; `None` where it was not measured.
+    pub roll_urad: Option<(f64, f64)>,
 }
 
 /// Where heights, maps and checkpoints go when a series exceeds the memory allowed.
@@ -87,6 +115,33 @@ pub enum Weights {
     Intensity,
 }
 
+/// What to do about a reference that changes evenly with time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Drift {
+    /// Nothing.
+    Ignore,
+    /// Test for it, and warn when it is there.
+    #[default]
+    Test,
+    /// Solve for one more map fixed in the camera, times the time (or, without time stamps, the number in the series).
+    Correct,
+}
+
+/// What of the positions is found from the data, beginning with the given ones. Found are differences: the mean shift and the mean
+/// rotation of the series are zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refine {
+    /// Nothing: positions are right as given.
+    #[default]
+    None,
+    /// A shift of each sub-aperture along x and y. The given positions should be right to a pixel or two.
+    Offsets,
+    /// And a rotation in the plane of the camera.
+    OffsetsAndRotation,
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -94,8 +149,14 @@ impl Default for Options {
             reference: Reference::default(),
             robust: true,
             weights: Weights::default(),
+            retrace: false,
+            drift: Drift::default(),
+            refine: Refine::default(),
             tolerance: 1e-6,
             scratch: None,
+            angles: Vec::new(),
+            profiles: Vec::new(),
+            profiles_aligned: false,
         }
     }
 }

@@ -28,6 +28,11 @@ impl Plane {
         Ok(Self { shape, memory: Vec::new(), file })
     }
 
+    /// These values, in memory.
+    pub fn holding(shape: (usize, usize), values: Vec<f64>) -> Self {
+        Self { shape, memory: values, file: None }
+    }
+
     /// Ranges of rows to be worked on one after the other: all at once in memory.
     pub fn batches(&self) -> Vec<Range<usize>> {
         let (rows, columns) = self.shape;

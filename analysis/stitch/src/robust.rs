@@ -9,8 +9,10 @@ use rayon::prelude::*;
 
 use crate::StitchError;
 use crate::conjugate::State;
+use crate::fringes::Jumps;
 use crate::line::Quantity;
 use crate::lonely;
+use crate::neighbours::{believed, predicted};
 use crate::normal::Normal;
 use crate::watch::Watch;
 
@@ -28,8 +30,10 @@ pub(crate) type Rejected = Vec<Vec<(u32, u32)>>;
 /// What the search found.
 pub(crate) struct Outliers {
     pub rejected: Rejected,
-    /// Map pixels where only two overlap, contradict each other, and nothing tells which is wrong: both are rejected.
+    /// Map pixels whose values contradict each other without anything that tells which is wrong: all are rejected.
     pub contradicted: usize,
+    /// Of each sub-aperture: rejected values that are off by a multiple of the height of a fringe.
+    pub jumps: Vec<Jumps>,
 }
 
 /// Looks at all measured pixels, whether used in `state` or not, and says which do not belong.
@@ -57,22 +61,27 @@ pub(crate) fn outliers(measured: &Normal, state: &State, watch: &Watch) -> Resul
     grid.readable()?;
     let mut rejected: Rejected = vec![Vec::new(); grid.plates.len()];
     let mut contradicted = 0;
+    let mut jumps = vec![Jumps::default(); grid.plates.len()];
     for row in rows {
-        for (k, row, column) in row.outliers {
+        for ((k, row, column), off) in row.outliers {
             rejected[k].push((row, column));
+            if let (Some(off), Some(fringe)) = (off, grid.plates[k].fringe_nm) {
+                jumps[k].add(off, fringe);
+            }
         }
         contradicted += row.contradicted;
     }
     for own in &mut rejected {
         own.sort_unstable();
     }
-    Ok(Outliers { rejected, contradicted })
+    Ok(Outliers { rejected, contradicted, jumps })
 }
 
-/// What one map row has: (sub-aperture, row, column) of each outlier, and the contradictions.
+/// What one map row has: (sub-aperture, row, column) of each outlier, how far it is off (nm) if that is known, and the number of
+/// contradictions.
 #[derive(Default)]
 struct Found {
-    outliers: Vec<(usize, u32, u32)>,
+    outliers: Vec<((usize, u32, u32), Option<f64>)>,
     contradicted: usize,
 }
 
@@ -124,7 +133,6 @@ impl Screen {
         }
         let mut found = Found::default();
         let mut values = Vec::new();
-        let mut sorted = Vec::new();
         for column in (0..grid.map.1).filter(|c| counts[*c] >= 1) {
             let alone = counts[column] == 1;
             let allowed = if counts[column] == 2 { limit * std::f64::consts::SQRT_2 } else { limit };
@@ -144,26 +152,40 @@ impl Screen {
                 continue;
             }
             values_at(normal, state, row, column, &mut values);
-            if counts[column] >= 3 {
-                sorted.clear();
-                sorted.extend(values.iter().map(|v| v.0));
-                let middle = median(&mut sorted);
-                found.outliers.extend(values.iter().filter(|v| (v.0 - middle).abs() > limit).map(|v| own(v.1)));
-                continue;
-            }
-            let before = found.outliers.len();
-            found.outliers.extend(values.iter().filter(|v| suspect(v.1)).map(|v| own(v.1)));
-            if !alone && found.outliers.len() == before {
-                found.outliers.extend(values.iter().map(|v| own(v.1)));
+            let heights: Vec<f64> = values.iter().map(|v| v.0).collect();
+            let belongs = if counts[column] >= 3 {
+                let middle = median(&mut heights.clone());
+                let belongs: Vec<bool> = heights.iter().map(|v| (v - middle).abs() <= limit).collect();
+                let number = belongs.iter().filter(|b| **b).count();
+                // A narrow majority may be two that are wrong alike.
+                if 2 * number <= heights.len() + 1 {
+                    let told =
+                        predicted(normal, state, row, column, allowed).and_then(|p| believed(&heights, p, limit));
+                    told.or((2 * number > heights.len()).then_some(belongs))
+                } else {
+                    Some(belongs)
+                }
+            } else if values.iter().any(|v| suspect(v.1)) {
+                Some(values.iter().map(|v| !suspect(v.1)).collect())
+            } else {
+                predicted(normal, state, row, column, allowed).and_then(|p| believed(&heights, p, limit))
+            };
+            let Some(belongs) = belongs else {
+                found.outliers.extend(values.iter().map(|v| (own(v.1), None)));
                 found.contradicted += 1;
-            }
+                continue;
+            };
+            let good = || values.iter().zip(&belongs).filter(|(_, belongs)| **belongs).map(|(v, _)| v.0);
+            let middle = (good().count() > 0).then(|| good().sum::<f64>() / good().count() as f64);
+            let bad = values.iter().zip(&belongs).filter(|(_, belongs)| !**belongs);
+            found.outliers.extend(bad.map(|(v, _)| (own(v.1), middle.map(|middle| v.0 - middle))));
         }
         found
     }
 }
 
 /// Corrected values at one map pixel, with the number of the sub-aperture, in the order of the series.
-fn values_at(normal: &Normal, state: &State, row: usize, column: usize, values: &mut Vec<(f64, usize)>) {
+pub(crate) fn values_at(normal: &Normal, state: &State, row: usize, column: usize, values: &mut Vec<(f64, usize)>) {
     let grid = normal.grid;
     values.clear();
     for (k, plate) in grid.plates.iter().enumerate() {
@@ -194,7 +216,7 @@ pub(crate) fn median(values: &mut [f64]) -> f64 {
 }
 
 /// Sigma of one value, from differences between neighbouring overlaps at a sample of the map pixels.
-fn overlap_sigma(normal: &Normal, state: &State) -> f64 {
+pub(crate) fn overlap_sigma(normal: &Normal, state: &State) -> f64 {
     let (rows, columns) = normal.grid.map;
     let overlapping = normal.count.iter().filter(|n| **n >= 2).count();
     let stride = (overlapping / SAMPLES).max(1);

@@ -7,7 +7,7 @@ use stitchbox_surface::{HeightMap, PixelSize};
 
 use crate::plane::Plane;
 use crate::stitched::Digester;
-use crate::{Corrector, NonObservable, StitchError, Stitched, Warning};
+use crate::{Constraint, Corrector, NonObservable, ProfileCovariance, StitchError, Stitched, Warning};
 
 /// Digests and copies go about so many values at a time.
 const VALUES_AT_ONCE: usize = 1 << 21;
@@ -30,6 +30,10 @@ pub struct StitchedTiles {
     pub y0_mm: f64,
     /// What each sub-aperture carried, in the order of the series.
     pub correctors: Vec<Corrector>,
+    /// How sure the long waves are; see [`Stitched::profile_covariance`].
+    pub profile_covariance: Option<ProfileCovariance>,
+    /// Shapes of the map that measured angles or profiles determined.
+    pub constraints: Vec<Constraint>,
     /// Map shapes that these data cannot determine.
     pub non_observable: Vec<NonObservable>,
     /// What a metrologist should know before trusting the map.
@@ -128,6 +132,8 @@ impl StitchedTiles {
             x0_mm: self.x0_mm,
             y0_mm: self.y0_mm,
             correctors: self.correctors,
+            profile_covariance: self.profile_covariance,
+            constraints: self.constraints,
             non_observable: self.non_observable,
             warnings: self.warnings,
             noise_nm: self.noise_nm,

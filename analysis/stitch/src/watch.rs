@@ -69,3 +69,14 @@ impl Progress for Part<'_> {
         self.progress.cancelled()
     }
 }
+
+/// Says nothing, and can be ended all the same.
+pub(crate) struct Silent<'a>(pub &'a dyn Progress);
+
+impl Progress for Silent<'_> {
+    fn at(&self, _fraction: f64, _step: &str) {}
+
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
+    }
+}

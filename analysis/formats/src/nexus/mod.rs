@@ -42,10 +42,7 @@ pub(crate) const INFO: ReaderInfo = ReaderInfo {
 /// Reads everything the file holds, at least one measurement.
 pub(crate) fn read_all(name: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<Measurement>, FormatError> {
     let file = datx::open(bytes, limits)?;
-    // What a file holds in all may exceed one map, but not what so many bytes can stand for: links let a small file show
-    // the same large map a thousand times.
-    let room = Cell::new(limits.max_pixels.max(bytes.len()));
-    let source = Source { name, file: &file, bytes: bytes.len(), limits, room, listed: Cell::new(0) };
+    let source = Source::new(name, &file, bytes.len(), limits);
     if let Some(map) = shadow::read(&source)? {
         return Ok(vec![map]);
     }
@@ -82,7 +79,7 @@ pub fn read_uncertainty(bytes: &[u8], limits: &Limits) -> Result<Option<HeightMa
         return Ok(None);
     }
     let file = datx::open(bytes, limits)?;
-    nxdata::uncertainty(&Source { name: "", file: &file, bytes: bytes.len(), limits })
+    nxdata::uncertainty(&Source::new("", &file, bytes.len(), limits))
 }
 
 /// An open file and what its parts need to know.
@@ -96,6 +93,15 @@ struct Source<'a> {
     room: Cell<usize>,
     /// Members of groups listed so far.
     listed: Cell<usize>,
+}
+
+impl<'a> Source<'a> {
+    fn new(name: &'a str, file: &'a Hdf5File, bytes: usize, limits: &'a Limits) -> Self {
+        // What a file holds in all may exceed one map, but not what so many bytes can stand for: links let a small file
+        // show the same large map a thousand times.
+        let room = Cell::new(limits.max_pixels.max(bytes));
+        Self { name, file, bytes, limits, room, listed: Cell::new(0) }
+    }
 }
 
 /// A map with its place.

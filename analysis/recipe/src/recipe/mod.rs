@@ -104,7 +104,14 @@ impl Recipe {
     #[must_use]
     pub fn resolved_toml(&self) -> String {
         // The types hold nothing that TOML cannot write.
-        toml::to_string(self).unwrap_or_default()
+        let Ok(mut table) = toml::Table::try_from(self) else { return String::new() };
+        let foreign: &[&str] = match self.series.kind {
+            SeriesKind::Maps => &["slopes", "profiles"],
+            SeriesKind::Slopes => &["stitch", "before", "profiles"],
+            SeriesKind::Profiles => &["stitch", "before", "slopes"],
+        };
+        table.retain(|key, _| !foreign.contains(&key));
+        toml::to_string(&table).unwrap_or_default()
     }
 
     /// Files that the recipe names for what they hold: the reference, angles, profiles, maps that steps compare with.

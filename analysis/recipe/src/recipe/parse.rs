@@ -59,6 +59,7 @@ pub(super) fn parse(text: &str) -> Result<Recipe, RecipeError> {
             }
         }
     }
+    reader.fits_its_kind(document.get_ref(), &recipe)?;
     Ok(recipe)
 }
 
@@ -149,6 +150,25 @@ impl Reader<'_> {
             let message = "slopes and profiles look like any other text, so this kind of series must say which files it is made of: \
                            include = [\"*.slp\"]";
             return Err(self.check.error(start, message.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Sections that say nothing about this kind of series are refused: nobody should believe that they did something.
+    fn fits_its_kind(&self, document: &DeTable<'_>, recipe: &Recipe) -> Result<(), RecipeError> {
+        let (own, foreign): (&str, &[&str]) = match recipe.series.kind {
+            SeriesKind::Maps => ("maps", &["slopes", "profiles"]),
+            SeriesKind::Slopes => ("slopes", &["stitch", "before", "profiles"]),
+            SeriesKind::Profiles => ("profiles", &["stitch", "before", "slopes"]),
+        };
+        for (key, _) in document {
+            if foreign.contains(&key.get_ref().as_ref()) {
+                let message = format!(
+                    "[{}] does nothing for a series of {own}; remove it, or change kind in [series]",
+                    key.get_ref()
+                );
+                return Err(self.check.error(key.span().start, message));
+            }
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use stitchbox_crosscheck::Method;
 use stitchbox_profiles::{Averaging, MultiPitch, ProfileStitching};
 use stitchbox_stitch::Terms;
 use stitchbox_surface::PixelSize;
-use stitchbox_surface::quantity::{Angle, Length};
+use stitchbox_surface::quantity::{Angle, Height, Length};
 
 use super::values::{FileName, PixelMm, Place, Quiet};
 
@@ -151,17 +151,27 @@ pub struct ProfileRule {
     /// Where the line lies across the mirror, in the frame of the positions.
     #[serde(default = "zero_length")]
     pub y: Length,
-    /// Standard uncertainty of the profile's slopes.
-    #[serde(default = "profile_sigma")]
+    /// Added to the positions of the profile, so that they are those of the mirror frame.
+    #[serde(default = "zero_length")]
+    pub x: Length,
+    /// Standard uncertainty of a point, where the profile holds slopes.
+    #[serde(default = "slope_sigma")]
     pub slope_sigma: Angle,
+    /// Standard uncertainty of a point, where the profile holds heights.
+    #[serde(default = "height_sigma")]
+    pub height_sigma: Height,
 }
 
 fn zero_length() -> Length {
     Length::new(0.0)
 }
 
-fn profile_sigma() -> Angle {
+fn slope_sigma() -> Angle {
     Angle::new(0.05)
+}
+
+fn height_sigma() -> Height {
+    Height::new(1.0)
 }
 
 /// How the map is stitched.
@@ -194,6 +204,9 @@ pub struct StitchRule {
     /// Profiles from another instrument that fix the power of the mirror, and its twist where two lie at different y.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub profiles: Vec<ProfileRule>,
+    /// The profiles were measured in one go, the mirror not touched in between, so that they share one tilt. Only then do
+    /// two lines determine the twist.
+    pub profiles_aligned: bool,
     /// Older ways of stitching, computed beside the result (`cross_check.json`) for comparison with a history, and never
     /// instead of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -215,6 +228,7 @@ impl Default for StitchRule {
             angles_file: None,
             angle_sigma: Angle::new(0.05),
             profiles: Vec::new(),
+            profiles_aligned: false,
             cross_check: Vec::new(),
         }
     }

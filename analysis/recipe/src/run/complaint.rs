@@ -8,6 +8,9 @@ pub(super) fn no_result(error: &StitchError) -> RunFailure {
     let kind = match error {
         StitchError::Cancelled => FailureKind::Cancelled,
         StitchError::ReferenceShape { .. } | StitchError::ReferencePixels { .. } => FailureKind::BadRecipe,
+        StitchError::AnglesCount { .. } | StitchError::AbsurdAngle { .. } | StitchError::AbsurdProfile { .. } => {
+            FailureKind::BadRecipe
+        }
         StitchError::AbsurdPosition { .. } => FailureKind::NoPositions,
         StitchError::TooLarge { .. } | StitchError::NotInMemory { .. } => FailureKind::TooLarge,
         StitchError::Unreadable { .. } | StitchError::Scratch { .. } => FailureKind::Storage,

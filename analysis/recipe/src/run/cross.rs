@@ -3,14 +3,16 @@
 use serde_json::{Value, json};
 use stitchbox_crosscheck::{CrossChecked, Method, cross_check};
 use stitchbox_report::OutputFile;
-use stitchbox_stitch::{Placed, Stitched};
+use stitchbox_stitch::{Placed, StitchError, Stitched, Warning};
 use stitchbox_surface::{HeightMap, statistics};
 
+use super::complaint::no_result;
 use super::{Job, json_file};
-use crate::failure::{FailureKind, RunFailure};
+use crate::failure::RunFailure;
 
-/// The file, if the recipe asks for any method.
-pub(super) fn check(job: &Job<'_>, series: &[Placed], stitched: &Stitched) -> Result<Vec<OutputFile>, RunFailure> {
+/// The file, if the recipe asks for any method. One that cannot be done is told in the file and by a warning: it never
+/// costs the result.
+pub(super) fn check(job: &Job<'_>, series: &[Placed], stitched: &mut Stitched) -> Result<Vec<OutputFile>, RunFailure> {
     let methods = &job.recipe.stitch.cross_check;
     if methods.is_empty() {
         return Ok(Vec::new());
@@ -18,10 +20,17 @@ pub(super) fn check(job: &Job<'_>, series: &[Placed], stitched: &Stitched) -> Re
     let mut entries = Vec::with_capacity(methods.len());
     for method in methods {
         job.progress.at(super::SOLVE_UNTIL, "cross-checking");
-        let checked = cross_check(series, method).map_err(|error| {
-            RunFailure::new(FailureKind::BadSeries, format!("A cross-check is not possible: {error}."))
-        })?;
-        entries.push(entry(method, &checked, stitched));
+        if job.progress.cancelled() {
+            return Err(no_result(&StitchError::Cancelled));
+        }
+        entries.push(match cross_check(series, method) {
+            Ok(checked) => entry(method, &checked, stitched),
+            Err(error) => {
+                let message = format!("a cross-check could not be done: {error}");
+                stitched.warnings.push(Warning { code: "cross-check-failed".to_owned(), message });
+                json!({ "method": method, "error": error.to_string() })
+            }
+        });
     }
     Ok(vec![json_file("cross_check.json", &json!({ "schema": "stitchbox.cross-check/1", "methods": entries }))?])
 }

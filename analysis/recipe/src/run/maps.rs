@@ -35,7 +35,7 @@ pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
     if progress.cancelled() {
         return Err(no_result(&StitchError::Cancelled));
     }
-    let mut more = cross::check(job, &series, &stitched)?;
+    let mut more = cross::check(job, &series, &mut stitched)?;
     more.extend(steps::after(job, &stitched)?);
     let measured: Vec<Measured> = series.iter().map(|placed| measured(&placed.sub_aperture, source)).collect();
     let parameters = parameters(recipe, &series);

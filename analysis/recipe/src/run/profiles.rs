@@ -10,7 +10,7 @@ use stitchbox_report::OutputFile;
 use stitchbox_surface::{Profile, ProfileKind};
 
 use super::record::{Measured, record};
-use super::steps::export;
+use super::steps::{self, Subject, export};
 use super::{Job, RunOutput, other};
 use crate::classify::matches;
 use crate::context::ENGINE_VERSION;
@@ -166,5 +166,6 @@ fn files(job: &Job<'_>, made: Made) -> Result<Vec<OutputFile>, RunFailure> {
         files.push(OutputFile { name: name.to_owned(), bytes });
     }
     files.extend(made.files);
+    files.extend(steps::chain(job, Subject::Profile { profile: made.profile, uncertainty: made.uncertainty })?);
     Ok(files)
 }

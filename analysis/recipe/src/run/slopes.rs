@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use ndarray::Array2;
 use serde_json::json;
 use stitchbox_formats::write_nexus_map;
 use stitchbox_profiles::{PlacedSlopes, SlopeAxis, StitchedSlopes, stitch_slopes};
 use stitchbox_report::OutputFile;
 use stitchbox_steps::SlopeMaps;
 use stitchbox_steps::integrate::{IntegrateSlopes, Integrated};
+use stitchbox_stitch::Warning;
 use stitchbox_surface::{SlopeSubAperture, statistics};
 
 use super::record::{Measured, record};
-use super::steps::export;
+use super::steps::{self, Subject, export};
 use super::{Job, Part, READ_UNTIL, RunOutput, SOLVE_UNTIL, other};
 use crate::context::ENGINE_VERSION;
 use crate::digest::{Array, digest};
@@ -30,8 +32,9 @@ pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
     let series: Vec<PlacedSlopes> = maps.into_iter().zip(places).map(|(map, place)| at(job, map, place)).collect();
     let begun = Instant::now();
     let progress = Part { whole: job.progress, from: READ_UNTIL, to: SOLVE_UNTIL };
-    let stitched = stitch_slopes(&series, &job.recipe.slopes, &progress).map_err(|error| refused(job, &error))?;
-    let heights = heights(&stitched)?;
+    let mut stitched = stitch_slopes(&series, &job.recipe.slopes, &progress).map_err(|error| refused(job, &error))?;
+    let (heights, warning) = heights(&stitched);
+    stitched.warnings.extend(warning);
     let solve_seconds = begun.elapsed().as_secs_f64();
     let digest = digest_of(&stitched);
     let overview = overview(job, &stitched, heights.as_ref(), &digest, series.len());
@@ -61,16 +64,19 @@ fn refused(job: &Job<'_>, error: &stitchbox_profiles::ProfilesError) -> RunFailu
     RunFailure::new(FailureKind::BadSeries, format!("The slopes cannot be stitched: {error}."))
 }
 
-/// Heights by least squares, where both axes were measured.
-fn heights(stitched: &StitchedSlopes) -> Result<Option<Integrated>, RunFailure> {
-    let Some(y) = &stitched.y else { return Ok(None) };
+/// Heights by least squares, where both axes were measured. Slopes that cannot be integrated are still a result.
+fn heights(stitched: &StitchedSlopes) -> (Option<Integrated>, Option<Warning>) {
+    let Some(y) = &stitched.y else { return (None, None) };
     let of = |axis: &SlopeAxis| (axis.slope_urad.clone(), axis.valid.clone());
     let integrated = SlopeMaps::new(of(&stitched.x), of(y), stitched.pixel)
-        .and_then(|slopes| IntegrateSlopes::default().apply(&slopes))
-        .map_err(|error| {
-            RunFailure::new(FailureKind::BadSeries, format!("The slopes cannot be integrated to heights: {error}."))
-        })?;
-    Ok(Some(integrated))
+        .and_then(|slopes| IntegrateSlopes::default().apply(&slopes));
+    match integrated {
+        Ok(integrated) => (Some(integrated), None),
+        Err(error) => {
+            let message = format!("the slopes could not be integrated to heights: {error}");
+            (None, Some(Warning { code: "not-integrated".to_owned(), message }))
+        }
+    }
 }
 
 /// Over the slopes of both axes, their uncertainty and overlap; the heights follow from them.
@@ -146,6 +152,23 @@ fn overview(
     })
 }
 
+/// What the steps of `[[after]]` work on: heights where there are any.
+fn subject(stitched: &StitchedSlopes, heights: Option<&Integrated>) -> Result<Subject, RunFailure> {
+    if let Some(heights) = heights {
+        return Ok(Subject::map(heights.map.clone(), None));
+    }
+    let of = |axis: &SlopeAxis| (axis.slope_urad.clone(), axis.valid.clone());
+    let y = stitched.y.as_ref().map_or_else(|| none_like(&stitched.x), of);
+    SlopeMaps::new(of(&stitched.x), y, stitched.pixel).map(Subject::Slopes).map_err(|error| {
+        RunFailure::new(FailureKind::Internal, format!("The slopes could not be handed to the steps: {error}."))
+    })
+}
+
+/// No slopes at all, of the same shape.
+fn none_like(axis: &SlopeAxis) -> (Array2<f64>, Array2<bool>) {
+    (Array2::zeros(axis.slope_urad.dim()), Array2::from_elem(axis.valid.dim(), false))
+}
+
 /// `slope_x.csv`, `slope_y.csv`, and with both axes `height.h5`, `height.png`.
 fn files(
     job: &Job<'_>,
@@ -163,7 +186,7 @@ fn files(
         })?;
         files.push(OutputFile { name: "height.h5".to_owned(), bytes });
         files.push(export::figure(job, &heights.map, "height")?);
-        files.extend(export::formats(job, &heights.map)?);
     }
+    files.extend(steps::chain(job, subject(stitched, heights)?)?);
     Ok(files)
 }

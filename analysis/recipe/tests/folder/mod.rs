@@ -1,5 +1,7 @@
 //! Folders with a simulated series, and runs on them.
 
+#![allow(dead_code, reason = "not every suite needs all of it")]
+
 use std::path::Path;
 
 use stitchbox_recipe::{InputFile, Recipe, RunContext, RunFailure, RunOutput, run};

@@ -27,6 +27,7 @@ pub fn report_html(stitched: &Stitched, record: &Record, summary: &Summary, figu
         figure(&figures.height, "Stitched height map", "Stitched heights. Grey: no valid measurement."),
         profiles(stitched),
         non_observable(summary),
+        constraints(summary),
         quality(figures, summary),
         correctors(summary),
         inputs(record),
@@ -123,6 +124,28 @@ fn non_observable(summary: &Summary) -> String {
         "<h2>What these data cannot determine</h2>\n<p>No measurement of this series contains the following shapes; the \
          map shows them as fixed by convention. Remove them before comparing with another instrument.</p>\n\
          <div class=\"scroll\"><table>\n<tr><th>shape</th><th>why, and the convention</th></tr>\n{rows}</table></div>\n"
+    )
+}
+
+fn constraints(summary: &Summary) -> String {
+    if summary.constraints.is_empty() {
+        return String::new();
+    }
+    let rows = summary.constraints.iter().fold(String::new(), |mut rows, c| {
+        let _ = writeln!(
+            rows,
+            "<tr><td><code>{}</code></td><td class=\"number\">{:.4e}</td><td class=\"number\">{:.1e}</td><td>{}</td></tr>",
+            escape(&c.what),
+            c.value_nm_per_mm2,
+            c.uncertainty_nm_per_mm2,
+            escape(&c.source)
+        );
+        rows
+    });
+    format!(
+        "<h2>What other measurements determined</h2>\n<p>The overlaps alone leave these shapes open; they were taken from \
+         measured angles or profiles.</p>\n<div class=\"scroll\"><table>\n<tr><th>shape</th><th class=\"number\">coefficient \
+         (nm/mm²)</th><th class=\"number\">uncertainty</th><th>from</th></tr>\n{rows}</table></div>\n"
     )
 }
 
