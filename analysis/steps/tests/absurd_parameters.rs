@@ -40,8 +40,8 @@ fn a_search_reaches_no_farther_than_the_map() {
     let compare = Compare { register: Register::Whole, max_shift: Some(Length::new(1e300)), ..Compare::default() };
     let shift = compare.apply(&a, None, &b, None).unwrap().shift.unwrap();
     assert_eq!((shift.x_px, shift.y_px), (0.0, 0.0));
-    // A long narrow map has no coarse level: 1.6 million shifts of it are refused, not tried.
-    let (a, b) = (map(20, 20_000), map(20, 20_000));
+    // A long narrow map has no coarse level: 600 thousand shifts of it are refused, not tried.
+    let (a, b) = (map(20, 8_000), map(20, 8_000));
     assert!(compare.apply(&a, None, &b, None).unwrap_err().to_string().contains("max_shift"));
 }
 
