@@ -127,8 +127,8 @@ pub fn cross_check(series: &[Placed], method: &Method) -> Result<CrossChecked, C
     })
 }
 
-/// Most sweeps of the progressive method.
-const MOST_SWEEPS: u32 = 100;
+/// The older programs do five; a series that has not settled after so many sweeps does not settle.
+const MOST_SWEEPS: u32 = 1000;
 
 fn check(method: &Method) -> Result<(), CrossCheckError> {
     let Method { min_overlap, reference_cut, .. } = *method;
@@ -138,11 +138,8 @@ fn check(method: &Method) -> Result<(), CrossCheckError> {
     if let Some(value) = reference_cut.filter(|cut| !(*cut > 0.0 && cut.is_finite())) {
         return Err(CrossCheckError::BadReferenceCut { value });
     }
-    if method.sweeps == 0 {
-        return Err(CrossCheckError::NoSweeps);
-    }
-    if method.sweeps > MOST_SWEEPS {
-        return Err(CrossCheckError::TooManySweeps { value: method.sweeps, most: MOST_SWEEPS });
+    if !(1..=MOST_SWEEPS).contains(&method.sweeps) {
+        return Err(CrossCheckError::BadSweeps { value: method.sweeps, most: MOST_SWEEPS });
     }
     if method.reference == Extraction::Full && method.algorithm != Algorithm::PairPlanes {
         return Err(CrossCheckError::NoReferenceInMethod);

@@ -95,15 +95,12 @@ pub enum CrossCheckError {
         /// What was set.
         value: f64,
     },
-    /// `sweeps` is zero.
-    #[error("sweeps is 0, but the progressive method needs at least one")]
-    NoSweeps,
-    /// More sweeps than ever helped.
-    #[error("sweeps is {value}, but the progressive method settles long before {most}")]
-    TooManySweeps {
+    /// `sweeps` is zero, or more than anyone waits for.
+    #[error("sweeps is {value}, but the progressive method does at least one and at most {most}")]
+    BadSweeps {
         /// What was set.
         value: u32,
-        /// Most that may be.
+        /// The most there may be.
         most: u32,
     },
     /// A reference was asked for with a method that has none.

@@ -49,8 +49,8 @@ pub struct Method {
     /// Only with a reference: differences farther from their pair's plane than so many standard deviations of that pair
     /// are left out of the extraction. A number above 0; nothing is left out by default.
     pub reference_cut: Option<f64>,
-    /// Progressive only: sweeps at most, from 1 to 100. It ends earlier when the summed residual no longer falls. Default 5.
-    #[schemars(range(min = 1, max = 100))]
+    /// Progressive only: sweeps at most, 1 to 1000. It ends earlier when the summed residual grows. Default 5.
+    #[schemars(range(min = 1, max = 1000))]
     pub sweeps: u32,
     /// Simple average only: take the mean off every sub-aperture first. Default true.
     pub zero_mean: bool,

@@ -120,8 +120,11 @@ pub fn average_scans(
         }
         _ => None,
     };
-    let uncertainty: Vec<f64> = if report.freedom > 0.0 {
-        report.squares.iter().map(|s| (s / report.freedom * report.of_mean(n)).sqrt()).collect()
+    // The polynomial takes its share of the scatter with it, evenly over the points.
+    let (points, terms) = (x_mm.len() as f64, f64::from(options.detrend_degree) + 1.0);
+    let uncertainty: Vec<f64> = if report.freedom > 0.0 && points > terms {
+        let of_mean = report.of_mean(n) * points / (points - terms);
+        report.squares.iter().map(|s| (s / report.freedom * of_mean).sqrt()).collect()
     } else {
         Vec::new()
     };

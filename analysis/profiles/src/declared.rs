@@ -37,10 +37,6 @@ pub(crate) fn warn(
         );
         warnings.push(Warning { code: "weak-overlap".into(), message });
     }
-    if gauge.as_ref().is_some_and(|gauge| gauge.seen == 0) {
-        let message = "no part of the scan was seen twice, so the instrument's error is unknown everywhere".into();
-        warnings.push(Warning { code: "reference-unknown".into(), message });
-    }
 }
 
 /// The list for the result.

@@ -78,6 +78,17 @@ pub enum ProfilesError {
         /// How many are possible.
         most: usize,
     },
+    /// Too few points of a result are known.
+    #[error(
+        "only {points} points of {what} would be known, and a profile has at least 2; use a smaller step or profiles that \
+         overlap more"
+    )]
+    TooShort {
+        /// Of which result.
+        what: &'static str,
+        /// How many points are known.
+        points: usize,
+    },
     /// A slope map whose arrays disagree.
     #[error("the slopes and the mask of {name} have different shapes; export the file again")]
     ShapesDiffer {

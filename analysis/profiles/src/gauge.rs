@@ -14,7 +14,6 @@ pub(crate) struct Gauge {
     /// Phase of grid point 0 in node steps.
     phase: usize,
     divisor: usize,
-    pub seen: usize,
     /// Shapes that are independent over the nodes seen.
     pub rank: usize,
 }
@@ -44,11 +43,11 @@ impl Gauge {
             (s.node as i64 - s.first as i64).rem_euclid(g) as usize
         });
         let rank = normal(&rows).1.rank();
-        Self { rows, polynomials, phase, divisor, seen: seen.iter().filter(|s| **s).count(), rank }
+        Self { rows, polynomials, phase, divisor, rank }
     }
 
     pub fn apply(&self, reference: &mut [f64]) {
-        let coefficients = fit(&self.rows, reference);
+        let coefficients = fit(&self.rows, &*reference);
         for (value, row) in reference.iter_mut().zip(&self.rows) {
             *value -= row.iter().zip(&coefficients).map(|(a, c)| a * c).sum::<f64>();
         }

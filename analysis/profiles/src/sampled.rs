@@ -116,8 +116,9 @@ impl Sampled {
         let x0 = base + from * step;
         let mut scans = Vec::with_capacity(series.len());
         let (mut interpolated, mut samples) = (0, 0usize);
-        let sigmas: Option<Vec<f64>> =
-            series.iter().map(|p| p.profile.sigma.filter(|s| s.is_finite() && *s > 0.0)).collect();
+        // A sigma whose weight is no number tells nothing.
+        let usable = |sigma: &f64| *sigma > 0.0 && (1.0 / (sigma * sigma)).is_normal();
+        let sigmas: Option<Vec<f64>> = series.iter().map(|p| p.profile.sigma.filter(usable)).collect();
         for (k, (p, (begin, end))) in series.iter().zip(&ends).enumerate() {
             let first = (((begin + p.x_mm - x0) / step - 1e-6).ceil().max(0.0)) as usize;
             let last = ((end + p.x_mm - x0) / step + 1e-6).floor().max(0.0) as usize;

@@ -123,11 +123,18 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// The least-squares coefficients of `values` in a basis given row by row (all rows of one length), and nothing for
-/// what the rows do not determine.
-pub(crate) fn fit(rows: &[Vec<f64>], values: &[f64]) -> Vec<f64> {
-    let n = rows.first().map_or(0, Vec::len);
-    let (mut matrix, mut right) = (vec![0.0; n * n], vec![0.0; n]);
-    for (row, value) in rows.iter().zip(values) {
+/// what the rows do not determine. The rows of a large map need not be there all at once.
+pub(crate) fn fit<'v>(
+    rows: impl IntoIterator<Item = impl AsRef<[f64]>>,
+    values: impl IntoIterator<Item = &'v f64>,
+) -> Vec<f64> {
+    let (mut n, mut matrix, mut right) = (0, Vec::new(), Vec::new());
+    for (row, value) in rows.into_iter().zip(values) {
+        let row = row.as_ref();
+        if right.is_empty() {
+            n = row.len();
+            (matrix, right) = (vec![0.0; n * n], vec![0.0; n]);
+        }
         for (i, a) in row.iter().enumerate() {
             right[i] += a * value;
             for (entry, b) in matrix[i * n..(i + 1) * n].iter_mut().zip(row) {

@@ -246,11 +246,9 @@ impl SlopeAxis {
         let Some((reference, seen)) = &mut self.reference else { return };
         let (rows, columns) = reference.dim();
         let centre = ((columns as f64 - 1.0) / 2.0, (rows as f64 - 1.0) / 2.0);
-        let of = |(row, column): (usize, usize)| vec![1.0, column as f64 - centre.0, row as f64 - centre.1];
+        let of = |(row, column): (usize, usize)| [1.0, column as f64 - centre.0, row as f64 - centre.1];
         let pixels = || reference.indexed_iter().zip(seen.iter()).filter(|(_, seen)| **seen);
-        let shapes: Vec<Vec<f64>> = pixels().map(|((at, _), _)| of(at)).collect();
-        let values: Vec<f64> = pixels().map(|((_, r), _)| *r).collect();
-        let plane = fit(&shapes, &values);
+        let plane = fit(pixels().map(|((at, _), _)| of(at)), pixels().map(|((_, r), _)| r));
         let [_, along_u, along_v] = plane.as_slice() else { return };
         let (along_u, along_v) = (*along_u, *along_v);
         for ((at, r), seen) in reference.indexed_iter_mut().zip(seen.iter()) {

@@ -109,7 +109,7 @@ pub struct ProfileCorrector {
 ///
 /// # Errors
 /// Fewer than two profiles, kinds that differ, overlaps that do not tie all together, an unknown reference with the
-/// chained method or with nothing moved, or more unknowns than can be solved for.
+/// chained method or with nothing moved, a result of fewer than two points, or more unknowns than can be solved for.
 pub fn stitch_profiles(series: &[PlacedProfile], options: &ProfileStitching) -> Result<StitchedProfile, ProfilesError> {
     let step = options.step.map(Length::mm);
     let sampled = Sampled::new(series, ("stitching", 2), step, options.interpolation)?;
@@ -241,12 +241,18 @@ impl Draft<'_> {
         let heights: Vec<f64> = valid.iter().filter_map(|point| mean[*point]).collect();
         let internal = |_| ProfilesError::Internal { step: "assembling the profile" };
         let kind = self.series.first().map_or(ProfileKind::SlopeUrad, |p| p.profile.kind);
+        if valid.len() < 2 {
+            return Err(ProfilesError::TooShort { what: "the stitched profile", points: valid.len() });
+        }
         let mut profile = Profile::new(&x_mm, &heights, kind).map_err(internal)?;
         profile.name = "stitched".into();
         let reference = if self.reference.is_empty() {
             None
         } else {
             let nodes: Vec<usize> = (0..self.reference.len()).filter(|i| self.seen[*i]).collect();
+            if nodes.len() < 2 {
+                return Err(ProfilesError::TooShort { what: "the instrument's error", points: nodes.len() });
+            }
             let x: Vec<f64> = nodes.iter().map(|i| sampled.node0 + *i as f64 * sampled.step).collect();
             let r: Vec<f64> = nodes.iter().map(|i| self.reference[*i]).collect();
             Some(Profile::new(&x, &r, kind).map_err(internal)?)

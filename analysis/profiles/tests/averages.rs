@@ -95,6 +95,32 @@ fn a_scan_that_disagrees_is_left_out_and_drift_is_forgiven() {
 }
 
 #[test]
+fn short_scans_do_not_look_better_for_their_polynomial() {
+    // Of 8 points a cubic takes half of the scatter: 0.02 / sqrt 4 for each mean, over many of them.
+    let x: Vec<f64> = (0..8).map(f64::from).collect();
+    let mut noise = Noise::new(5);
+    let options = Averaging { detrend_degree: 3, ..Averaging::default() };
+    let mut squares = 0.0;
+    for _ in 0..400 {
+        let mut scan = |_| {
+            let values: Vec<f64> = x.iter().map(|_| 0.02 * noise.next()).collect();
+            named("scan", &x, &values, ProfileKind::SlopeUrad)
+        };
+        let forward: Vec<Profile> = (0..4).map(&mut scan).collect();
+        let mean = average_scans(&forward, &[], &options).unwrap();
+        assert_eq!(mean.kept, 4);
+        squares += mean.profile.sigma.unwrap() * mean.profile.sigma.unwrap();
+    }
+    let sigma = (squares / 400.0f64).sqrt();
+    assert!((sigma / 0.01 - 1.0).abs() < 0.04, "{sigma}");
+    // A polynomial through all points leaves nothing to tell.
+    let through = Averaging { detrend_degree: 7, ..Averaging::default() };
+    let scan = |by: f64| named("scan", &x, &x.iter().map(|x| by * x * x).collect::<Vec<_>>(), ProfileKind::SlopeUrad);
+    let mean = average_scans(&[scan(1.0), scan(1.1), scan(0.9)], &[], &through).unwrap();
+    assert!(mean.uncertainty.is_empty() && mean.profile.sigma.is_none());
+}
+
+#[test]
 fn the_uncertainty_of_a_mean_is_its_scatter() {
     let x: Vec<f64> = (0..400).map(f64::from).collect();
     let mut noise = Noise::new(2);

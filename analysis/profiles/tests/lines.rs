@@ -267,6 +267,34 @@ fn weights_follow_the_sigmas() {
 }
 
 #[test]
+fn a_sigma_that_makes_no_weight_is_none() {
+    let x = [0.0, 1.0, 2.0, 3.0];
+    let of = |name: &str, values: &[f64], sigma: f64| {
+        let profile = Profile { sigma: Some(sigma), ..named(name, &x, values, ProfileKind::SlopeUrad) };
+        PlacedProfile { profile, x_mm: 0.0 }
+    };
+    for sigma in [1e-200, 1e200, 0.0, f64::INFINITY] {
+        let series = [of("a", &[0.0, 1.0, 0.0, -1.0], sigma), of("b", &[5.0; 4], 1.0)];
+        let stitched = stitch_profiles(&series, &ProfileStitching::default()).unwrap();
+        for (v, expected) in stitched.profile.values.iter().zip([0.0, 0.5, 0.0, -0.5]) {
+            assert!((v - expected).abs() < 1e-12, "{sigma}: {v} {expected}");
+        }
+    }
+}
+
+#[test]
+fn a_step_longer_than_the_profile_is_refused_and_no_fault_of_the_program() {
+    let series = scans(&[0.0, 0.0], 20, ProfileKind::SlopeUrad, (0.0, 0.0), none, &mut Noise::new(9));
+    for method in [ProfileMethod::Global, ProfileMethod::Chained] {
+        for step in [100.0, 1e300] {
+            let options = ProfileStitching { method, step: Some(Length::new(step)), ..Default::default() };
+            let found = stitch_profiles(&series, &options);
+            assert!(matches!(found, Err(ProfilesError::TooShort { points: 1, .. })), "{found:?}");
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     let series = scans(&[0.0, 100.0], 20, ProfileKind::SlopeUrad, (0.0, 0.0), none, &mut Noise::new(8));
     let options = ProfileStitching::default();

@@ -70,8 +70,9 @@ impl Average {
     pub fn apply(&self, maps: &[&HeightMap]) -> Result<Averaged, StepError> {
         const STEP: &str = "average";
         let first = maps.first().ok_or(StepError::NothingLeft { step: STEP })?;
+        let known = maps.iter().find(|map| map.pixel().is_some()).unwrap_or(first);
         for map in maps {
-            check_alike(STEP, first, map)?;
+            check_alike(STEP, known, map)?;
         }
         let leveled;
         let mut list: Vec<&HeightMap> = maps.to_vec();
@@ -109,7 +110,7 @@ impl Average {
             return Err(StepError::NothingLeft { step: STEP });
         }
         let repeatability_nm = (pixels > 0).then(|| (sum / pixels as f64).sqrt());
-        let mean = HeightMap::new(mean, valid, first.pixel())?;
+        let mean = HeightMap::new(mean, valid, known.pixel())?;
         Ok(Averaged { mean, deviation_nm: squares, count, repeatability_nm })
     }
 }

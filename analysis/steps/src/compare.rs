@@ -132,7 +132,8 @@ impl Compare {
         let first_moves = resampled == Resampled::First;
         let (fixed, moving) = if first_moves { (b, a) } else { (a, b) };
         let (grid, moving_extent) = if first_moves { (eb, ea) } else { (ea, eb) };
-        let pair = Pair { fixed, moving, grid, moving_extent, terms: &self.remove };
+        let terms = SurfaceTerm::once(&self.remove);
+        let pair = Pair { fixed, moving, grid, moving_extent, terms: &terms };
         let found = self.registered(&pair)?;
         let shift = found.map_or((0.0, 0.0), |found| (found.shift.0 * grid.pixel_x, found.shift.1 * grid.pixel_y));
         let resampling = Resampling::new(grid, moving_extent, shift);
@@ -147,8 +148,8 @@ impl Compare {
         let pixel = (grid.unit == "mm").then_some(PixelSize { x_mm: grid.pixel_x, y_mm: grid.pixel_y });
         let mut difference = HeightMap::new(difference, valid, pixel)?;
         let mut removed = Vec::new();
-        if !self.remove.is_empty() {
-            let (basis, terms) = SurfaceTerm::all(grid, &self.remove);
+        if !terms.is_empty() {
+            let (basis, terms) = SurfaceTerm::all(grid, &terms);
             let without = crate::remove::linear(&difference, basis, &terms, difference.valid(), None)?;
             (difference, removed) = (without.map, without.fit.terms);
         }
@@ -166,7 +167,7 @@ impl Compare {
         let most = match self.max_shift {
             None => 5,
             Some(length) if length.mm() > 0.0 && pair.grid.unit == "mm" => {
-                (length.mm() / pair.grid.pixel_x.min(pair.grid.pixel_y)).ceil().min(1e4) as usize
+                (length.mm() / pair.grid.pixel_x.min(pair.grid.pixel_y)).ceil().min(1e9) as usize
             }
             Some(_) if pair.grid.unit != "mm" => return Err(StepError::NoPixelSize { step: STEP }),
             Some(length) => {
@@ -254,12 +255,12 @@ fn extents(a: &HeightMap, b: &HeightMap) -> Result<(Extent, Extent), StepError> 
     Ok((extent, extent))
 }
 
-/// Which map has the smaller pixels.
+/// Which map has the smaller pixels; of two with the same area and another shape, the second is brought onto the first.
 fn finer(a: Extent, b: Extent) -> Resampled {
-    let ratio = (a.pixel_x * a.pixel_y) / (b.pixel_x * b.pixel_y);
-    if (ratio - 1.0).abs() < 2e-6 {
+    let (x, y) = (a.pixel_x / b.pixel_x, a.pixel_y / b.pixel_y);
+    if (x - 1.0).abs() < 1e-6 && (y - 1.0).abs() < 1e-6 {
         Resampled::Neither
-    } else if ratio < 1.0 {
+    } else if x * y < 1.0 - 2e-6 {
         Resampled::First
     } else {
         Resampled::Second

@@ -51,7 +51,12 @@ impl Extent {
 
     /// Rows in chunks whose number depends on the map alone, for sums in a fixed order on any number of threads.
     pub fn row_chunks(&self) -> Vec<std::ops::Range<usize>> {
-        let size = self.rows.div_ceil(256).max(8);
+        self.row_chunks_at_most(256)
+    }
+
+    /// The same where a chunk's sums are large: at most so many chunks.
+    pub fn row_chunks_at_most(&self, most: usize) -> Vec<std::ops::Range<usize>> {
+        let size = self.rows.div_ceil(most.max(1)).max(8);
         (0..self.rows).step_by(size).map(|first| first..(first + size).min(self.rows)).collect()
     }
 }

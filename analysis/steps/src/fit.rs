@@ -5,7 +5,7 @@ use ndarray::Array2;
 /// One fitted (or fixed) number of a fit.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Term {
-    /// Name: `piston`, `tilt-x`, `p`, `x^2 y`, `Z4`, ...
+    /// Name: `piston`, `tilt-x`, `p`, `x^2 y`, `noll-4`, ...
     pub name: String,
     /// The value, in `unit`.
     pub value: f64,

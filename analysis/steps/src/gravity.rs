@@ -211,6 +211,10 @@ impl Gravity {
         if !self.acceleration.is_finite() {
             return wrong("acceleration", self.acceleration.to_string(), "it is a finite number");
         }
+        if !(self.strength() * self.length.mm() * 1e6).is_finite() {
+            let why = "its sag would be beyond all numbers; check length, thickness, density and modulus";
+            return wrong("length", self.length.to_string(), why);
+        }
         Ok(())
     }
 

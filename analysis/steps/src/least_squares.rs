@@ -6,7 +6,7 @@
 
 /// The upper triangle of `[J | r]` after reflection: all that least squares needs to know of any number of rows.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Triangle {
+pub(crate) struct Triangle {
     unknowns: usize,
     /// Row-major `(unknowns + 1)^2`; zero below the diagonal.
     entries: Vec<f64>,
@@ -15,7 +15,7 @@ pub struct Triangle {
 
 /// What least squares finds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Solution {
+pub(crate) struct Solution {
     /// The unknowns.
     pub values: Vec<f64>,
     /// `(JᵀJ)⁻¹`, row-major: times the variance of one row it is the covariance of the unknowns.
@@ -26,7 +26,7 @@ pub struct Solution {
 
 /// The rows do not determine this unknown beside those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dependent(pub usize);
+pub(crate) struct Dependent(pub usize);
 
 /// A column counts as dependent on those before it when less than this part of its norm is its own.
 const DEPENDENT: f64 = 1e-13;
@@ -47,33 +47,27 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
 impl Triangle {
     /// No rows yet, for this number of unknowns.
     #[must_use]
-    pub fn new(unknowns: usize) -> Self {
+    pub(crate) fn new(unknowns: usize) -> Self {
         let width = unknowns + 1;
         Self { unknowns, entries: vec![0.0; width * width], rows: 0 }
     }
 
     /// Number of rows taken in.
     #[must_use]
-    pub fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.rows
-    }
-
-    /// Number of unknowns.
-    #[must_use]
-    pub fn unknowns(&self) -> usize {
-        self.unknowns
     }
 
     /// Takes in a block of rows, given by columns: one for each unknown, then the right-hand side, all equally long.
     /// The block is overwritten.
-    pub fn absorb(&mut self, columns: &mut [Vec<f64>]) {
+    pub(crate) fn absorb(&mut self, columns: &mut [Vec<f64>]) {
         debug_assert_eq!(columns.len(), self.unknowns + 1);
         self.rows += columns.first().map_or(0, Vec::len);
         self.reflect(columns);
     }
 
     /// Takes in the rows of another triangle.
-    pub fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         debug_assert_eq!(self.unknowns, other.unknowns);
         let width = self.unknowns + 1;
         let mut columns: Vec<Vec<f64>> =
@@ -115,13 +109,13 @@ impl Triangle {
 
     /// Euclidean norm of the column of an unknown.
     #[must_use]
-    pub fn column_norm(&self, unknown: usize) -> f64 {
+    pub(crate) fn column_norm(&self, unknown: usize) -> f64 {
         (0..=unknown).map(|i| self.at(i, unknown) * self.at(i, unknown)).sum::<f64>().sqrt()
     }
 
     /// Sum of the squares of the right-hand side: the cost if nothing is changed.
     #[must_use]
-    pub fn right_square(&self) -> f64 {
+    pub(crate) fn right_square(&self) -> f64 {
         (0..=self.unknowns).map(|i| self.at(i, self.unknowns) * self.at(i, self.unknowns)).sum()
     }
 
@@ -129,7 +123,7 @@ impl Triangle {
     ///
     /// # Errors
     /// [`Dependent`] with the first unknown that the rows do not determine beside those before it.
-    pub fn solve(&self) -> Result<Solution, Dependent> {
+    pub(crate) fn solve(&self) -> Result<Solution, Dependent> {
         let n = self.unknowns;
         for k in 0..n {
             let own = self.at(k, k).abs();
@@ -165,7 +159,7 @@ impl Triangle {
 
     /// The same rows with one more for each unknown that draws it to zero with this weight (Levenberg and Marquardt).
     #[must_use]
-    pub fn damped(&self, weights: &[f64]) -> Self {
+    pub(crate) fn damped(&self, weights: &[f64]) -> Self {
         let n = self.unknowns;
         let mut columns = vec![vec![0.0; n]; n + 1];
         for (k, weight) in weights.iter().enumerate().take(n) {
@@ -182,7 +176,7 @@ impl Triangle {
 ///
 /// # Errors
 /// [`Dependent`] with the first unknown that is not determined beside those before it.
-pub fn solve_normal(a: &[f64], b: &[f64]) -> Result<(Vec<f64>, Vec<f64>), Dependent> {
+pub(crate) fn solve_normal(a: &[f64], b: &[f64]) -> Result<(Vec<f64>, Vec<f64>), Dependent> {
     let n = b.len();
     let scale: Vec<f64> = (0..n).map(|i| 1.0 / a[i * n + i].max(f64::MIN_POSITIVE).sqrt()).collect();
     let mut l = vec![0.0; n * n];

@@ -82,6 +82,8 @@ fn origin() -> [Length; 2] {
 }
 
 const STEP: &str = "mask";
+/// Part of a pixel by which an edge meant to lie on pixel centres may miss them.
+const SLACK: f64 = 1e-3;
 
 impl Mask {
     /// The map with fewer valid pixels.
@@ -117,8 +119,7 @@ impl Region {
             Self::Rectangle { centre, size } => {
                 let [half_x, half_y] = half_sizes(size)?;
                 let extent = Extent::in_mm(map, STEP)?;
-                // A thousandth of a pixel, so that an edge meant to lie on pixel centres does.
-                let (slack_x, slack_y) = (extent.pixel_x * 1e-3, extent.pixel_y * 1e-3);
+                let (slack_x, slack_y) = (extent.pixel_x * SLACK, extent.pixel_y * SLACK);
                 Ok(by_place(extent, |x, y| {
                     (x - centre[0].mm()).abs() <= half_x + slack_x && (y - centre[1].mm()).abs() <= half_y + slack_y
                 }))
@@ -184,8 +185,26 @@ fn polygon(extent: Extent, corners: &[[Length; 2]]) -> Result<Array2<bool>, Step
             }
             *pixel = passed % 2 == 1;
         }
+        // Edges belong to it, whichever side of it they are.
+        let to_column = |x: f64| x / extent.pixel_x + (extent.columns as f64 - 1.0) / 2.0;
+        for (from, to) in corners.iter().zip(corners.iter().cycle().skip(1)) {
+            let Some((low, high)) = on_edge(*from, *to, y, extent.pixel_y * SLACK) else { continue };
+            let first = (to_column(low) - SLACK).ceil().clamp(0.0, extent.columns as f64) as usize;
+            let end = ((to_column(high) + SLACK).floor() + 1.0).clamp(0.0, extent.columns as f64) as usize;
+            line.iter_mut().take(end).skip(first).for_each(|pixel| *pixel = true);
+        }
     });
     Ok(mask)
+}
+
+/// The x from and to of the part of an edge that lies within `slack` of a row at `y`.
+fn on_edge((x1, y1): (f64, f64), (x2, y2): (f64, f64), y: f64, slack: f64) -> Option<(f64, f64)> {
+    if y1.min(y2) > y + slack || y1.max(y2) < y - slack {
+        return None;
+    }
+    let at = |level: f64| x1 + ((level - y1) / (y2 - y1)).clamp(0.0, 1.0) * (x2 - x1);
+    let (a, b) = if y1 == y2 { (x1, x2) } else { (at(y - slack), at(y + slack)) };
+    (a.is_finite() && b.is_finite()).then_some((a.min(b), a.max(b)))
 }
 
 fn threshold(map: &HeightMap, low: Option<Height>, high: Option<Height>) -> Array2<bool> {

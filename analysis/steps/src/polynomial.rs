@@ -133,6 +133,9 @@ pub(crate) struct Polynomial {
     surface: Vec<f64>,
 }
 
+/// Sums of products that are held at once.
+const GRAM_SUMS: usize = 1 << 23;
+
 /// Sums over some rows.
 struct Moments {
     /// Products of pairs, row-major, upper part only. Empty where not asked for.
@@ -196,7 +199,9 @@ fn moments(basis: &Basis, heights: &Array2<f64>, used: &Array2<bool>, surface: &
         }
         sums
     };
-    let parts: Vec<Moments> = basis.extent.row_chunks().into_par_iter().map(chunk).collect();
+    // All chunks' sums of products together take at most 64 MiB.
+    let chunks = basis.extent.row_chunks_at_most((GRAM_SUMS / (pairs * pairs).max(1)).min(256));
+    let parts: Vec<Moments> = chunks.into_par_iter().map(chunk).collect();
     let gram = vec![0.0; if with_gram { pairs * pairs } else { 0 }];
     let mut total = Moments { gram, right: vec![0.0; pairs], count: 0 };
     for part in parts {

@@ -146,12 +146,24 @@ impl Problem {
     /// Fits heights (nm) of a map at the pixels used.
     pub fn fit_map(&self, extent: Extent, heights: &Array2<f64>, used: &Array2<bool>) -> Result<Found, StepError> {
         let points = used.iter().filter(|u| **u).count();
+        // A large map is fitted coarsely first: the passes over all of it are few.
+        let stride = ((points as f64 / 150_000.0).sqrt() as usize).max(1);
+        self.fit_map_from(stride, extent, heights, used, points)
+    }
+
+    /// Fits every so many pixels both ways first, then all.
+    fn fit_map_from(
+        &self,
+        stride: usize,
+        extent: Extent,
+        heights: &Array2<f64>,
+        used: &Array2<bool>,
+        points: usize,
+    ) -> Result<Found, StepError> {
         self.check_points(points)?;
         let largest = heights.iter().fold(0.0f64, |m, h| m.max(h.abs()));
         let rounding = largest * 1e-15;
         let reach = extent.half().0;
-        // A large map is fitted coarsely first: the passes over all of it are few.
-        let stride = ((points as f64 / 150_000.0).sqrt() as usize).max(1);
         let mut start = self.start();
         let mut passes = 0;
         for stride in if stride > 1 { vec![stride, 1] } else { vec![1] } {
@@ -164,6 +176,8 @@ impl Problem {
                     start = minimum.parameters;
                     passes = minimum.passes;
                 }
+                // The pixels looked at may be just those that are invalid: all of them tell.
+                Err(_) if stride > 1 => {}
                 Err(failure) => return Err(self.failure(failure, reach)),
             }
         }
@@ -319,5 +333,28 @@ impl Found {
                 }
             },
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::circle;
+
+    #[test]
+    fn a_fit_needs_no_pixel_of_its_coarse_first_look() {
+        // No valid pixel in an even column: every second pixel sees nothing.
+        let extent = Extent { rows: 20, columns: 40, pixel_x: 1.0, pixel_y: 1.0, unit: "mm" };
+        let radius_mm = 5e3;
+        let heights = Array2::from_shape_fn((20, 40), |(r, c)| {
+            let (x, y) = (extent.x(c), extent.y(r));
+            (radius_mm - (radius_mm * radius_mm - x * x - y * y).sqrt()) * 1e6
+        });
+        let used = Array2::from_shape_fn((20, 40), |(_, c)| c % 2 == 1);
+        let sphere = circle::problem("a sphere", Family::Revolution, false, true);
+        for stride in [1, 2] {
+            let found = sphere.fit_map_from(stride, extent, &heights, &used, 400).unwrap();
+            assert!((found.fit.term("radius").unwrap().value - 5.0).abs() < 1e-6, "{stride}");
+        }
     }
 }

@@ -37,8 +37,8 @@ struct Level {
 /// Pixels of the coarsest level of the search.
 const COARSE: usize = 40_000;
 
-/// Most shifts tried on one level; a square map of the coarsest level has half as many.
-const MOST_CANDIDATES: usize = 100_000;
+/// Differences of two heights that the search may look at: a minute or so.
+const MOST_DIFFERENCES: f64 = 1e11;
 
 const STEP: &str = "compare";
 
@@ -68,44 +68,55 @@ impl Pair<'_> {
         let level = |(heights, valid): (Array2<f64>, Array2<bool>)| Level { heights, valid };
         let mut fixed = vec![self.detrended(level((self.fixed.heights_nm().clone(), self.fixed.valid().clone())))?];
         let mut moving = vec![self.detrended(self.moved((0.0, 0.0)))?];
-        let mut reach = most;
+        // Beyond its own size a map meets nothing.
+        let (rows, columns) = fixed[0].heights.dim();
+        let reaches = (most.min(columns.saturating_sub(1)), most.min(rows.saturating_sub(1)));
+        let mut reach = reaches;
         while let (Some(a), Some(b)) = (fixed.last(), moving.last()) {
             let (rows, columns) = a.heights.dim();
-            if rows * columns <= COARSE || rows.min(columns) < 64 || reach < 2 {
+            if rows * columns <= COARSE || rows.min(columns) < 64 || reach.0.max(reach.1) < 2 {
                 break;
             }
             let (a, b) = (a.halved(), b.halved());
             fixed.push(a);
             moving.push(b);
-            reach = reach.div_ceil(2);
+            reach = (reach.0.div_ceil(2), reach.1.div_ceil(2));
+        }
+        let pixels = fixed.last().map_or(0, |level| level.heights.len());
+        if (2 * reach.0 + 3) as f64 * (2 * reach.1 + 3) as f64 * pixels as f64 > MOST_DIFFERENCES {
+            let (value, why) = (format!("{most} pixels"), "that many shifts of so large a map take too long to try");
+            return Err(StepError::Parameter { step: STEP, parameter: "max_shift", value, why });
         }
         let mut best = (0isize, 0isize);
-        let mut window = reach as isize + 1;
+        let mut window = (reach.0 as isize + 1, reach.1 as isize + 1);
         for (level, (a, b)) in fixed.iter().zip(&moving).enumerate().rev() {
             if level == 0 {
-                window = if fixed.len() == 1 { most as isize } else { 2 };
-            }
-            let (rows, columns) = a.heights.dim();
-            let lines = |side: usize| 2 * side.saturating_sub(1).min(window.unsigned_abs()) + 1;
-            if lines(rows).saturating_mul(lines(columns)) > MOST_CANDIDATES {
-                let (value, why) = (format!("{most} pixels"), "that are too many shifts to try; set a smaller one");
-                return Err(StepError::Parameter { step: STEP, parameter: "max_shift", value, why });
+                window = if fixed.len() == 1 { (reaches.0 as isize, reaches.1 as isize) } else { (2, 2) };
             }
             best = search(a, b, best, window).ok_or(StepError::NothingLeft { step: STEP })?;
             if level > 0 {
                 best = (best.0 * 2, best.1 * 2);
-                window = 2;
+                window = (2, 2);
             }
         }
-        let most = most as isize;
-        let shift = (best.0.clamp(-most, most) as f64, best.1.clamp(-most, most) as f64);
+        let within = |best: isize, reach: usize| best.clamp(-(reach as isize), reach as isize) as f64;
+        let shift = (within(best.0, reaches.0), within(best.1, reaches.1));
         Ok(Found { shift, uncertainty: (0.0, 0.0) })
     }
 
-    /// Without the terms that may differ, which would otherwise draw the search.
+    /// Without the terms that may differ, which would otherwise draw the search, and without the mean, which would cost
+    /// it digits.
     fn detrended(&self, level: Level) -> Result<Level, StepError> {
-        if self.terms.is_empty() || !level.valid.iter().any(|v| *v) {
+        let count = level.valid.iter().filter(|v| **v).count();
+        if count == 0 {
             return Ok(level);
+        }
+        if self.terms.is_empty() {
+            let Level { mut heights, valid } = level;
+            let valid_heights = heights.iter().zip(&valid).filter(|(_, v)| **v);
+            let mean = valid_heights.map(|(h, _)| h).sum::<f64>() / count as f64;
+            heights -= mean;
+            return Ok(Level { heights, valid });
         }
         let (basis, terms) = SurfaceTerm::all(self.grid, self.terms);
         let map = HeightMap::new(level.heights, level.valid.clone(), None)?;
@@ -185,15 +196,14 @@ impl Pair<'_> {
 
 /// The best shift within a window around a first guess: smallest mean square of the differences about their mean, over at
 /// least half as many pixels as the best overlap has. Of equals the shortest, then the first.
-fn search(fixed: &Level, moving: &Level, about: (isize, isize), window: isize) -> Option<(isize, isize)> {
-    let (rows, columns) = fixed.heights.dim();
-    // Beyond the sides nothing overlaps.
-    let along = |about: isize, side: usize| {
-        let last = side.saturating_sub(1) as isize;
-        (about - window).max(-last)..=(about + window).min(last)
-    };
+fn search(
+    fixed: &Level,
+    moving: &Level,
+    about: (isize, isize),
+    (wide, high): (isize, isize),
+) -> Option<(isize, isize)> {
     let candidates: Vec<(isize, isize)> =
-        along(about.1, rows).flat_map(|dy| along(about.0, columns).map(move |dx| (dx, dy))).collect();
+        (-high..=high).flat_map(|dy| (-wide..=wide).map(move |dx| (about.0 + dx, about.1 + dy))).collect();
     let costs: Vec<(f64, usize)> = candidates.par_iter().map(|shift| cost(fixed, moving, *shift)).collect();
     let most = costs.iter().map(|(_, count)| *count).max()?;
     candidates

@@ -130,11 +130,7 @@ impl Remove {
             Shape::Piston => terms(&[Piston]),
             Shape::Plane => terms(&[Piston, TiltX, TiltY]),
             Shape::Astigmatism => terms(&[Piston, TiltX, TiltY, Astigmatism, Twist]),
-            Shape::Terms(list) => {
-                let mut once = list.clone();
-                once.dedup();
-                terms(&once)
-            }
+            Shape::Terms(list) => terms(&SurfaceTerm::once(list)),
             Shape::Polynomial(degrees) => {
                 let (basis, terms) = degrees.terms(extent)?;
                 linear(map, basis, &terms, &used, None)

@@ -72,6 +72,17 @@ impl SurfaceTerm {
         LinearTerm { name, unit: unit.to_owned(), scale, factors }
     }
 
+    /// The terms in their order, each once.
+    pub(crate) fn once(terms: &[Self]) -> Vec<Self> {
+        let mut list = Vec::new();
+        for term in terms {
+            if !list.contains(term) {
+                list.push(*term);
+            }
+        }
+        list
+    }
+
     /// Basis and terms for a fit over a map.
     pub(crate) fn all(extent: Extent, terms: &[Self]) -> (Basis, Vec<LinearTerm>) {
         let degree = terms.iter().map(|term| term.degree()).max().unwrap_or(0);

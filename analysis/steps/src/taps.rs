@@ -8,13 +8,17 @@ use rayon::prelude::*;
 use stitchbox_surface::HeightMap;
 
 use crate::extent::Extent;
+use crate::geometry::cubic_weights;
 
 /// Weights of neighbouring old pixels for one new one.
 #[derive(Debug, Clone, PartialEq)]
 struct Taps {
-    /// Index of the first; may lie outside.
-    first: isize,
+    /// Index of the first.
+    first: usize,
+    /// As many as there are old pixels, however wide the new one is.
     weights: Vec<f64>,
+    /// Sum of the absolute weights that fall beside the old pixels.
+    outside: f64,
 }
 
 /// Where an old grid lies on a new one, along one axis.
@@ -28,12 +32,6 @@ struct Line {
 /// A fraction of a pixel that counts as none.
 const WHOLE: f64 = 1e-9;
 
-/// Keys' kernel with a = -1/2, at the four pixels around a place a fraction beyond the second.
-fn keys(t: f64) -> [f64; 4] {
-    let (t2, t3) = (t * t, t * t * t);
-    [-0.5 * t3 + t2 - 0.5 * t, 1.5 * t3 - 2.5 * t2 + 1.0, -1.5 * t3 + 2.0 * t2 + 0.5 * t, 0.5 * t3 - 0.5 * t2]
-}
-
 impl Line {
     /// For `new` pixels of `new_size` around 0, whose value is taken from places moved by `shift`, out of `old` pixels of
     /// `old_size` around 0.
@@ -43,36 +41,47 @@ impl Line {
         let taps = (0..new)
             .map(|k| {
                 let place = ((k as f64 - (new as f64 - 1.0) / 2.0) * new_size + shift) / old_size + middle;
-                if area { covered(place, new_size / old_size) } else { around(place) }
+                if area { covered(place, new_size / old_size, old) } else { around(place, old) }
             })
             .collect();
         Self { taps, old, area }
     }
 }
 
-fn around(place: f64) -> Taps {
+fn around(place: f64, old: usize) -> Taps {
     let (whole, fraction) = (place.floor(), place - place.floor());
-    if fraction < WHOLE {
-        return Taps { first: whole as isize, weights: vec![1.0] };
+    let (first, weights) = if fraction < WHOLE {
+        (whole, vec![1.0])
+    } else if fraction > 1.0 - WHOLE {
+        (whole + 1.0, vec![1.0])
+    } else {
+        (whole - 1.0, cubic_weights(fraction).to_vec())
+    };
+    let (mut inside, mut outside, mut from) = (Vec::with_capacity(weights.len()), 0.0, 0);
+    for (k, weight) in weights.into_iter().enumerate() {
+        let pixel = first + k as f64;
+        if pixel >= 0.0 && pixel < old as f64 {
+            if inside.is_empty() {
+                from = pixel as usize;
+            }
+            inside.push(weight);
+        } else {
+            outside += weight.abs();
+        }
     }
-    if fraction > 1.0 - WHOLE {
-        return Taps { first: whole as isize + 1, weights: vec![1.0] };
-    }
-    Taps { first: whole as isize - 1, weights: keys(fraction).to_vec() }
+    Taps { first: from, weights: inside, outside }
 }
 
-fn covered(place: f64, width: f64) -> Taps {
+fn covered(place: f64, width: f64, old: usize) -> Taps {
     let (low, high) = (place - width / 2.0, place + width / 2.0);
     // Old pixel i reaches from i - 1/2 to i + 1/2.
-    let (first, last) = ((low + 0.5 + WHOLE).floor(), (high + 0.5 - WHOLE).floor());
-    let count = (last - first).max(0.0) as usize + 1;
-    let weights = (0..count)
-        .map(|k| {
-            let pixel = first + k as f64;
-            ((high.min(pixel + 0.5) - low.max(pixel - 0.5)) / width).max(0.0)
-        })
-        .collect();
-    Taps { first: first as isize, weights }
+    let first = (low + 0.5 + WHOLE).floor().clamp(0.0, old as f64) as usize;
+    let end = ((high + 0.5 - WHOLE).floor() + 1.0).clamp(first as f64, old as f64) as usize;
+    let part = |k: usize| ((high.min(k as f64 + 0.5) - low.max(k as f64 - 0.5)) / width).max(0.0);
+    let weights: Vec<f64> = (first..end).map(part).collect();
+    // What of the new pixel lies beside the outermost edges.
+    let (left, right) = ((-0.5 - low).clamp(0.0, width), (high - (old as f64 - 0.5)).clamp(0.0, width));
+    Taps { first, weights, outside: ((left + right) / width).min(1.0) }
 }
 
 /// How a map is brought onto another grid.
@@ -98,11 +107,6 @@ impl Resampling {
         }
     }
 
-    /// How much weight may be missing: nothing for an interpolation, a quarter for an average.
-    fn tolerance(&self) -> f64 {
-        if self.columns.area || self.rows.area { 0.25 } else { 1e-9 }
-    }
-
     /// Heights and mask on the new grid.
     pub fn heights(&self, map: &HeightMap) -> (Array2<f64>, Array2<bool>) {
         self.sum(map.heights_nm(), map.valid(), false)
@@ -122,19 +126,23 @@ impl Resampling {
                 let (line, mask) = (values.row(row), valid.row(row));
                 let mut sums = RowSums { value: vec![0.0; columns], missing: vec![0.0; columns] };
                 for (column, taps) in self.columns.taps.iter().enumerate() {
-                    let mut norm = 0.0;
-                    for (k, weight) in taps.weights.iter().enumerate() {
-                        let index = usize::try_from(taps.first + k as isize).ok();
-                        let used = index.filter(|i| mask.get(*i).is_some_and(|v| *v)).and_then(|i| line.get(i));
+                    let mut norm = taps.outside;
+                    let mut missing = taps.outside;
+                    let mut sum = 0.0;
+                    for (weight, (value, valid)) in taps.weights.iter().zip(line.iter().zip(mask).skip(taps.first)) {
                         norm += weight.abs();
-                        match used {
-                            Some(value) => sums.value[column] += weight_of(*weight) * value,
-                            None => sums.missing[column] += weight.abs(),
+                        if *valid {
+                            sum += weight_of(*weight) * value;
+                        } else {
+                            missing += weight.abs();
                         }
                     }
-                    if absolute && norm > 0.0 {
-                        sums.value[column] /= norm;
-                        sums.missing[column] /= norm;
+                    let scale = if absolute && norm > 0.0 { 1.0 / norm } else { 1.0 };
+                    (sums.value[column], sums.missing[column]) = (sum * scale, missing * scale);
+                    // Weights of an interpolation have either sign, those of an average have not: only where both
+                    // directions average do their missing parts go together.
+                    if !(self.columns.area && self.rows.area) {
+                        sums.conclude(column, self.columns.tolerance());
                     }
                 }
                 sums
@@ -142,23 +150,17 @@ impl Resampling {
             .collect();
         let mut result = Array2::zeros((rows, columns));
         let mut kept = Array2::from_elem((rows, columns), false);
-        let tolerance = self.tolerance();
+        let tolerance = self.rows.tolerance();
         result.outer_iter_mut().into_par_iter().zip(kept.outer_iter_mut()).enumerate().for_each(
             |(row, (mut line, mut mask))| {
                 let taps = &self.rows.taps[row];
-                let mut missing = vec![0.0; columns];
-                let mut norm = 0.0;
-                for (k, weight) in taps.weights.iter().enumerate() {
+                let mut missing = vec![taps.outside; columns];
+                let mut norm = taps.outside;
+                for (weight, sums) in taps.weights.iter().zip(across.iter().skip(taps.first)) {
                     norm += weight.abs();
-                    let old = usize::try_from(taps.first + k as isize).ok().and_then(|i| across.get(i));
-                    match old {
-                        Some(sums) => {
-                            for (column, value) in line.iter_mut().enumerate() {
-                                *value += weight_of(*weight) * sums.value[column];
-                                missing[column] += weight.abs() * sums.missing[column];
-                            }
-                        }
-                        None => missing.iter_mut().for_each(|m| *m += weight.abs()),
+                    for (column, value) in line.iter_mut().enumerate() {
+                        *value += weight_of(*weight) * sums.value[column];
+                        missing[column] += weight.abs() * sums.missing[column];
                     }
                 }
                 for ((value, kept), mut missing) in line.iter_mut().zip(mask.iter_mut()).zip(missing) {
@@ -172,6 +174,22 @@ impl Resampling {
             },
         );
         (result, kept)
+    }
+}
+
+impl Line {
+    /// How much weight may be missing: nothing for an interpolation, a quarter for an average.
+    fn tolerance(&self) -> f64 {
+        if self.area { 0.25 } else { 1e-9 }
+    }
+}
+
+impl RowSums {
+    /// A value is whole, or it is missing.
+    fn conclude(&mut self, column: usize, tolerance: f64) {
+        let missing = self.missing[column];
+        (self.value[column], self.missing[column]) =
+            if missing <= tolerance { (self.value[column] / (1.0 - missing), 0.0) } else { (0.0, 1.0) };
     }
 }
 
@@ -230,5 +248,40 @@ mod tests {
         let lost: Vec<usize> = (0..9).filter(|c| !kept[[4, *c]]).collect();
         assert_eq!(lost, vec![0, 2, 3, 4, 5, 7, 8]);
         assert!(kept[[3, 4]]);
+    }
+
+    #[test]
+    fn a_constant_stays_where_one_direction_averages_and_the_other_interpolates() {
+        // Columns twice as wide; rows as large but half a pixel beside, so that the outer rows lack one neighbour of four.
+        let fine = Extent { rows: 12, columns: 30, pixel_x: 0.5, pixel_y: 0.5, unit: "mm" };
+        let coarse = Extent { rows: 11, columns: 15, pixel_x: 1.0, pixel_y: 0.5, unit: "mm" };
+        let mut heights = sampled(fine, |_, _| 1000.0).heights_nm().clone();
+        heights[[6, 12]] = f64::NAN;
+        let map = HeightMap::from_heights_nm(heights, None);
+        let turned = |e: Extent| Extent {
+            rows: e.columns,
+            columns: e.rows,
+            pixel_x: e.pixel_y,
+            pixel_y: e.pixel_x,
+            unit: e.unit,
+        };
+        let other = HeightMap::new(map.heights_nm().t().to_owned(), map.valid().t().to_owned(), None).unwrap();
+        for (new, old, map) in [(coarse, fine, &map), (turned(coarse), turned(fine), &other)] {
+            let (moved, kept) = Resampling::new(new, old, (0.0, 0.0)).heights(map);
+            // Both outer rows are lost, and the four that would use the hole, which is half of its wide pixel.
+            assert_eq!(kept.iter().filter(|v| **v).count(), 9 * 15 - 4);
+            for (value, kept) in moved.iter().zip(&kept) {
+                assert!(!kept || (value - 1000.0).abs() < 1e-9, "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pixel_may_be_wider_than_memory() {
+        let (fine, huge) = (extent(6, 8, 1e-12), extent(3, 3, 1e3));
+        let (moved, kept) = Resampling::new(huge, fine, (0.0, 0.0)).heights(&sampled(fine, |_, _| 1.0));
+        assert!(kept.iter().all(|v| !v) && moved.iter().all(|v| *v == 0.0));
+        let far = Resampling::new(fine, fine, (1e300, -1e300)).heights(&sampled(fine, |_, _| 1.0));
+        assert!(far.1.iter().all(|v| !v));
     }
 }

@@ -43,7 +43,8 @@ fn half() -> f64 {
 }
 
 const STEP: &str = "line";
-/// More places (along times across) than this are a mistake in the recipe.
+/// More places along the line than this, or more of them in all its parallels, are a mistake in the recipe.
+const MOST_ALONG: f64 = 1e7;
 const MOST_PLACES: f64 = 1e8;
 
 impl Line {
@@ -71,6 +72,9 @@ impl Line {
         }
         let (along_x, along_y) = (run_x / length, run_y / length);
         let (places, lines) = ((length / spacing + 1e-9).floor() + 1.0, (width / smaller - 1e-9).ceil().max(0.0) + 1.0);
+        if places > MOST_ALONG {
+            return Err(StepError::TooManyPixels { step: STEP, pixels: places, most: MOST_ALONG });
+        }
         if places * lines > MOST_PLACES {
             return Err(StepError::TooManyPixels { step: STEP, pixels: places * lines, most: MOST_PLACES });
         }

@@ -35,7 +35,7 @@ impl Median {
     /// # Errors
     /// [`StepError::Parameter`].
     pub fn apply(&self, map: &HeightMap) -> Result<HeightMap, StepError> {
-        let window = Window::new(self.x, self.y)?;
+        let window = Window::new("median", self.x, self.y)?;
         let mut heights = map.heights_nm().clone();
         window.at_each_valid(map, &mut heights, |height, near| *height = median(near).unwrap_or(*height));
         Ok(HeightMap::new(heights, map.valid().clone(), map.pixel())?)
@@ -84,9 +84,9 @@ impl Hampel {
     /// # Errors
     /// [`StepError::Parameter`].
     pub fn apply(&self, map: &HeightMap) -> Result<HeightMap, StepError> {
-        let window = Window::new(self.x, self.y)?;
-        within("median", "threshold", self.threshold, f64::MIN_POSITIVE..=f64::MAX, "it must be above 0")?;
-        within("median", "tolerated", self.tolerated.nm(), 0.0..=f64::MAX, "it must be at least 0 nm")?;
+        let window = Window::new("hampel", self.x, self.y)?;
+        within("hampel", "threshold", self.threshold, f64::MIN_POSITIVE..=f64::MAX, "it must be above 0")?;
+        within("hampel", "tolerated", self.tolerated.nm(), 0.0..=f64::MAX, "it must be at least 0 nm")?;
         let mut heights = map.heights_nm().clone();
         window.at_each_valid(map, &mut heights, |height, near| {
             let Some(middle) = median(near) else { return };
@@ -113,11 +113,11 @@ struct Window {
 }
 
 impl Window {
-    fn new(x: usize, y: usize) -> Result<Self, StepError> {
+    fn new(step: &'static str, x: usize, y: usize) -> Result<Self, StepError> {
         for (parameter, size) in [("x", x), ("y", y)] {
             if size % 2 == 0 || size > 201 {
                 let allowed = "a window has an odd number of pixels from 1 to 201";
-                return Err(parameter_error("median", parameter, size as f64, allowed));
+                return Err(parameter_error(step, parameter, size as f64, allowed));
             }
         }
         Ok(Self { x: x / 2, y: y / 2 })

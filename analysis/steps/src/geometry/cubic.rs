@@ -7,7 +7,7 @@
 use ndarray::{ArrayView1, ArrayView2};
 
 /// Weights of the four neighbours of a point at `t` (0..1) between the second and the third.
-fn weights(t: f64) -> [f64; 4] {
+pub(crate) fn cubic_weights(t: f64) -> [f64; 4] {
     let (t2, t3) = (t * t, t * t * t);
     [0.5 * (-t3 + 2.0 * t2 - t), 0.5 * (3.0 * t3 - 5.0 * t2 + 2.0), 0.5 * (-3.0 * t3 + 4.0 * t2 + t), 0.5 * (t3 - t2)]
 }
@@ -24,7 +24,7 @@ pub(super) fn between(taps: [Option<f64>; 4], t: f64) -> Option<f64> {
         (None, Some(d)) => (d + 3.0 * (b - c), d),
         (None, None) => (2.0 * b - c, 2.0 * c - b),
     };
-    let w = weights(t);
+    let w = cubic_weights(t);
     Some((w[0] * a + w[3] * d) + (w[1] * b + w[2] * c))
 }
 
@@ -38,8 +38,11 @@ pub(super) fn split(position: f64) -> (isize, f64) {
     (position.floor() as isize, position - position.floor())
 }
 
-/// The value at `position` (px) on a line.
+/// The value at `position` (px) on a line, `None` beyond its ends or beside an invalid pixel.
 pub(super) fn on_line(heights: ArrayView1<'_, f64>, valid: ArrayView1<'_, bool>, position: f64) -> Option<f64> {
+    if !(position > -0.5 && position < heights.len() as f64 - 0.5) {
+        return None;
+    }
     let (first, t) = split(position);
     let tap = |offset: isize| -> Option<f64> {
         let index = usize::try_from(first + offset).ok()?;

@@ -19,4 +19,4 @@ pub use resample_profile::ResampleProfile;
 pub use rotate::Rotate;
 pub use shift::Shift;
 
-pub(crate) use cubic::at_point;
+pub(crate) use cubic::{at_point, cubic_weights};

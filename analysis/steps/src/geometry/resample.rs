@@ -32,8 +32,8 @@ fn three_quarters() -> f64 {
     0.75
 }
 
-/// No grid has more pixels (8 GB of heights).
-const MOST_PIXELS: f64 = 1e9;
+/// No finer grid has more pixels (0.9 GB of heights and mask).
+const MOST_PIXELS: f64 = 1e8;
 
 impl Resample {
     /// The map on its new grid.
@@ -51,8 +51,10 @@ impl Resample {
         let (rows, columns) = map.shape();
         let (to_x, to_y) = (Grid::new(columns, new_x / pixel.x_mm), Grid::new(rows, new_y / pixel.y_mm));
         let pixels = to_x.count * to_y.count;
-        if pixels > MOST_PIXELS {
-            return Err(StepError::TooManyPixels { step: "resample", pixels, most: MOST_PIXELS });
+        let most = MOST_PIXELS.max((rows * columns) as f64);
+        // Nothing times infinity is not a number.
+        if pixels.is_nan() || pixels > most {
+            return Err(StepError::TooManyPixels { step: "resample", pixels, most });
         }
         if pixels < 1.0 {
             return Err(StepError::TooFew { step: "resample", what: "pixels in the new grid", found: 0, needed: 1 });
@@ -64,8 +66,15 @@ impl Resample {
         };
         let mut heights = map.heights_nm().clone();
         Zip::indexed(&mut heights).par_for_each(|(row, column), h| *h -= plane_at(column as f64, row as f64));
-        let (heights, valid) = to_x.along(&heights, map.valid(), Axis(1), self.min_valid);
-        let (mut heights, valid) = to_y.along(&heights, &valid, Axis(0), self.min_valid);
+        let mut directions = [(&to_x, Axis(1)), (&to_y, Axis(0))];
+        if to_x.ratio <= 1.0 && to_y.ratio > 1.0 {
+            // What shrinks goes first: in between nothing is larger than the old map or the new.
+            directions.reverse();
+        }
+        let mut valid = map.valid().clone();
+        for (grid, axis) in directions {
+            (heights, valid) = grid.along(&heights, &valid, axis, self.min_valid);
+        }
         Zip::indexed(&mut heights)
             .par_for_each(|(row, column), h| *h += plane_at(to_x.position(column), to_y.position(row)));
         Ok(HeightMap::new(heights, valid, Some(PixelSize { x_mm: new_x, y_mm: new_y }))?)

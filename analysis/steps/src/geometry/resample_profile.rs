@@ -22,7 +22,7 @@ pub struct ResampleProfile {
 
 const STEP: &str = "resample-profile";
 /// No profile has more points.
-const MOST_POINTS: f64 = 1e8;
+const MOST_POINTS: f64 = 1e7;
 
 impl ResampleProfile {
     /// The profile on its new points, heights or slopes alike. Its `sigma` is empty: interpolated values are not

@@ -101,7 +101,12 @@ impl ArealPsd {
             .into_par_iter()
             .map(|row| (0..columns).map(|column| weight(row, column) * weight(row, column)).sum::<f64>())
             .collect();
-        let scale = pixel.x_mm * pixel.y_mm / squares.iter().sum::<f64>();
+        let squares: f64 = squares.iter().sum();
+        if squares <= 0.0 {
+            let what = "valid pixels where the window has weight";
+            return Err(StepError::TooFew { step: STEP, what, found: 0, needed: 1 });
+        }
+        let scale = pixel.x_mm * pixel.y_mm / squares;
         let value = |row: usize, column: usize| weight(row, column) * (heights[[row, column]] - trend.at(row, column));
         Ok(spectrum(transformed(rows, columns, value), columns, pixel, scale))
     }

@@ -14,7 +14,7 @@ pub(super) struct Gridded {
 /// A point may lie this part of the spacing beside its place.
 const TOLERANCE: f64 = 0.1;
 /// At most this many places for each point, so that two points far away cannot ask for any amount of memory.
-const MOST_PLACES: usize = 1000;
+const MOST_PLACES: usize = 100;
 
 /// The grid whose spacing is the usual distance of the points.
 pub(super) fn gridded(profile: &Profile, step: &'static str) -> Result<Gridded, StepError> {
@@ -29,10 +29,11 @@ pub(super) fn gridded(profile: &Profile, step: &'static str) -> Result<Gridded, 
     let mut place = 0;
     for (index, distance) in distances.iter().enumerate() {
         let steps = (distance / usual).round();
-        place += steps.max(0.0) as usize;
-        if steps < 1.0 || place > MOST_PLACES * x.len() {
+        let most = MOST_PLACES.saturating_mul(x.len());
+        if !(steps >= 1.0 && steps <= (most - place) as f64) {
             return Err(off_grid(index + 1, usual));
         }
+        place += steps as usize;
         places.push(place);
     }
     let spacing_mm = (x[x.len() - 1] - x[0]) / place as f64;
