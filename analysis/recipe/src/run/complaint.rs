@@ -18,6 +18,9 @@ pub(super) fn no_result(error: &StitchError) -> RunFailure {
         | StitchError::PixelSizesDiffer { .. }
         | StitchError::AbsurdWindow { .. }
         | StitchError::AbsurdHeight { .. }
+        | StitchError::AnglesCount { .. }
+        | StitchError::AbsurdAngle { .. }
+        | StitchError::AbsurdProfile { .. }
         | StitchError::NoOverlap { .. } => FailureKind::BadSeries,
     };
     RunFailure::new(kind, sentence(error))
@@ -32,6 +35,7 @@ fn sentence(error: &StitchError) -> String {
         | StitchError::NoLateralCalibration { file: name }
         | StitchError::AbsurdWindow { file: name, .. }
         | StitchError::AbsurdHeight { file: name, .. }
+        | StitchError::Unreadable { file: name, .. }
         | StitchError::PixelSizesDiffer { first: name, .. } => text.starts_with(name.as_str()),
         _ => false,
     };

@@ -10,6 +10,8 @@ mod record;
 mod slopes;
 mod solver;
 mod steps;
+mod streamed;
+mod survey;
 
 pub use process::process;
 
@@ -74,10 +76,11 @@ pub fn run(
     enough(&sorted, recipe, recipe_text.is_some())?;
     let files = sorted.sub_apertures.len() + sorted.claimed.len();
     let least = least_bytes(sorted.sub_apertures.iter().map(|file| read::size(file)));
-    if let Some(limit) = context.memory_limit.filter(|limit| least > *limit) {
-        return Err(too_large(files, least, limit));
-    }
     let job = Job { sorted, recipe, recipe_text, context, progress };
+    if let Some(limit) = context.memory_limit.filter(|limit| least > *limit) {
+        let streams = recipe.series.kind == SeriesKind::Maps && context.scratch.is_some();
+        return if streams { streamed::run(&job) } else { Err(too_large(files, least, limit)) };
+    }
     match recipe.series.kind {
         SeriesKind::Maps => maps::run(&job),
         SeriesKind::Slopes => slopes::run(&job),
