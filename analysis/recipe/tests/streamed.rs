@@ -58,8 +58,7 @@ fn every_file_of_the_result_is_that_of_a_run_in_memory() {
     let scratch = tempfile::tempdir().unwrap();
     for recipe in [
         "[series]\nexpected = 41\n",
-        // Steps before stitching change the size of the maps.
-        "[[before]]\nstep = \"crop\"\ncolumns = [20, 380]\n",
+        "[[before]]\nstep = \"mask\"\nkeep = \"inside\"\n[before.region.rectangle]\nsize = [\"35 mm\", \"15 mm\"]\n",
         "[positions]\npixel_mm = 0.1\n[stitch]\nterms = [\"piston\"]\nreference = \"none\"\n",
     ] {
         assert_eq!(refused_in_memory(&inputs, recipe).kind, FailureKind::TooLarge);

@@ -11,7 +11,7 @@ use stitchbox_stitch::{Described, Placed, Scratch, Source, StitchError, stitch_s
 use stitchbox_surface::{HeightMap, SubAperture};
 
 use super::complaint::no_result;
-use super::steps::Before;
+use super::steps::{Before, not_done_before};
 use super::survey::{Surveyed, survey};
 use super::{Job, Part, READ_UNTIL, RunOutput, SOLVE_UNTIL, enough, maps, solver};
 use crate::failure::{FailureKind, RunFailure};
@@ -26,7 +26,7 @@ pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
     let Job { recipe, context, progress, .. } = *job;
     all_that_is_asked_can_be_done(job)?;
     let before = Before::read(job)?;
-    let surveyed = survey(job, &before)?;
+    let surveyed = survey(job)?;
     enough(&job.sorted, recipe, job.recipe_text.is_some())?;
     let heads: Vec<SubAperture> = surveyed.iter().map(|of| of.head.sub_aperture.clone()).collect();
     // From here on the maps of the series have a pixel size and no pixels.
@@ -81,6 +81,11 @@ impl Files<'_> {
         self.refused.get_or_init(|| read::refused(self.series.len(), &[complaint], storage));
         why
     }
+
+    fn not_done(&self, complaint: String) -> String {
+        self.refused.get_or_init(|| not_done_before(std::slice::from_ref(&complaint)));
+        complaint
+    }
 }
 
 impl Source for Files<'_> {
@@ -111,7 +116,6 @@ impl Source for Files<'_> {
         if own.map.valid_count() == 0 {
             return Err(self.refuse(k, read::NO_PIXEL.to_owned(), false));
         }
-        self.before.apply(&mut own)?;
         // What the head told was not verified then.
         let told = &of.head.sub_aperture;
         let as_told = own.map.shape() == of.head.shape
@@ -120,6 +124,7 @@ impl Source for Files<'_> {
         if !as_told {
             return Err(changed());
         }
+        self.before.apply(&mut own).map_err(|complaint| self.not_done(complaint))?;
         Ok((own.map.with_pixel(self.series[k].sub_aperture.map.pixel()), own.intensity))
     }
 }

@@ -6,7 +6,6 @@ use stitchbox_stitch::StitchError;
 use stitchbox_surface::SubAperture;
 
 use super::complaint::no_result;
-use super::steps::{Before, not_done_before};
 use super::{Job, READ_UNTIL};
 use crate::context::InputFile;
 use crate::failure::RunFailure;
@@ -24,26 +23,24 @@ pub(super) struct Surveyed<'a> {
     pub head: Head,
 }
 
-/// Looks at all files, in the order of their names. Steps before stitching may change a map's size, so with steps every file is
-/// read once for that.
-pub(super) fn survey<'a>(job: &Job<'a>, before: &Before<'_>) -> Result<Vec<Surveyed<'a>>, RunFailure> {
+/// Looks at all files, in the order of their names. Steps before stitching change nothing of what is seen here: they keep the grid.
+pub(super) fn survey<'a>(job: &Job<'a>) -> Result<Vec<Surveyed<'a>>, RunFailure> {
     let files = read::files(&job.sorted);
     let mut found = Vec::with_capacity(files.len());
-    let (mut complaints, mut not_done, mut storage) = (Vec::new(), Vec::new(), false);
+    let (mut complaints, mut storage) = (Vec::new(), false);
     for (batch, some) in files.chunks(FILES_AT_ONCE as usize).enumerate() {
         if job.progress.cancelled() {
             return Err(no_result(&StitchError::Cancelled));
         }
         let done = batch as f64 * FILES_AT_ONCE as f64 / files.len() as f64;
         job.progress.at(SURVEY_UNTIL * done, "looking at the files");
-        let read: Vec<_> = some.par_iter().map(|file| heads(file, &job.context.limits, before)).collect();
+        let read: Vec<_> = some.par_iter().map(|file| heads(file, &job.context.limits)).collect();
         for (file, read) in some.iter().zip(read) {
             match read {
-                Ok(Ok(heads)) => {
+                Ok(heads) => {
                     let members = heads.into_iter().enumerate();
                     found.extend(members.map(|(number, head)| Surveyed { file, number, head }));
                 }
-                Ok(Err(step)) => not_done.push(step),
                 Err(complaint) => {
                     storage |= matches!(complaint, Complaint::Storage(_));
                     let (Complaint::Damaged(why) | Complaint::Storage(why)) = complaint;
@@ -52,21 +49,14 @@ pub(super) fn survey<'a>(job: &Job<'a>, before: &Before<'_>) -> Result<Vec<Surve
             }
         }
     }
-    if !complaints.is_empty() {
-        return Err(read::refused(files.len(), &complaints, storage));
-    }
-    if not_done.is_empty() { Ok(found) } else { Err(not_done_before(&not_done)) }
+    if complaints.is_empty() { Ok(found) } else { Err(read::refused(files.len(), &complaints, storage)) }
 }
 
-/// The maps of one file; inside, the complaint of a step.
-fn heads(file: &InputFile, limits: &Limits, before: &Before<'_>) -> Result<Result<Vec<Head>, String>, Complaint> {
-    if before.is_empty() {
-        let first = read::first_bytes(file, HEAD_BYTES).map_err(Complaint::Storage)?;
-        if let Some(head) = read_head(&file.name, &first, limits) {
-            return head.map(|head| Ok(vec![head])).map_err(|error| Complaint::Damaged(error.to_string()));
-        }
+/// The maps of one file.
+fn heads(file: &InputFile, limits: &Limits) -> Result<Vec<Head>, Complaint> {
+    let first = read::first_bytes(file, HEAD_BYTES).map_err(Complaint::Storage)?;
+    match read_head(&file.name, &first, limits) {
+        Some(head) => Ok(vec![head.map_err(|error| Complaint::Damaged(error.to_string()))?]),
+        None => Ok(read::members::<SubAperture>(file, limits)?.into_iter().map(Head::of).collect()),
     }
-    let mut members = read::members::<SubAperture>(file, limits)?;
-    let done: Result<(), String> = members.iter_mut().try_for_each(|member| before.apply(member));
-    Ok(done.map(|()| members.into_iter().map(Head::of).collect()))
 }
