@@ -10,6 +10,7 @@ mod dav;
 mod download;
 mod exit;
 mod info;
+mod interrupt;
 mod process;
 mod recipe;
 mod runs;

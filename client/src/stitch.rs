@@ -16,6 +16,7 @@ use stitchbox_stitch::Progress;
 
 use crate::convert;
 use crate::exit::Failure;
+use crate::interrupt;
 
 /// Arguments of `stitch`.
 #[derive(Debug, clap::Args)]
@@ -31,9 +32,14 @@ pub(crate) struct Args {
     /// Number of threads [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Memory that may be used, such as 800M or 4G; a series that needs more is refused before it is solved
+    /// Memory that may be used, such as 800M or 4G; a series that needs more is refused before it is solved, unless there is a scratch
+    /// folder
     #[arg(long, value_name = "SIZE")]
     memory: Option<String>,
+    /// Folder for what exceeds --memory: height maps are then stitched through files in it. After an interruption the same command
+    /// goes on from there
+    #[arg(long, value_name = "FOLDER", requires = "memory")]
+    scratch: Option<PathBuf>,
     /// Print one JSON object: digest, solve_seconds, rms_nm, pv_nm, non_observable, warnings, and more
     #[arg(long)]
     json: bool,
@@ -78,7 +84,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         context.recipe_origin = RecipeOrigin::Elsewhere(path.display().to_string());
     }
     context.memory_limit = memory_limit;
+    context.scratch.clone_from(&args.scratch);
     let bar = Bar::new(!args.json && std::io::stderr().is_terminal());
+    interrupt::listen();
     let result = stitchbox_recipe::run(&inputs, &recipe, recipe_text.as_deref(), &context, &bar);
     bar.finish();
     let output = result.map_err(|failure| refusal(&failure))?;
@@ -232,5 +240,9 @@ impl Progress for Bar {
     fn at(&self, fraction: f64, step: &str) {
         self.0.set_position((fraction.clamp(0.0, 1.0) * 1000.0) as u64);
         self.0.set_message(step.to_owned());
+    }
+
+    fn cancelled(&self) -> bool {
+        interrupt::came()
     }
 }

@@ -14,7 +14,7 @@ use ndarray::Array2;
 use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, PixelSize, SubAperture};
 
 use crate::intensity::{self, Frame};
-use crate::{FormatError, Gives, Limits, ReaderInfo, position};
+use crate::{FormatError, Gives, Head, Limits, ReaderInfo, position};
 
 /// Stored values from here up are pixels without a height.
 pub(crate) const INVALID_FROM: i32 = 2_147_483_640;
@@ -38,6 +38,16 @@ pub(crate) const INFO: ReaderInfo = ReaderInfo {
 /// Reads a MetroPro file as a sub-aperture.
 pub(crate) fn read(name: &str, bytes: &[u8], limits: &Limits) -> Result<SubAperture, FormatError> {
     Ok(read_metropro(bytes, limits)?.into_sub_aperture(name))
+}
+
+/// What the header tells of the sub-aperture, without a look at its heights.
+pub(crate) fn head(name: &str, header: MetroProHeader, limits: &Limits) -> Result<Head, FormatError> {
+    nm_per_step(&header)?;
+    let (rows, columns) = shape(&header.phase)?;
+    limits.admit(rows, columns).ok_or(FormatError::MapTooLarge { columns, rows, limit: limits.max_pixels })?;
+    let map = crate::head::no_pixel(pixel_size(header.lateral_resolution_m));
+    let sub_aperture = MetroPro { header, map, intensity: None }.into_sub_aperture(name);
+    Ok(Head { sub_aperture, shape: (rows as usize, columns as usize) })
 }
 
 /// A MetroPro file as data: what its header says, and its heights.

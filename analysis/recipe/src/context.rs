@@ -104,6 +104,10 @@ pub struct RunContext {
     /// Memory the run may take, bytes; a series that needs more is refused: before it is read by the size of its files,
     /// and before it is solved by the size of its maps.
     pub memory_limit: Option<u64>,
+    /// Folder for what does not fit into that memory, made if it is not there: a series of height maps that needs more is then stitched
+    /// through files in it, and not refused. What a run leaves there when it is ended from outside lets the next run of the same
+    /// series go on; a run that succeeds takes its files away.
+    pub scratch: Option<PathBuf>,
 }
 
 impl RunContext {
@@ -121,6 +125,7 @@ impl RunContext {
             recipe_origin: RecipeOrigin::default(),
             limits: Limits::default(),
             memory_limit: None,
+            scratch: None,
         }
     }
 }

@@ -132,6 +132,13 @@ impl Member for Profile {
     }
 }
 
+/// The files of a series, sorted by name.
+pub(crate) fn files<'a>(sorted: &Sorted<'a>) -> Vec<&'a InputFile> {
+    let mut files: Vec<&InputFile> = sorted.sub_apertures.iter().chain(&sorted.claimed).copied().collect();
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    files
+}
+
 /// All files of a series, each as one or more members of one kind.
 ///
 /// # Errors
@@ -158,10 +165,7 @@ pub(crate) fn series<T: Member>(sorted: &Sorted<'_>, context: &RunContext) -> Re
     let mut storage = false;
     for (file, result) in files.iter().zip(read) {
         match result {
-            Ok(members) if members.iter().any(T::is_empty) => {
-                complaints
-                    .push(format!("{}: there is no valid pixel in the file; measure it again or remove it", file.name));
-            }
+            Ok(members) if members.iter().any(T::is_empty) => complaints.push(format!("{}: {NO_PIXEL}", file.name)),
             Ok(members) => maps.extend(members),
             Err(Complaint::Damaged(why)) => complaints.push(format!("{}: {why}", file.name)),
             Err(Complaint::Storage(why)) => {
@@ -170,17 +174,22 @@ pub(crate) fn series<T: Member>(sorted: &Sorted<'_>, context: &RunContext) -> Re
             }
         }
     }
-    if complaints.is_empty() {
-        return Ok(maps);
-    }
-    let headline = match (complaints.len(), files.len()) {
+    if complaints.is_empty() { Ok(maps) } else { Err(refused(files.len(), &complaints, storage)) }
+}
+
+/// What is said of a file in which nothing is valid.
+pub(crate) const NO_PIXEL: &str = "there is no valid pixel in the file; measure it again or remove it";
+
+/// The failure that names the files of a series of `files` that cannot be used; `storage`: another attempt may read them.
+pub(crate) fn refused(files: usize, complaints: &[String], storage: bool) -> RunFailure {
+    let headline = match (complaints.len(), files) {
         (1, 1) => "The only file of the series cannot be used:".to_owned(),
         (1, all) => format!("One of the {all} files of the series cannot be used:"),
         (bad, all) => format!("{bad} of the {all} files of the series cannot be used:"),
     };
     let next = "Nothing was changed or removed. Replace these files, or take them out of the folder, and the series can be stitched.";
     let kind = if storage { FailureKind::Storage } else { FailureKind::BadFiles };
-    Err(RunFailure::new(kind, list(&headline, &complaints, next)))
+    RunFailure::new(kind, list(&headline, complaints, next))
 }
 
 /// One map that is no sub-aperture: the reference.
@@ -249,14 +258,15 @@ pub(crate) fn size(file: &InputFile) -> u64 {
 }
 
 /// What is wrong with a file.
-enum Complaint {
+pub(crate) enum Complaint {
     /// With its content: again tomorrow the same.
     Damaged(String),
     /// With reading it: tomorrow perhaps better.
     Storage(String),
 }
 
-fn members<T: Member>(file: &InputFile, limits: &Limits) -> Result<Vec<T>, Complaint> {
+/// What one file of a series holds.
+pub(crate) fn members<T: Member>(file: &InputFile, limits: &Limits) -> Result<Vec<T>, Complaint> {
     let bytes = content(file, limits.max_file_bytes)?;
     let read = read_measurements(&file.name, &bytes, limits).map_err(|error| Complaint::Damaged(error.to_string()))?;
     let of = |measurement| {
@@ -294,15 +304,15 @@ fn content(file: &InputFile, most: u64) -> Result<Vec<u8>, Complaint> {
 }
 
 fn head(file: &InputFile) -> Result<Vec<u8>, RunFailure> {
-    let mut head = Vec::with_capacity(SNIFF_BYTES);
-    let read = File::open(&file.path).and_then(|handle| handle.take(SNIFF_BYTES as u64).read_to_end(&mut head));
-    match read {
-        Ok(_) => Ok(head),
-        Err(error) => {
-            let message = format!("{}: {}.", file.name, cannot_read(&error));
-            Err(RunFailure::new(FailureKind::Storage, message))
-        }
-    }
+    first_bytes(file, SNIFF_BYTES)
+        .map_err(|why| RunFailure::new(FailureKind::Storage, format!("{}: {why}.", file.name)))
+}
+
+/// So many bytes of a file, fewer if it is shorter; not verified.
+pub(crate) fn first_bytes(file: &InputFile, count: usize) -> Result<Vec<u8>, String> {
+    let mut head = Vec::with_capacity(count);
+    let read = File::open(&file.path).and_then(|handle| handle.take(count as u64).read_to_end(&mut head));
+    read.map(|_| head).map_err(|error| cannot_read(&error))
 }
 
 fn cannot_read(error: &std::io::Error) -> String {

@@ -44,7 +44,9 @@ pub(crate) async fn execute(domain: &Domain, options: &WorkerOptions, leased: &L
         Err(message) => return Computed::Ended(Ended::Failed { message, permanent: false }),
     };
     let text = leased.run.recipe.clone();
-    let context = context(domain, options, leased);
+    let mut context = context(domain, options, leased);
+    // It goes with the inputs when the attempt ends.
+    context.scratch = Some(scratch.path().join("scratch"));
     let computed = tokio::task::spawn_blocking(move || {
         // The folder lives as long as the computation, even when nobody waits for it any more.
         let _scratch = scratch;

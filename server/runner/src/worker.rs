@@ -23,7 +23,8 @@ pub struct WorkerOptions {
     pub scratch: PathBuf,
     /// Program and version, for the provenance.
     pub software: String,
-    /// Memory one run may take, bytes; a series that needs more is refused with a sentence.
+    /// Memory one run may take, bytes; height maps that need more are stitched through the scratch folder, other series are
+    /// refused with a sentence.
     pub memory_limit: u64,
 }
 

@@ -173,7 +173,7 @@ impl Default for MetroProHeader {
 
 impl MetroProHeader {
     /// Reads the header at the start of a file. Its size is checked against the file; the sizes of the data are not.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, FormatError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, FormatError> {
         let Some(signature) = METROPRO_SIGNATURES.iter().position(|s| bytes.starts_with(s)) else {
             return Err(if bytes.is_empty() { FormatError::Empty } else { FormatError::unknown_signature(bytes) });
         };

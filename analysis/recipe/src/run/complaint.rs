@@ -35,6 +35,7 @@ fn sentence(error: &StitchError) -> String {
         | StitchError::NoLateralCalibration { file: name }
         | StitchError::AbsurdWindow { file: name, .. }
         | StitchError::AbsurdHeight { file: name, .. }
+        | StitchError::Unreadable { file: name, .. }
         | StitchError::PixelSizesDiffer { first: name, .. } => text.starts_with(name.as_str()),
         _ => false,
     };

@@ -2,22 +2,28 @@
 
 use std::time::Instant;
 
-use stitchbox_report::write_all;
-use stitchbox_stitch::{Placed, StitchError, Warning, stitch};
-
+use stitchbox_report::{OutputFile, write_all};
+use stitchbox_stitch::{Placed, StitchError, Stitched, Warning, stitch};
 use stitchbox_surface::SubAperture;
 
 use super::complaint::no_result;
 use super::record::{Measured, camera_origin, parameters, record};
-use super::{Job, Part, READ_UNTIL, RunOutput, SOLVE_UNTIL, cross, enough, overview, solver, steps};
+use super::{Job, Part, READ_UNTIL, RunOutput, SOLVE_UNTIL, cross, enough, overview, solver, steps, streamed};
 use crate::Completeness;
 use crate::failure::{FailureKind, RunFailure};
 use crate::memory::{estimate_bytes, too_large};
 use crate::positions::{Source, Told, places};
 use crate::read;
 
-/// Runs the recipe on maps.
+/// Runs the recipe on maps: in memory, or through the scratch folder if they do not fit.
 pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
+    match in_memory(job) {
+        Err(failure) if failure.kind == FailureKind::TooLarge && job.context.scratch.is_some() => streamed::run(job),
+        done => done,
+    }
+}
+
+fn in_memory(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
     let Job { recipe, context, progress, .. } = *job;
     let maps = read::series::<SubAperture>(&job.sorted, context)?;
     enough(&job.sorted, recipe, job.recipe_text.is_some())?;
@@ -30,16 +36,29 @@ pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
     let mut stitched = stitch(&series, &options, &Part { whole: progress, from: READ_UNTIL, to: SOLVE_UNTIL })
         .map_err(|error| no_result(&error))?;
     let solve_seconds = begun.elapsed().as_secs_f64();
-    stitched.warnings.extend(notes(job, &series));
+    let more = cross::check(job, &series, &mut stitched)?;
+    report(job, &series, source, stitched, more, solve_seconds)
+}
+
+/// The files of a result. Of the series everything but the pixels is looked at; `more` are further files.
+pub(super) fn report(
+    job: &Job<'_>,
+    series: &[Placed],
+    source: Source,
+    mut stitched: Stitched,
+    mut more: Vec<OutputFile>,
+    solve_seconds: f64,
+) -> Result<RunOutput, RunFailure> {
+    let Job { recipe, context, progress, .. } = *job;
+    stitched.warnings.extend(notes(job, series));
     progress.at(SOLVE_UNTIL, "reporting");
     if progress.cancelled() {
         return Err(no_result(&StitchError::Cancelled));
     }
-    let mut more = cross::check(job, &series, &mut stitched)?;
     more.extend(steps::after(job, &stitched)?);
     let measured: Vec<Measured> = series.iter().map(|placed| measured(&placed.sub_aperture, source)).collect();
-    let parameters = parameters(recipe, &series);
-    let record = record(&job.sorted, recipe, job.recipe_text, context, &measured, parameters, camera_origin(&series));
+    let parameters = parameters(recipe, series);
+    let record = record(&job.sorted, recipe, job.recipe_text, context, &measured, parameters, camera_origin(series));
     let (files, summary) = write_all(&stitched, &record, more)
         .map_err(|error| RunFailure::new(FailureKind::Internal, format!("{error}.")))?;
     progress.at(1.0, "done");
@@ -52,7 +71,7 @@ fn measured(sub_aperture: &SubAperture, source: Source) -> Measured {
 }
 
 /// The series at its places.
-fn placed(job: &Job<'_>, maps: Vec<SubAperture>) -> Result<(Vec<Placed>, Source), RunFailure> {
+pub(super) fn placed(job: &Job<'_>, maps: Vec<SubAperture>) -> Result<(Vec<Placed>, Source), RunFailure> {
     let rule = &job.recipe.positions;
     let told: Vec<Told<'_>> = maps.iter().map(Told::from).collect();
     let (places, source) = places(&told, rule, job.sorted.positions)?;

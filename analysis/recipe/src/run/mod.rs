@@ -10,6 +10,8 @@ mod record;
 mod slopes;
 mod solver;
 mod steps;
+mod streamed;
+mod survey;
 
 pub use process::process;
 
@@ -80,14 +82,17 @@ pub fn run(
     let sorted = read::sort(inputs, recipe, &context.recipe_origin)?;
     enough(&sorted, recipe, recipe_text.is_some())?;
     let files = sorted.series();
-    let least = least_bytes(files.iter().map(|file| read::size(file)));
-    if let Some(limit) = context.memory_limit.filter(|limit| least > *limit) {
-        return Err(too_large(files.len(), least, limit));
-    }
+    let (count, least) = (files.len(), least_bytes(files.iter().map(|file| read::size(file))));
     let job = Job { sorted, recipe, recipe_text, context, progress };
     job.go_on()?;
     steps::foresee(&job)?;
     let output = match recipe.series.kind {
+        SeriesKind::Maps if context.memory_limit.is_some_and(|limit| least > limit) && context.scratch.is_some() => {
+            streamed::run(&job)
+        }
+        _ if context.memory_limit.is_some_and(|limit| least > limit) => {
+            Err(too_large(count, least, context.memory_limit.unwrap_or_default()))
+        }
         SeriesKind::Maps => maps::run(&job),
         SeriesKind::Slopes => slopes::run(&job),
         SeriesKind::Profiles => profiles::run(&job),

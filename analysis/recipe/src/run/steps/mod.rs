@@ -12,7 +12,7 @@ pub(super) use foresee::foresee;
 
 use rayon::prelude::*;
 use stitchbox_steps::StepError;
-use stitchbox_surface::{DetectorWindow, HeightMap, SubAperture};
+use stitchbox_surface::{DetectorWindow, HeightMap, PixelSize, SubAperture};
 
 use self::apply::apply;
 use super::Job;
@@ -73,43 +73,60 @@ impl Others {
     }
 }
 
+/// The steps of `[[before]]`, with the maps that they name.
+pub(super) struct Before<'a> {
+    steps: &'a [Step],
+    others: Others,
+    /// What the recipe says of the pixels holds for the lengths of its steps, too.
+    pixel: Option<PixelSize>,
+}
+
+impl<'a> Before<'a> {
+    /// Reads the maps.
+    pub fn read(job: &Job<'a>) -> Result<Self, RunFailure> {
+        let steps = &job.recipe.before;
+        Ok(Self { steps, others: Others::read(job, steps)?, pixel: job.recipe.positions.pixel() })
+    }
+
+    /// There is none.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Does them on one sub-aperture; the complaint names it.
+    pub fn apply(&self, sub_aperture: &mut SubAperture) -> Result<(), String> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        if let Some(complaint) = self.others.elsewhere_on_the_camera(sub_aperture) {
+            return Err(complaint);
+        }
+        let map = sub_aperture.map.clone();
+        let mut subject = Subject::map(if self.pixel.is_some() { map.with_pixel(self.pixel) } else { map }, None);
+        for (number, step) in self.steps.iter().enumerate() {
+            apply(step, &mut subject, &self.others, &mut Vec::new())
+                .map_err(|error| format!("{}: step {} of [[before]]: {error}", sub_aperture.name, number + 1))?;
+        }
+        if let Subject::Map { map, .. } = subject {
+            sub_aperture.map = map;
+        }
+        Ok(())
+    }
+}
+
 /// Does the steps of `[[before]]` on every sub-aperture.
 pub(super) fn before(job: &Job<'_>, mut maps: Vec<SubAperture>) -> Result<Vec<SubAperture>, RunFailure> {
-    let steps = &job.recipe.before;
-    if steps.is_empty() {
-        return Ok(maps);
-    }
-    let others = Others::read(job, steps)?;
-    // What the recipe says of the pixels holds for the lengths of its steps, too.
-    let pixel = job.recipe.positions.pixel();
-    let complaints: Vec<String> = maps
-        .par_iter_mut()
-        .filter_map(|sub_aperture| {
-            if job.progress.cancelled() {
-                return None;
-            }
-            if let Some(complaint) = others.elsewhere_on_the_camera(sub_aperture) {
-                return Some(complaint);
-            }
-            let map = sub_aperture.map.clone();
-            let mut subject = Subject::map(if pixel.is_some() { map.with_pixel(pixel) } else { map }, None);
-            for (number, step) in steps.iter().enumerate().take_while(|_| !job.progress.cancelled()) {
-                if let Err(error) = apply(step, &mut subject, &others, &mut Vec::new()) {
-                    return Some(format!("{}: step {} of [[before]]: {error}", sub_aperture.name, number + 1));
-                }
-            }
-            if let Subject::Map { map, .. } = subject {
-                sub_aperture.map = map;
-            }
-            None
-        })
-        .collect();
+    let before = Before::read(job)?;
+    let done = |map: &mut SubAperture| if job.progress.cancelled() { None } else { before.apply(map).err() };
+    let complaints: Vec<String> = maps.par_iter_mut().filter_map(done).collect();
     job.go_on()?;
-    if complaints.is_empty() {
-        return Ok(maps);
-    }
+    if complaints.is_empty() { Ok(maps) } else { Err(not_done_before(&complaints)) }
+}
+
+/// Steps of `[[before]]` that could not be done.
+pub(super) fn not_done_before(complaints: &[String]) -> RunFailure {
     let next = "Correct the step in stitch.toml, or take the files out of the folder.";
-    Err(RunFailure::new(FailureKind::BadRecipe, list("A step before stitching could not be done:", &complaints, next)))
+    RunFailure::new(FailureKind::BadRecipe, list("A step before stitching could not be done:", complaints, next))
 }
 
 /// A file that a step names and the folder has not.
