@@ -72,12 +72,21 @@ pub(crate) fn sort<'a>(
     Ok(sorted)
 }
 
+/// What a measurement is, in a sentence.
+fn words(measurement: &Measurement) -> &'static str {
+    match measurement {
+        Measurement::Map(_) => SubAperture::WHAT,
+        Measurement::Slopes(_) => SlopeSubAperture::WHAT,
+        Measurement::Profile(_) => Profile::WHAT,
+    }
+}
+
 /// What the files of a series hold, in the order of their names: height maps, slopes or profiles.
 pub(crate) trait Member: Sized + Send {
     /// What it is called in a sentence.
     const WHAT: &'static str;
-    /// This kind of measurement, or what else it is.
-    fn of(measurement: Measurement) -> Result<Self, Measurement>;
+    /// This kind of measurement, or the words for what else it is.
+    fn of(measurement: Measurement) -> Result<Self, &'static str>;
     /// Memory that it takes, bytes.
     fn held_bytes(&self) -> u64;
     /// Whether there is anything in it to use.
@@ -86,10 +95,10 @@ pub(crate) trait Member: Sized + Send {
 
 impl Member for SubAperture {
     const WHAT: &'static str = "a height map";
-    fn of(measurement: Measurement) -> Result<Self, Measurement> {
+    fn of(measurement: Measurement) -> Result<Self, &'static str> {
         match measurement {
             Measurement::Map(map) => Ok(map),
-            other => Err(other),
+            other => Err(words(&other)),
         }
     }
     fn held_bytes(&self) -> u64 {
@@ -102,10 +111,10 @@ impl Member for SubAperture {
 
 impl Member for SlopeSubAperture {
     const WHAT: &'static str = "slopes";
-    fn of(measurement: Measurement) -> Result<Self, Measurement> {
+    fn of(measurement: Measurement) -> Result<Self, &'static str> {
         match measurement {
             Measurement::Slopes(slopes) => Ok(slopes),
-            other => Err(other),
+            other => Err(words(&other)),
         }
     }
     fn held_bytes(&self) -> u64 {
@@ -118,10 +127,10 @@ impl Member for SlopeSubAperture {
 
 impl Member for Profile {
     const WHAT: &'static str = "a profile";
-    fn of(measurement: Measurement) -> Result<Self, Measurement> {
+    fn of(measurement: Measurement) -> Result<Self, &'static str> {
         match measurement {
             Measurement::Profile(profile) => Ok(profile),
-            other => Err(other),
+            other => Err(words(&other)),
         }
     }
     fn held_bytes(&self) -> u64 {
@@ -270,12 +279,7 @@ pub(crate) fn members<T: Member>(file: &InputFile, limits: &Limits) -> Result<Ve
     let bytes = content(file, limits.max_file_bytes)?;
     let read = read_measurements(&file.name, &bytes, limits).map_err(|error| Complaint::Damaged(error.to_string()))?;
     let of = |measurement| {
-        T::of(measurement).map_err(|other| {
-            let found = match other {
-                Measurement::Map(_) => "a height map",
-                Measurement::Slopes(_) => "slopes",
-                Measurement::Profile(_) => "a profile",
-            };
+        T::of(measurement).map_err(|found| {
             Complaint::Damaged(format!("it holds {found}, and the series is made of files that hold {}", T::WHAT))
         })
     };

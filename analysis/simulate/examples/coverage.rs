@@ -153,7 +153,7 @@ fn truth_at(simulated: &Simulated, stitched: &Stitched) -> Array2<f64> {
     let (truth, (rows, columns)) = (&simulated.truth_nm, stitched.height.shape());
     let first = stitched.x0_mm / simulated.pixel_mm;
     let t = first - first.floor();
-    let taps = if t < 1e-6 || t > 1.0 - 1e-6 {
+    let taps = if !(1e-6..=1.0 - 1e-6).contains(&t) {
         [0.0, 1.0, 0.0, 0.0]
     } else {
         let (a, b, c) = (t + 1.0, 1.0 - t, 2.0 - t);

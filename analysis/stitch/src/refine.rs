@@ -123,11 +123,11 @@ pub(crate) fn refine(
         let reach = grid.scale.0.max(grid.scale.1);
         let (mut far, mut vague) = (0.0f64, 0.0f64);
         for (k, (pose, (change, sigma))) in poses.iter_mut().zip(&mut changes).enumerate() {
-            for i in 0..3 {
-                let unit = if i < 2 { 1.0 } else { reach };
-                change[i] += step.moves[k][i];
-                far += (step.moves[k][i] * unit).powi(2);
-                vague += (step.sigma[k][i] * unit).powi(2);
+            let found = step.moves[k].iter().zip(&step.sigma[k]);
+            for ((change, (moved, sigma)), unit) in change.iter_mut().zip(found).zip([1.0, 1.0, reach]) {
+                *change += moved;
+                far += (moved * unit).powi(2);
+                vague += (sigma * unit).powi(2);
             }
             *sigma = step.sigma[k];
             pose.x_mm += step.moves[k][0] * grid.pixel.x_mm;
@@ -150,7 +150,7 @@ fn untold(step: &Step, wanted: Wanted, scale: (f64, f64)) -> [bool; 3] {
     let limit = [TOLD_PX, TOLD_PX, TOLD_PX / scale.0.max(scale.1)];
     let mut untold = [false; 3];
     for i in (0..3).filter(|i| wanted[*i]) {
-        untold[i] = step.sigma.iter().any(|sigma| !(sigma[i] <= limit[i]));
+        untold[i] = step.sigma.iter().any(|sigma| sigma[i].is_nan() || sigma[i] > limit[i]);
     }
     untold
 }

@@ -141,5 +141,5 @@ fn text<'v>(schema: &'v Value, key: &str) -> &'v str {
 
 /// One line, without what would end the cell.
 fn cell(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|").replace(". `", ". `")
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }

@@ -79,9 +79,12 @@ fn heights(stitched: &StitchedSlopes) -> (Option<Integrated>, Option<Warning>) {
     }
 }
 
+/// Rows and columns.
+type Shape = (usize, usize);
+
 /// Over the slopes of both axes, their uncertainty and overlap; the heights follow from them.
 fn digest_of(stitched: &StitchedSlopes) -> String {
-    let mut parts: Vec<(String, &str, (usize, usize), Vec<Option<f64>>)> = Vec::new();
+    let mut parts: Vec<(String, &str, Shape, Vec<Option<f64>>)> = Vec::new();
     for (name, axis) in [("x", Some(&stitched.x)), ("y", stitched.y.as_ref())] {
         let Some(axis) = axis else { continue };
         let shape = axis.slope_urad.dim();
