@@ -35,9 +35,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             return Err(Failure::unusable(message.to_owned()));
         }
     };
-    let description = args.input.with_extension("txt");
+    // DABAM is read from two files.
+    let description = args.input.extension().filter(|e| *e == "dat").map(|_| args.input.with_extension("txt"));
+    let inputs: Vec<PathBuf> = [args.input.clone()].into_iter().chain(description).collect();
     let outputs: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
-    spare(&[args.input.clone(), description], &outputs)?;
+    spare(&inputs, &outputs)?;
     for (path, bytes) in files {
         write(&path, &bytes)?;
         println!("{}", path.display());

@@ -160,6 +160,19 @@ fn every_step_is_in_the_reference_page_and_reads_back() {
     for name in Step::NAMES {
         assert!(page.contains(&format!("### `step = \"{name}\"`")), "{name}");
     }
+    // What stands inside of other keys: a mask's region, a shape's degrees, a method's settings.
+    for inside in [
+        "| `min_overlap` |",
+        "Forms of `region`",
+        "{ rectangle = …",
+        "Forms of `shape`",
+        "`\"sphere\"`",
+        "| `zero_mean` |",
+    ] {
+        assert!(page.contains(inside), "{inside}");
+    }
+    let broken = page.lines().find(|line| line.starts_with('|') && !line.ends_with('|'));
+    assert!(broken.is_none(), "a cell holds a line feed: {broken:?}");
     let text = "[[after]]\nstep = \"section\"\nwidth = \"2 mm\"\n[[after]]\nstep = \"multiply\"\nfactor = 2.5\n";
     let recipe = Recipe::parse(text).unwrap();
     assert_eq!(Recipe::parse(&recipe.resolved_toml()).unwrap(), recipe, "{}", recipe.resolved_toml());

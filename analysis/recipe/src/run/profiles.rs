@@ -33,6 +33,8 @@ struct Made {
 /// Runs the recipe on profiles.
 pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
     let profiles = read::series::<Profile>(&job.sorted, job.context)?;
+    job.progress.at(super::READ_UNTIL, "profiles");
+    job.go_on()?;
     let count = profiles.len();
     let (places, source) = places_of(job, &profiles)?;
     let measured: Vec<Measured> = profiles.iter().map(|p| Measured::new(&p.name, &p.instrument, source)).collect();
