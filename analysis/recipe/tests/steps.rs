@@ -299,7 +299,20 @@ fn what_can_only_fail_is_refused_with_its_line() {
     }
 }
 
-/// Counts how often the run says where it is, and asks to stop at a word.
+#[test]
+fn a_mistyped_key_inside_of_another_is_found() {
+    for (line, text, hint) in [
+        (3, "[[after]]\nstep = \"remove\"\nshape = { polynomal = { x = 2 } }\n", "\"polynomial\""),
+        (3, "[[after]]\nstep = \"remove\"\nshape = \"spere\"\n", "\"sphere\""),
+        (4, "[[after]]\nstep = \"mask\"\n[after.region.rectangle]\nsise = [\"1 mm\", \"1 mm\"]\n", "\"size\""),
+        (3, "[[after]]\nstep = \"remove\"\nshape = 3\n", "forms"),
+    ] {
+        let error = Recipe::parse(text).expect_err(text);
+        assert!(error.line == line && error.message.contains(hint), "{text}: {error}");
+    }
+}
+
+/// Asks to stop at a word.
 struct StopAt(&'static str, std::sync::atomic::AtomicBool);
 
 impl stitchbox_stitch::Progress for StopAt {

@@ -115,7 +115,8 @@ impl Page<'_> {
             }
             for (name, property) in form.get("properties").and_then(Value::as_object).into_iter().flatten() {
                 let (value, words) = self.kind(property);
-                let _ = writeln!(out, "- `{{ {name} = … }}`, {}: {meaning} {}", cell(&value), cell(&words));
+                let line = format!("- `{{ {name} = … }}`, {}: {meaning} {}", cell(&value), cell(&words));
+                let _ = writeln!(out, "{}", line.trim_end());
             }
         }
         for form in forms {
@@ -180,7 +181,7 @@ impl Page<'_> {
 const DEEPEST: usize = 5;
 
 /// The choices of which at least one is more than a word.
-fn forms(kind: &Value) -> Option<&Vec<Value>> {
+pub(super) fn forms(kind: &Value) -> Option<&Vec<Value>> {
     let choices = kind.get("oneOf").and_then(Value::as_array)?;
     choices.iter().any(|choice| choice.get("properties").is_some()).then_some(choices)
 }
