@@ -35,9 +35,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             return Err(Failure::unusable(message.to_owned()));
         }
     };
-    let description = args.input.with_extension("txt");
+    // DABAM is read from two files.
+    let description = args.input.extension().filter(|e| *e == "dat").map(|_| args.input.with_extension("txt"));
+    let inputs: Vec<PathBuf> = [args.input.clone()].into_iter().chain(description).collect();
     let outputs: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
-    spare(&[args.input.clone(), description], &outputs)?;
+    spare(&inputs, &outputs)?;
     for (path, bytes) in files {
         write(&path, &bytes)?;
         println!("{}", path.display());
@@ -107,7 +109,7 @@ fn profile_files(profile: &Profile, ending: &str, args: &Args) -> Result<Vec<(Pa
     let refused = |error: &dyn std::fmt::Display| Failure::unusable(format!("{}: {error}", args.output.display()));
     let one = |bytes: Vec<u8>| vec![(args.output.clone(), bytes)];
     match ending {
-        "h5" | "hdf5" => write_nexus_profile(profile, &record(&profile.name)).map(one).map_err(|e| refused(&e)),
+        "h5" | "hdf5" => write_nexus_profile(profile, None, &record(&profile.name)).map(one).map_err(|e| refused(&e)),
         "csv" => Ok(one(write_csv_profile(profile))),
         "slp" => write_slp(profile, &SlpHeader::default()).map(|t| one(t.into_bytes())).map_err(|e| refused(&e)),
         "dat" => {

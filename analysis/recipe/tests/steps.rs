@@ -160,6 +160,19 @@ fn every_step_is_in_the_reference_page_and_reads_back() {
     for name in Step::NAMES {
         assert!(page.contains(&format!("### `step = \"{name}\"`")), "{name}");
     }
+    // What stands inside of other keys: a mask's region, a shape's degrees, a method's settings.
+    for inside in [
+        "| `min_overlap` |",
+        "Forms of `region`",
+        "{ rectangle = …",
+        "Forms of `shape`",
+        "`\"sphere\"`",
+        "| `zero_mean` |",
+    ] {
+        assert!(page.contains(inside), "{inside}");
+    }
+    let broken = page.lines().find(|line| line.starts_with('|') && !line.ends_with('|'));
+    assert!(broken.is_none(), "a cell holds a line feed: {broken:?}");
     let text = "[[after]]\nstep = \"section\"\nwidth = \"2 mm\"\n[[after]]\nstep = \"multiply\"\nfactor = 2.5\n";
     let recipe = Recipe::parse(text).unwrap();
     assert_eq!(Recipe::parse(&recipe.resolved_toml()).unwrap(), recipe, "{}", recipe.resolved_toml());
@@ -286,7 +299,20 @@ fn what_can_only_fail_is_refused_with_its_line() {
     }
 }
 
-/// Counts how often the run says where it is, and asks to stop at a word.
+#[test]
+fn a_mistyped_key_inside_of_another_is_found() {
+    for (line, text, hint) in [
+        (3, "[[after]]\nstep = \"remove\"\nshape = { polynomal = { x = 2 } }\n", "\"polynomial\""),
+        (3, "[[after]]\nstep = \"remove\"\nshape = \"spere\"\n", "\"sphere\""),
+        (4, "[[after]]\nstep = \"mask\"\n[after.region.rectangle]\nsise = [\"1 mm\", \"1 mm\"]\n", "\"size\""),
+        (3, "[[after]]\nstep = \"remove\"\nshape = 3\n", "forms"),
+    ] {
+        let error = Recipe::parse(text).expect_err(text);
+        assert!(error.line == line && error.message.contains(hint), "{text}: {error}");
+    }
+}
+
+/// Asks to stop at a word.
 struct StopAt(&'static str, std::sync::atomic::AtomicBool);
 
 impl stitchbox_stitch::Progress for StopAt {

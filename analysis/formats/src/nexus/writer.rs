@@ -77,11 +77,16 @@ fn matrix(map: &HeightMap, name: &str) -> Result<DatasetBuilder, ExportError> {
     Ok(dataset.attribute(string("units", "nm")?).attribute(string("long_name", &format!("{name} (nm)"))?))
 }
 
-/// A profile as NeXus HDF5, with its uncertainty where it has one. Read back bit by bit.
+/// A profile as NeXus HDF5, with the standard uncertainty of each point (in its unit) where that is given, else the one of
+/// the profile for all of them. Read back bit by bit; a [`Profile`] has no place for uncertainties that differ.
 ///
 /// # Errors
 /// [`ExportError`] if the HDF5 writer refuses, which would be a fault of this program.
-pub fn write_nexus_profile(profile: &Profile, record: &NexusRecord) -> Result<Vec<u8>, ExportError> {
+pub fn write_nexus_profile(
+    profile: &Profile,
+    uncertainty: Option<&[f64]>,
+    record: &NexusRecord,
+) -> Result<Vec<u8>, ExportError> {
     let (signal, unit) = match profile.kind {
         ProfileKind::HeightNm => ("height", "nm"),
         ProfileKind::SlopeUrad => ("slope", "urad"),
@@ -96,9 +101,11 @@ pub fn write_nexus_profile(profile: &Profile, record: &NexusRecord) -> Result<Ve
         &profile.x_mm,
         "mm",
     )?);
-    if let Some(sigma) = profile.sigma {
+    let points = profile.values.len();
+    let each = uncertainty.filter(|each| each.len() == points).map(<[f64]>::to_vec);
+    if let Some(each) = each.or_else(|| profile.sigma.map(|sigma| vec![sigma; points])) {
         file = file
-            .dataset(column("uncertainty", &vec![sigma; profile.values.len()], unit)?)
+            .dataset(column("uncertainty", &each, unit)?)
             .group_attribute(GROUP, string("uncertainties", "uncertainty")?);
         dataset = dataset.attribute(string("uncertainties", "uncertainty")?);
     }

@@ -24,7 +24,7 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("x3p", "stored", X3p::default().bytes()),
         ("x3p", "mask", X3p { mask: Some(vec![0xFD]), ..X3p::default() }.bytes()),
         ("x3p", "listed", X3p { listed, size: (3, 1, 1), feature: "PRF", ..X3p::default() }.bytes()),
-        ("nexus", "profile", write_nexus_profile(&profile, &record).unwrap()),
+        ("nexus", "profile", write_nexus_profile(&profile, None, &record).unwrap()),
         (
             "matrix",
             "gwyddion",

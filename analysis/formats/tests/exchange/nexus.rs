@@ -1,8 +1,8 @@
 //! HDF5 of every kind that is read, and what is written.
 
 use stitchbox_formats::{
-    FormatError, Limits, Measurement, NexusRecord, read_measurement, read_measurements, write_nexus_map,
-    write_nexus_profile,
+    FormatError, Limits, Measurement, NexusRecord, read_measurement, read_measurements, read_uncertainty,
+    write_nexus_map, write_nexus_profile,
 };
 use stitchbox_surface::{DetectorWindow, HeightMap, ProfileKind, SubAperture};
 
@@ -36,11 +36,35 @@ fn a_written_map_comes_back_bit_by_bit_and_always_the_same() {
 }
 
 #[test]
+fn the_uncertainty_of_a_map_comes_back_bit_by_bit() {
+    let map = small_map();
+    let u = ndarray::Array2::from_shape_fn(map.shape(), |(r, c)| 0.1 + (r * 7 + c) as f64 / 3.0);
+    let u = HeightMap::new(u, map.valid().clone(), map.pixel()).unwrap();
+    let bytes = write_nexus_map(&map, Some(&u), Some((1.0, 2.0)), &record()).unwrap();
+    assert_eq!(read_map(&bytes).map, map);
+    let read = read_uncertainty(&bytes, &Limits::default()).unwrap().unwrap();
+    assert_eq!(read.valid(), u.valid());
+    assert!(read.heights_nm().iter().zip(u.heights_nm()).zip(u.valid()).all(|((a, b), ok)| !ok || a == b));
+    let without = write_nexus_map(&map, None, Some((1.0, 2.0)), &record()).unwrap();
+    assert!(read_uncertainty(&without, &Limits::default()).unwrap().is_none());
+}
+
+#[test]
+fn the_uncertainty_of_each_point_of_a_profile_is_written() {
+    let profile = stitchbox_surface::Profile { sigma: Some(0.05), ..small_profile(ProfileKind::HeightNm) };
+    let points = profile.len();
+    let written = |each: &[f64]| read_profile(&write_nexus_profile(&profile, Some(each), &record()).unwrap()).sigma;
+    assert_eq!(written(&vec![0.25; points]), Some(0.25), "that of each point goes before that of all");
+    let differing: Vec<f64> = (0..points).map(|k| 1.0 + k as f64).collect();
+    assert_eq!(written(&differing), None);
+}
+
+#[test]
 fn a_written_profile_comes_back_bit_by_bit() {
     for kind in [ProfileKind::HeightNm, ProfileKind::SlopeUrad] {
         for sigma in [Some(0.05), None] {
             let profile = stitchbox_surface::Profile { sigma, ..small_profile(kind) };
-            let read = read_profile(&write_nexus_profile(&profile, &record()).unwrap());
+            let read = read_profile(&write_nexus_profile(&profile, None, &record()).unwrap());
             assert_eq!((&read.x_mm, &read.values, read.kind), (&profile.x_mm, &profile.values, kind));
             assert_eq!(read.sigma, sigma);
         }

@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::parse::{RecipeError, line_of};
+use super::reference::forms;
 use super::suggest;
 
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -76,6 +77,9 @@ impl Check<'_> {
             }
             return Ok(());
         }
+        if let Some(forms) = forms(schema) {
+            return self.form(key, forms, value);
+        }
         let kinds: Vec<&str> = match schema.get("type") {
             Some(Json::String(kind)) => vec![kind],
             Some(Json::Array(kinds)) => kinds.iter().filter_map(Json::as_str).collect(),
@@ -110,6 +114,34 @@ impl Check<'_> {
                 let more = if more.is_empty() { self.example(schema, ", such as ") } else { more };
                 Err(self.wrong_kind(key, value, &format!("{right}{more}")))
             }
+        }
+    }
+
+    /// One of several forms: a word, or a section with one key that names the form.
+    fn form(&self, key: &str, forms: &[Json], value: &Value<'_>) -> Result<(), RecipeError> {
+        let words = forms.iter().flat_map(|form| {
+            let several = form.get("enum").and_then(Json::as_array).into_iter().flatten();
+            form.get("const").into_iter().chain(several).filter_map(Json::as_str)
+        });
+        let words: Vec<&str> = words.collect();
+        let sections: Vec<_> = forms.iter().filter_map(|f| f.get("properties")?.as_object()).collect();
+        // A form that is told by one of several keys is left to its type.
+        if sections.iter().any(|properties| properties.len() != 1) {
+            return Ok(());
+        }
+        let sections: Vec<(&String, &Json)> = sections.into_iter().flatten().collect();
+        let known: Vec<&str> = words.iter().copied().chain(sections.iter().map(|(name, _)| name.as_str())).collect();
+        match value.get_ref() {
+            DeValue::String(word) if words.contains(&word.as_ref()) => Ok(()),
+            DeValue::String(word) => Err(self.unknown(value.span().start, key, word, &known)),
+            DeValue::Table(table) => table.iter().try_for_each(|(name, value)| {
+                let found = sections.iter().find(|(known, _)| *known == name.get_ref().as_ref());
+                match found {
+                    Some((name, schema)) => self.value(name, schema, value),
+                    None => Err(self.unknown(name.span().start, &format!("form of {key}"), name.get_ref(), &known)),
+                }
+            }),
+            _ => Err(self.wrong_kind(key, value, &format!("one of the forms {}", known.join(", ")))),
         }
     }
 

@@ -64,8 +64,8 @@ pub(super) fn of_stitch(rule: &StitchRule) -> Result<(), Complaint> {
     if rule.angle_sigma.urad() <= 0.0 {
         return complain("angle_sigma", "angle_sigma is a standard uncertainty: more than zero");
     }
-    if rule.profiles.iter().any(|profile| profile.slope_sigma.urad() <= 0.0) {
-        return complain("profiles", "slope_sigma is a standard uncertainty: more than zero");
+    if rule.profiles.iter().any(|profile| profile.slope_sigma.urad() <= 0.0 || profile.height_sigma.nm() <= 0.0) {
+        return complain("profiles", "slope_sigma and height_sigma are standard uncertainties: more than zero");
     }
     rule.cross_check.iter().try_for_each(of_method)
 }

@@ -19,7 +19,7 @@ pub fn reference_page() -> String {
     for section in ["series", "stitch", "positions", "slopes", "profiles", "output"] {
         let part = page.resolve(&schema["properties"][section]);
         let _ = write!(out, "\n## `[{section}]`\n\n{}\n\n", text(part, "description"));
-        page.keys(&mut out, part);
+        page.keys(&mut out, "", part);
     }
     out.push_str(
         "\n## Steps: `[[before]]` and `[[after]]`\n\nEach entry names a step and its parameters. Those of `[[before]]` are done \
@@ -28,7 +28,7 @@ pub fn reference_page() -> String {
     for step in schema.pointer("/$defs/Step/oneOf").and_then(Value::as_array).into_iter().flatten() {
         let name = step.pointer("/properties/step/const").and_then(Value::as_str).unwrap_or_default();
         let _ = write!(out, "\n### `step = \"{name}\"`\n\n{}\n\n", text(step, "description"));
-        page.keys(&mut out, step);
+        page.keys(&mut out, "", step);
     }
     out
 }
@@ -50,7 +50,8 @@ impl Page<'_> {
         }
     }
 
-    fn keys(&self, out: &mut String, section: &Value) {
+    /// A table of the keys of a section, and below it what stands inside of them. `path` leads to the section.
+    fn keys(&self, out: &mut String, path: &str, section: &Value) {
         let Some(properties) = section.get("properties").and_then(Value::as_object) else { return };
         let rows: Vec<_> = properties.iter().filter(|(name, _)| *name != "step").collect();
         if rows.is_empty() {
@@ -61,7 +62,7 @@ impl Page<'_> {
             section.get("required").and_then(Value::as_array).is_some_and(|all| all.iter().any(|one| one == name))
         };
         out.push_str("| key | value | default | meaning |\n|---|---|---|---|\n");
-        for (name, property) in rows {
+        for (name, property) in &rows {
             let default = match property.get("default") {
                 Some(Value::Null) | None if needed(name) => "must be given".to_owned(),
                 Some(Value::Null) | None => String::new(),
@@ -71,17 +72,66 @@ impl Page<'_> {
             let meaning = text(property, "description");
             let _ = writeln!(
                 out,
-                "| `{name}` | {value} | {default} | {}{}{} |",
+                "| `{name}` | {} | {default} | {}{}{} |",
+                cell(&value),
                 cell(meaning),
                 if words.is_empty() { "" } else { " " },
                 cell(&words)
             );
+        }
+        for (name, property) in rows {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            self.inside(out, &path, property);
+        }
+    }
+
+    /// The schema of one entry: of a list that of its items.
+    fn entry<'a>(&'a self, property: &'a Value) -> &'a Value {
+        let kind = self.resolve(property);
+        kind.get("items").map_or(kind, |items| self.entry(items))
+    }
+
+    /// What a key holds that has keys of its own, or forms to choose from.
+    fn inside(&self, out: &mut String, path: &str, property: &Value) {
+        let kind = self.entry(property);
+        // No recipe nests deeper; a schema that refers to itself would.
+        if path.matches('.').count() >= DEEPEST {
+            return;
+        }
+        if kind.get("properties").is_some() {
+            let _ = write!(out, "\nKeys of `{path}`:\n\n");
+            self.keys(out, path, kind);
+            return;
+        }
+        let Some(forms) = forms(kind) else { return };
+        let _ = write!(out, "\nForms of `{path}`:\n\n");
+        for form in forms {
+            let meaning = cell(text(form, "description"));
+            if let Some(word) = form.get("const").and_then(Value::as_str) {
+                let _ = writeln!(out, "- `\"{word}\"`: {meaning}");
+            }
+            for word in form.get("enum").and_then(Value::as_array).into_iter().flatten() {
+                let _ = writeln!(out, "- `{word}`");
+            }
+            for (name, property) in form.get("properties").and_then(Value::as_object).into_iter().flatten() {
+                let (value, words) = self.kind(property);
+                let line = format!("- `{{ {name} = … }}`, {}: {meaning} {}", cell(&value), cell(&words));
+                let _ = writeln!(out, "{}", line.trim_end());
+            }
+        }
+        for form in forms {
+            for (name, property) in form.get("properties").and_then(Value::as_object).into_iter().flatten() {
+                self.inside(out, &format!("{path}.{name}"), property);
+            }
         }
     }
 
     /// What may be written, and the meaning of its words.
     fn kind(&self, property: &Value) -> (String, String) {
         let kind = self.resolve(property);
+        if forms(kind).is_some() {
+            return ("one of the forms below".to_owned(), String::new());
+        }
         if let Some(choices) = kind.get("oneOf").and_then(Value::as_array) {
             let mut names = Vec::new();
             let mut meanings = String::new();
@@ -120,19 +170,20 @@ impl Page<'_> {
             "boolean" => ("`true` or `false`".to_owned(), String::new()),
             "integer" => (format!("a whole number{}", range(property)), String::new()),
             "number" => (format!("a number{}", range(property)), String::new()),
-            "object" => (self.fields(kind), String::new()),
+            "object" if kind.get("properties").is_some() => ("keys of its own, below".to_owned(), String::new()),
+            "object" => ("keys of your own".to_owned(), String::new()),
             _ => ("a text".to_owned(), String::new()),
         }
     }
+}
 
-    /// A table inside a table: its keys in one cell.
-    fn fields(&self, kind: &Value) -> String {
-        let Some(properties) = kind.get("properties").and_then(Value::as_object) else {
-            return "keys of your own".to_owned();
-        };
-        let of = |(name, property): (&String, &Value)| format!("`{name}` ({})", text(property, "description"));
-        properties.iter().map(of).collect::<Vec<_>>().join("; ")
-    }
+/// Deepest nesting written out.
+const DEEPEST: usize = 5;
+
+/// The choices of which at least one is more than a word.
+pub(super) fn forms(kind: &Value) -> Option<&Vec<Value>> {
+    let choices = kind.get("oneOf").and_then(Value::as_array)?;
+    choices.iter().any(|choice| choice.get("properties").is_some()).then_some(choices)
 }
 
 fn text<'v>(schema: &'v Value, key: &str) -> &'v str {

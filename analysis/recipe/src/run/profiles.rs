@@ -33,6 +33,8 @@ struct Made {
 /// Runs the recipe on profiles.
 pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
     let profiles = read::series::<Profile>(&job.sorted, job.context)?;
+    job.progress.at(super::READ_UNTIL, "profiles");
+    job.go_on()?;
     let count = profiles.len();
     let (places, source) = places_of(job, &profiles)?;
     let measured: Vec<Measured> = profiles.iter().map(|p| Measured::new(&p.name, &p.instrument, source)).collect();
@@ -157,9 +159,9 @@ fn digest_of(made: &Made) -> String {
 
 /// `profile.csv`, `profile.h5`, `profile.dat` and `profile.txt` (DABAM), and what the task adds.
 fn files(job: &Job<'_>, made: Made) -> Result<Vec<OutputFile>, RunFailure> {
-    let h5 = write_nexus_profile(&made.profile, &export::nexus_record(job)).map_err(|error| {
-        RunFailure::new(FailureKind::Internal, format!("profile.h5 could not be written: {error}."))
-    })?;
+    let h5 = write_nexus_profile(&made.profile, made.uncertainty.as_deref(), &export::nexus_record(job)).map_err(
+        |error| RunFailure::new(FailureKind::Internal, format!("profile.h5 could not be written: {error}.")),
+    )?;
     let dabam = write_dabam(&made.profile);
     let mut files = vec![export::profile_csv("profile.csv", &made.profile, made.uncertainty.as_deref())];
     for (name, bytes) in [("profile.h5", h5), ("profile.dat", dabam.data), ("profile.txt", dabam.description)] {

@@ -33,6 +33,7 @@ pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
     let begun = Instant::now();
     let progress = Part { whole: job.progress, from: READ_UNTIL, to: SOLVE_UNTIL };
     let mut stitched = stitch_slopes(&series, &job.recipe.slopes, &progress).map_err(|error| refused(job, &error))?;
+    job.go_on()?;
     let (heights, warning) = heights(&stitched);
     stitched.warnings.extend(warning);
     let solve_seconds = begun.elapsed().as_secs_f64();
@@ -158,7 +159,7 @@ fn overview(
 /// What the steps of `[[after]]` work on: heights where there are any.
 fn subject(stitched: &StitchedSlopes, heights: Option<&Integrated>) -> Result<Subject, RunFailure> {
     if let Some(heights) = heights {
-        return Ok(Subject::map(heights.map.clone(), None));
+        return Ok(Subject::map(heights.map.clone(), None).at(Some((stitched.x0_mm, stitched.y0_mm))));
     }
     let of = |axis: &SlopeAxis| (axis.slope_urad.clone(), axis.valid.clone());
     let y = stitched.y.as_ref().map_or_else(|| none_like(&stitched.x), of);

@@ -29,7 +29,8 @@ pub(super) fn subject(job: &Job<'_>, subject: &Subject, name: &str) -> Result<Ve
             slopes_csv(&format!("{name}_y.csv"), slopes.y_urad(), slopes.y_valid(), slopes.pixel()),
         ]),
         Subject::Profile { profile, uncertainty } => {
-            let bytes = write_nexus_profile(profile, &nexus_record(job)).map_err(|e| not_written(name, &e))?;
+            let bytes = write_nexus_profile(profile, uncertainty.as_deref(), &nexus_record(job))
+                .map_err(|e| not_written(name, &e))?;
             let csv = profile_csv(&format!("{name}.csv"), profile, uncertainty.as_deref());
             Ok(vec![file(&format!("{name}.h5"), bytes), csv])
         }
