@@ -11,19 +11,26 @@ use super::record::{Measured, camera_origin, parameters, record};
 use super::{Job, Part, READ_UNTIL, RunOutput, SOLVE_UNTIL, cross, enough, overview, solver, steps, streamed};
 use crate::Completeness;
 use crate::failure::{FailureKind, RunFailure};
-use crate::memory::{estimate_bytes, too_large};
+use crate::memory::{estimate_bytes, may_exceed, too_large};
 use crate::positions::{Source, Told, places};
 use crate::read;
 
 /// Runs the recipe on maps: in memory, or through the scratch folder if they do not fit.
 pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
+    if job.context.scratch.is_none() {
+        return in_memory(job);
+    }
+    let sizes = read::files(&job.sorted).into_iter().map(read::size);
+    if job.context.memory_limit.is_some_and(|limit| may_exceed(sizes, limit)) {
+        return streamed::run(job, true);
+    }
     match in_memory(job) {
-        Err(failure) if failure.kind == FailureKind::TooLarge && job.context.scratch.is_some() => streamed::run(job),
+        Err(failure) if failure.kind == FailureKind::TooLarge => streamed::run(job, false),
         done => done,
     }
 }
 
-fn in_memory(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
+pub(super) fn in_memory(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
     let Job { recipe, context, progress, .. } = *job;
     let maps = read::series::<SubAperture>(&job.sorted, context)?;
     enough(&job.sorted, recipe, job.recipe_text.is_some())?;

@@ -79,7 +79,7 @@ pub fn run(
     let job = Job { sorted, recipe, recipe_text, context, progress };
     if let Some(limit) = context.memory_limit.filter(|limit| least > *limit) {
         let streams = recipe.series.kind == SeriesKind::Maps && context.scratch.is_some();
-        return if streams { streamed::run(&job) } else { Err(too_large(files, least, limit)) };
+        return if streams { streamed::run(&job, false) } else { Err(too_large(files, least, limit)) };
     }
     match recipe.series.kind {
         SeriesKind::Maps => maps::run(&job),

@@ -16,15 +16,14 @@ use super::survey::{Surveyed, survey};
 use super::{Job, Part, READ_UNTIL, RunOutput, SOLVE_UNTIL, enough, maps, solver};
 use crate::failure::{FailureKind, RunFailure};
 use crate::identity::{recipe_hash, run_identity};
-use crate::memory::{FIXED_BYTES, streamed_bytes, too_large_to_stream};
+use crate::memory::{FIXED_BYTES, estimate_unread_bytes, streamed_bytes, too_large_to_stream};
 use crate::read::{self, Complaint};
 use crate::recipe::RefineChoice;
 
 /// Runs the recipe on maps that are never all in memory. The result is that of a run with enough memory, but that positions between
-/// pixels are rounded (with a warning).
-pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
+/// pixels are rounded (with a warning). With `or_in_memory` a series that turns out to fit is stitched in memory.
+pub(super) fn run(job: &Job<'_>, or_in_memory: bool) -> Result<RunOutput, RunFailure> {
     let Job { recipe, context, progress, .. } = *job;
-    all_that_is_asked_can_be_done(job)?;
     let before = Before::read(job)?;
     let surveyed = survey(job)?;
     enough(&job.sorted, recipe, job.recipe_text.is_some())?;
@@ -33,13 +32,20 @@ pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
     let (series, source) = maps::placed(job, heads)?;
     let files = Files { job, before, surveyed, series: &series, refused: OnceLock::new() };
     let limit = context.memory_limit.unwrap_or(u64::MAX);
+    let mut options = solver::options(job, &series)?;
+    if or_in_memory && estimate_unread_bytes(&files, &options) <= limit {
+        match maps::in_memory(job) {
+            Err(failure) if failure.kind == FailureKind::TooLarge => {}
+            done => return done,
+        }
+    }
+    all_that_is_asked_can_be_done(job)?;
     let largest = read::files(&job.sorted).into_iter().map(read::size).max().unwrap_or(0);
     let needed = streamed_bytes(&files, largest);
     if needed > limit {
         return Err(too_large_to_stream(series.len(), needed, limit));
     }
     let scratch = Folder::take(job)?;
-    let mut options = solver::options(job, &series)?;
     options.scratch = Some(Scratch { folder: scratch.path.clone(), bytes: limit.saturating_sub(FIXED_BYTES) });
     progress.at(READ_UNTIL, "stitching");
     let begun = Instant::now();
