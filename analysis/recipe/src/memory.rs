@@ -11,7 +11,7 @@ const BYTES_PER_INPUT_PIXEL: u64 = 9;
 /// `height.h5` being written.
 const BYTES_PER_MAP_PIXEL: u64 = 9 + 8 + 2 + 8 + 72;
 /// Program, fonts, figures.
-pub(crate) const FIXED_BYTES: u64 = 48 << 20;
+const FIXED_BYTES: u64 = 48 << 20;
 
 /// The least memory that stitching files of these sizes takes, bytes: as much as the files. A map in memory takes 9
 /// bytes a pixel and the solver some more; a file keeps 4 to 12, with intensity and all, unless it is compressed.
@@ -59,10 +59,12 @@ pub(crate) fn streamed_bytes(source: &dyn Source, largest_file: u64) -> u64 {
     let reading = FILES_AT_ONCE * (largest_file + READING * largest);
     let masks = sum / MASK_PIXELS_PER_BYTE;
     let solving = map.saturating_mul(SOLVING).saturating_add(largest * OF_CAMERA);
-    let reporting = map.saturating_mul(BYTES_PER_MAP_PIXEL);
+    let reporting = map.saturating_mul(BYTES_PER_MAP_PIXEL).saturating_add(DRAWING_BYTES);
     FIXED_BYTES.saturating_add(masks.saturating_add(reading.max(solving)).max(reporting))
 }
 
+/// Figures and the page beside them, as measured beyond the fixed part.
+const DRAWING_BYTES: u64 = 32 << 20;
 /// Files that are read at a time.
 pub(crate) const FILES_AT_ONCE: u64 = 4;
 /// For each pixel of a file as it is read: heights and mask, and copies on their way into the scratch file.

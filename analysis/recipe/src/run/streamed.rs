@@ -16,7 +16,7 @@ use super::survey::{Surveyed, survey};
 use super::{Job, Part, READ_UNTIL, RunOutput, SOLVE_UNTIL, enough, maps, solver};
 use crate::failure::{FailureKind, RunFailure};
 use crate::identity::{recipe_hash, run_identity};
-use crate::memory::{FIXED_BYTES, estimate_unread_bytes, streamed_bytes, too_large_to_stream};
+use crate::memory::{estimate_unread_bytes, streamed_bytes, too_large_to_stream};
 use crate::read::{self, Complaint};
 use crate::recipe::RefineChoice;
 
@@ -46,7 +46,8 @@ pub(super) fn run(job: &Job<'_>, or_in_memory: bool) -> Result<RunOutput, RunFai
         return Err(too_large_to_stream(series.len(), needed, limit));
     }
     let scratch = Folder::take(job)?;
-    options.scratch = Some(Scratch { folder: scratch.path.clone(), bytes: limit.saturating_sub(FIXED_BYTES) });
+    // What could stay in memory while solving is wanted for the report afterwards.
+    options.scratch = Some(Scratch { folder: scratch.path.clone(), bytes: 0 });
     progress.at(READ_UNTIL, "stitching");
     let begun = Instant::now();
     let stitched = stitch_source(&files, &options, &Part { whole: progress, from: READ_UNTIL, to: SOLVE_UNTIL })
