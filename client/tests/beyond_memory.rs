@@ -11,8 +11,8 @@ use stitchbox_surface::{HeightMap, PixelSize};
 
 const COUNT: usize = 60;
 const SHAPE: (usize, usize) = (400, 500);
-/// Less than the heights of the series alone take.
-const MEMORY: u64 = 100 << 20;
+/// Less than the series takes in memory.
+const MEMORY: u64 = 120 << 20;
 const PIXEL_MM: f64 = 0.1;
 
 /// Noise, the same for the same place.

@@ -11,7 +11,7 @@ const BYTES_PER_INPUT_PIXEL: u64 = 9;
 /// `height.h5` being written.
 const BYTES_PER_MAP_PIXEL: u64 = 9 + 8 + 2 + 8 + 72;
 /// Program, fonts, figures.
-pub(crate) const FIXED_BYTES: u64 = 48 << 20;
+const FIXED_BYTES: u64 = 48 << 20;
 
 /// The least memory that stitching files of these sizes takes, bytes: as much as the files. A map in memory takes 9
 /// bytes a pixel and the solver some more; a file keeps 4 to 12, with intensity and all, unless it is compressed.
@@ -33,6 +33,21 @@ pub fn estimate_bytes(series: &[Placed], options: &Options) -> u64 {
     stitchbox_stitch::estimate_bytes(series, options).max(reporting).saturating_add(FIXED_BYTES)
 }
 
+/// Files of these sizes may take more memory than allowed once they are read: a pixel takes at least 4 bytes in a file that is
+/// not compressed, and 9 in memory.
+pub(crate) fn may_exceed(file_sizes: impl Iterator<Item = u64>, limit: u64) -> bool {
+    file_sizes.fold(0, u64::saturating_add).saturating_mul(3).saturating_add(FIXED_BYTES) > limit
+}
+
+/// As [`estimate_bytes`], of a series that was not read yet.
+pub(crate) fn estimate_unread_bytes(source: &dyn Source, options: &Options) -> u64 {
+    let all: Vec<Described> = (0..source.len()).map(|k| source.describe(k)).collect();
+    let sum = all.iter().map(|d| d.shape.0 as u64 * d.shape.1 as u64).fold(0, u64::saturating_add);
+    let map = bounding_pixels(all.iter().map(|d| (d.pixel, d.shape, d.window, d.x_mm, d.y_mm)));
+    let reporting = sum.saturating_mul(BYTES_PER_INPUT_PIXEL).saturating_add(map.saturating_mul(BYTES_PER_MAP_PIXEL));
+    stitchbox_stitch::estimate_source_bytes(source, options).max(reporting).saturating_add(FIXED_BYTES)
+}
+
 /// An estimate of the peak memory of stitching a series through scratch files and reporting it, bytes. `largest_file`: bytes of
 /// the largest one.
 pub(crate) fn streamed_bytes(source: &dyn Source, largest_file: u64) -> u64 {
@@ -44,10 +59,12 @@ pub(crate) fn streamed_bytes(source: &dyn Source, largest_file: u64) -> u64 {
     let reading = FILES_AT_ONCE * (largest_file + READING * largest);
     let masks = sum / MASK_PIXELS_PER_BYTE;
     let solving = map.saturating_mul(SOLVING).saturating_add(largest * OF_CAMERA);
-    let reporting = map.saturating_mul(BYTES_PER_MAP_PIXEL);
+    let reporting = map.saturating_mul(BYTES_PER_MAP_PIXEL).saturating_add(DRAWING_BYTES);
     FIXED_BYTES.saturating_add(masks.saturating_add(reading.max(solving)).max(reporting))
 }
 
+/// Figures and the page beside them, as measured beyond the fixed part.
+const DRAWING_BYTES: u64 = 32 << 20;
 /// Files that are read at a time.
 pub(crate) const FILES_AT_ONCE: u64 = 4;
 /// For each pixel of a file as it is read: heights and mask, and copies on their way into the scratch file.

@@ -9,13 +9,13 @@ use stitchbox_report::UnixTime;
 use stitchbox_surface::{HeightMap, PixelSize};
 use tempfile::TempDir;
 
-/// Less than the forty maps take, more than going through the scratch folder does.
-const MEMORY: u64 = 72 << 20;
+/// Less than the sixty maps take, more than going through the scratch folder does.
+const MEMORY: u64 = 96 << 20;
 
-/// Forty maps of 200 x 400 pixels at whole pixels, of two detector windows.
+/// Sixty maps of 200 x 400 pixels at whole pixels, of two detector windows.
 fn series() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for k in 0..40usize {
+    for k in 0..60usize {
         let at = 5 * k + (k * k) % 4;
         let heights = Array2::from_shape_fn((200, 400), |(row, column)| {
             let mirror = 30.0 * ((at + column) as f64 * 0.023).sin();

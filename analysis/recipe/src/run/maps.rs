@@ -4,26 +4,35 @@ use std::time::Instant;
 
 use stitchbox_report::{OutputFile, write_all};
 use stitchbox_stitch::{Placed, StitchError, Stitched, Warning, stitch};
-use stitchbox_surface::SubAperture;
+use stitchbox_registration::{Registration, register};
+use stitchbox_surface::{PixelSize, SubAperture};
 
 use super::complaint::no_result;
 use super::record::{Measured, camera_origin, parameters, record};
 use super::{Job, Part, READ_UNTIL, RunOutput, SOLVE_UNTIL, cross, enough, overview, solver, steps, streamed};
 use crate::Completeness;
+use crate::recipe::PositionSource;
 use crate::failure::{FailureKind, RunFailure};
-use crate::memory::{estimate_bytes, too_large};
+use crate::memory::{estimate_bytes, may_exceed, too_large};
 use crate::positions::{Source, Told, places};
 use crate::read;
 
 /// Runs the recipe on maps: in memory, or through the scratch folder if they do not fit.
 pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
+    if job.context.scratch.is_none() {
+        return in_memory(job);
+    }
+    let sizes = read::files(&job.sorted).into_iter().map(read::size);
+    if job.context.memory_limit.is_some_and(|limit| may_exceed(sizes, limit)) {
+        return streamed::run(job, true);
+    }
     match in_memory(job) {
-        Err(failure) if failure.kind == FailureKind::TooLarge && job.context.scratch.is_some() => streamed::run(job),
+        Err(failure) if failure.kind == FailureKind::TooLarge => streamed::run(job, false),
         done => done,
     }
 }
 
-fn in_memory(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
+pub(super) fn in_memory(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
     let Job { recipe, context, progress, .. } = *job;
     let maps = read::series::<SubAperture>(&job.sorted, context)?;
     enough(&job.sorted, recipe, job.recipe_text.is_some())?;
@@ -73,8 +82,13 @@ fn measured(sub_aperture: &SubAperture, source: Source) -> Measured {
 /// The series at its places.
 pub(super) fn placed(job: &Job<'_>, maps: Vec<SubAperture>) -> Result<(Vec<Placed>, Source), RunFailure> {
     let rule = &job.recipe.positions;
-    let told: Vec<Told<'_>> = maps.iter().map(Told::from).collect();
-    let (places, source) = places(&told, rule, job.sorted.positions)?;
+    let (places, source) = match rule.from {
+        PositionSource::Files => {
+            let told: Vec<Told<'_>> = maps.iter().map(Told::from).collect();
+            places(&told, rule, job.sorted.positions)?
+        }
+        PositionSource::Registration => (registered(job, &maps)?, Source::Registration),
+    };
     let with_pixel = |mut map: SubAperture| {
         if let Some(pixel) = rule.pixel() {
             map.map = map.map.with_pixel(Some(pixel));
@@ -83,6 +97,20 @@ pub(super) fn placed(job: &Job<'_>, maps: Vec<SubAperture>) -> Result<(Vec<Place
     };
     let series = maps.into_iter().map(with_pixel).zip(places);
     Ok((series.map(|(sub_aperture, (x_mm, y_mm))| Placed { sub_aperture, x_mm, y_mm }).collect(), source))
+}
+
+/// The places that the overlaps alone tell, mm; without a pixel size the solver refuses the series by itself.
+fn registered(job: &Job<'_>, maps: &[SubAperture]) -> Result<Vec<(f64, f64)>, RunFailure> {
+    let part = Part { whole: job.progress, from: 0.0, to: READ_UNTIL };
+    let found = register(maps, &Registration::default(), &part).map_err(|error| {
+        if job.progress.cancelled() {
+            return no_result(&StitchError::Cancelled);
+        }
+        RunFailure::new(FailureKind::NoPositions, format!("The positions could not be found from the overlaps: {error}."))
+    })?;
+    let of_file = maps.first().and_then(|map| map.map.pixel());
+    let pixel = job.recipe.positions.pixel().or(of_file).unwrap_or(PixelSize { x_mm: 1.0, y_mm: 1.0 });
+    Ok(found.x_px.iter().zip(&found.y_px).map(|(x, y)| (x * pixel.x_mm, y * pixel.y_mm)).collect())
 }
 
 fn fits(files: usize, needed: u64, limit: Option<u64>) -> Result<(), RunFailure> {
@@ -96,6 +124,13 @@ fn fits(files: usize, needed: u64, limit: Option<u64>) -> Result<(), RunFailure>
 fn notes(job: &Job<'_>, series: &[Placed]) -> Vec<Warning> {
     let (sorted, recipe) = (&job.sorted, job.recipe);
     let mut notes = Vec::new();
+    if recipe.positions.from == PositionSource::Registration {
+        notes.push(Warning {
+            code: "registered-from-data".to_owned(),
+            message: "The positions were found from the overlaps alone; positions in the files or lists were not looked at."
+                .to_owned(),
+        });
+    }
     if let (Some(file), false) = (sorted.positions, recipe.positions.at.is_empty()) {
         notes.push(Warning {
             code: "positions-file-not-used".to_owned(),

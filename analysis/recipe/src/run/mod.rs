@@ -88,7 +88,7 @@ pub fn run(
     steps::foresee(&job)?;
     let output = match recipe.series.kind {
         SeriesKind::Maps if context.memory_limit.is_some_and(|limit| least > limit) && context.scratch.is_some() => {
-            streamed::run(&job)
+            streamed::run(&job, false)
         }
         _ if context.memory_limit.is_some_and(|limit| least > limit) => {
             Err(too_large(count, least, context.memory_limit.unwrap_or_default()))

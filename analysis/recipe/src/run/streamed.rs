@@ -16,15 +16,18 @@ use super::survey::{Surveyed, survey};
 use super::{Job, Part, READ_UNTIL, RunOutput, SOLVE_UNTIL, enough, maps, solver};
 use crate::failure::{FailureKind, RunFailure};
 use crate::identity::{recipe_hash, run_identity};
-use crate::memory::{FIXED_BYTES, streamed_bytes, too_large_to_stream};
+use crate::memory::{estimate_unread_bytes, streamed_bytes, too_large_to_stream};
 use crate::read::{self, Complaint};
-use crate::recipe::RefineChoice;
+use crate::recipe::{DriftChoice, PositionSource, RefineChoice};
 
 /// Runs the recipe on maps that are never all in memory. The result is that of a run with enough memory, but that positions between
-/// pixels are rounded (with a warning).
-pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
+/// pixels are rounded (with a warning). With `or_in_memory` a series that turns out to fit is stitched in memory.
+pub(super) fn run(job: &Job<'_>, or_in_memory: bool) -> Result<RunOutput, RunFailure> {
     let Job { recipe, context, progress, .. } = *job;
-    all_that_is_asked_can_be_done(job)?;
+    if recipe.positions.from == PositionSource::Registration {
+        let refused = || no_result(&StitchError::NotInMemory { what: "finding the positions from the overlaps" });
+        return if or_in_memory { maps::in_memory(job) } else { Err(refused()) };
+    }
     let before = Before::read(job)?;
     let surveyed = survey(job)?;
     enough(&job.sorted, recipe, job.recipe_text.is_some())?;
@@ -33,14 +36,22 @@ pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
     let (series, source) = maps::placed(job, heads)?;
     let files = Files { job, before, surveyed, series: &series, refused: OnceLock::new() };
     let limit = context.memory_limit.unwrap_or(u64::MAX);
+    let mut options = solver::options(job, &series)?;
+    if or_in_memory && estimate_unread_bytes(&files, &options) <= limit {
+        match maps::in_memory(job) {
+            Err(failure) if failure.kind == FailureKind::TooLarge => {}
+            done => return done,
+        }
+    }
+    all_that_is_asked_can_be_done(job)?;
     let largest = read::files(&job.sorted).into_iter().map(read::size).max().unwrap_or(0);
     let needed = streamed_bytes(&files, largest);
     if needed > limit {
         return Err(too_large_to_stream(series.len(), needed, limit));
     }
     let scratch = Folder::take(job)?;
-    let mut options = solver::options(job, &series)?;
-    options.scratch = Some(Scratch { folder: scratch.path.clone(), bytes: limit.saturating_sub(FIXED_BYTES) });
+    // What could stay in memory while solving is wanted for the report afterwards.
+    options.scratch = Some(Scratch { folder: scratch.path.clone(), bytes: 0 });
     progress.at(READ_UNTIL, "stitching");
     let begun = Instant::now();
     let stitched = stitch_source(&files, &options, &Part { whole: progress, from: READ_UNTIL, to: SOLVE_UNTIL })
@@ -59,6 +70,10 @@ fn all_that_is_asked_can_be_done(job: &Job<'_>) -> Result<(), RunFailure> {
         "a cross-check by older methods"
     } else if rule.refine != RefineChoice::None {
         "refining the positions"
+    } else if rule.retrace {
+        "looking for retrace errors"
+    } else if rule.drift == DriftChoice::Correct {
+        "correcting a drift"
     } else {
         return Ok(());
     };
