@@ -13,7 +13,8 @@ mod extent;
 pub mod extract;
 pub mod filter;
 mod fit;
-mod fourier;
+#[doc(hidden)]
+pub mod fourier;
 mod frame;
 pub mod geometry;
 mod gravity;

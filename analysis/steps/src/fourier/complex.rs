@@ -4,13 +4,17 @@ use std::ops::{Add, Mul, Sub};
 
 /// A complex number.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Complex {
-    pub(crate) re: f64,
-    pub(crate) im: f64,
+pub struct Complex {
+    /// Real part.
+    pub re: f64,
+    /// Imaginary part.
+    pub im: f64,
 }
 
 impl Complex {
-    pub(crate) fn new(re: f64, im: f64) -> Self {
+    /// From its parts.
+    #[must_use]
+    pub fn new(re: f64, im: f64) -> Self {
         Self { re, im }
     }
 
@@ -21,11 +25,15 @@ impl Complex {
         Self { re: cos, im: sin }
     }
 
-    pub(crate) fn conjugate(self) -> Self {
+    /// The conjugate.
+    #[must_use]
+    pub fn conjugate(self) -> Self {
         Self { re: self.re, im: -self.im }
     }
 
-    pub(crate) fn scaled(self, factor: f64) -> Self {
+    /// Times a real factor.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
         Self { re: self.re * factor, im: self.im * factor }
     }
 

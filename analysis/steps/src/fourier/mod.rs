@@ -10,14 +10,14 @@ mod complex;
 mod cosine;
 mod stockham;
 
-pub(crate) use complex::Complex;
+pub use complex::Complex;
 pub(crate) use cosine::Cosine;
 
 use bluestein::Bluestein;
 use stockham::Stockham;
 
 /// A transform of one length: `out[j] = sum_k in[k] exp(-2 pi i j k / n)`.
-pub(crate) struct Fourier {
+pub struct Fourier {
     length: usize,
     way: Way,
 }
@@ -29,14 +29,15 @@ enum Way {
 
 /// Room that the transforms of one thread use again and again.
 #[derive(Default)]
-pub(crate) struct Scratch {
+pub struct Scratch {
     swap: Vec<Complex>,
     padded: Vec<Complex>,
 }
 
 impl Fourier {
     /// Prepares transforms of `length` (at least 1).
-    pub(crate) fn new(length: usize) -> Self {
+    #[must_use]
+    pub fn new(length: usize) -> Self {
         let length = length.max(1);
         let way = match Stockham::new(length) {
             Some(stockham) => Way::Stockham(stockham),
@@ -51,7 +52,7 @@ impl Fourier {
     }
 
     /// The transform in place, without a factor. `values` must have the length.
-    pub(crate) fn forward(&self, values: &mut [Complex], scratch: &mut Scratch) {
+    pub fn forward(&self, values: &mut [Complex], scratch: &mut Scratch) {
         debug_assert_eq!(values.len(), self.length);
         match &self.way {
             Way::Stockham(stockham) => stockham.transform(values, &mut scratch.swap),
@@ -60,7 +61,7 @@ impl Fourier {
     }
 
     /// The inverse in place, with the factor `1 / n`.
-    pub(crate) fn inverse(&self, values: &mut [Complex], scratch: &mut Scratch) {
+    pub fn inverse(&self, values: &mut [Complex], scratch: &mut Scratch) {
         for value in values.iter_mut() {
             *value = value.conjugate();
         }
@@ -73,7 +74,8 @@ impl Fourier {
 }
 
 /// The smallest number not below `length` that has no prime factor above 5.
-pub(crate) fn smooth_length(length: usize) -> usize {
+#[must_use]
+pub fn smooth_length(length: usize) -> usize {
     let mut candidate = length.max(1);
     loop {
         let mut rest = candidate;
