@@ -26,7 +26,7 @@ pub(crate) struct Solution {
 
 /// The rows do not determine this unknown beside those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Dependent(pub usize);
+pub struct Dependent(pub usize);
 
 /// A column counts as dependent on those before it when less than this part of its norm is its own.
 const DEPENDENT: f64 = 1e-13;
@@ -176,7 +176,7 @@ impl Triangle {
 ///
 /// # Errors
 /// [`Dependent`] with the first unknown that is not determined beside those before it.
-pub(crate) fn solve_normal(a: &[f64], b: &[f64]) -> Result<(Vec<f64>, Vec<f64>), Dependent> {
+pub fn solve_normal(a: &[f64], b: &[f64]) -> Result<(Vec<f64>, Vec<f64>), Dependent> {
     let n = b.len();
     let scale: Vec<f64> = (0..n).map(|i| 1.0 / a[i * n + i].max(f64::MIN_POSITIVE).sqrt()).collect();
     let mut l = vec![0.0; n * n];

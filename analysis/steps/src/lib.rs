@@ -46,6 +46,7 @@ pub use error::StepError;
 pub use fit::{Fit, Term};
 pub use frame::{Axes, Axis};
 pub use gravity::{Facing, Gravity, GravityAction};
+pub use least_squares::{Dependent, solve_normal};
 pub use mask::{Keep, Mask, Region};
 pub use profile_statistics::ProfileStatistics;
 pub use remove::{Legendre, Legendre1d, Polynomial, Remove, Removed, Shape};

@@ -16,8 +16,8 @@ impl Rough {
     fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let wave = |_| {
-            let (q, angle) = (0.05 + 0.9 * rng.random::<f64>(), 6.2831853 * rng.random::<f64>());
-            [q * libm::cos(angle), q * libm::sin(angle), 6.2831853 * rng.random::<f64>(), 0.25]
+            let (q, angle) = (0.05 + 0.9 * rng.random::<f64>(), std::f64::consts::TAU * rng.random::<f64>());
+            [q * libm::cos(angle), q * libm::sin(angle), std::f64::consts::TAU * rng.random::<f64>(), 0.25]
         };
         Self((0..24).map(wave).collect())
     }

@@ -2,20 +2,20 @@
 
 use std::time::Instant;
 
+use stitchbox_registration::{Registration, register};
 use stitchbox_report::{OutputFile, write_all};
 use stitchbox_stitch::{Placed, StitchError, Stitched, Warning, stitch};
-use stitchbox_registration::{Registration, register};
 use stitchbox_surface::{PixelSize, SubAperture};
 
 use super::complaint::no_result;
 use super::record::{Measured, camera_origin, parameters, record};
 use super::{Job, Part, READ_UNTIL, RunOutput, SOLVE_UNTIL, cross, enough, overview, solver, steps, streamed};
 use crate::Completeness;
-use crate::recipe::PositionSource;
 use crate::failure::{FailureKind, RunFailure};
 use crate::memory::{estimate_bytes, may_exceed, too_large};
 use crate::positions::{Source, Told, places};
 use crate::read;
+use crate::recipe::PositionSource;
 
 /// Runs the recipe on maps: in memory, or through the scratch folder if they do not fit.
 pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
@@ -106,7 +106,10 @@ fn registered(job: &Job<'_>, maps: &[SubAperture]) -> Result<Vec<(f64, f64)>, Ru
         if job.progress.cancelled() {
             return no_result(&StitchError::Cancelled);
         }
-        RunFailure::new(FailureKind::NoPositions, format!("The positions could not be found from the overlaps: {error}."))
+        RunFailure::new(
+            FailureKind::NoPositions,
+            format!("The positions could not be found from the overlaps: {error}."),
+        )
     })?;
     let of_file = maps.first().and_then(|map| map.map.pixel());
     let pixel = job.recipe.positions.pixel().or(of_file).unwrap_or(PixelSize { x_mm: 1.0, y_mm: 1.0 });
@@ -127,8 +130,9 @@ fn notes(job: &Job<'_>, series: &[Placed]) -> Vec<Warning> {
     if recipe.positions.from == PositionSource::Registration {
         notes.push(Warning {
             code: "registered-from-data".to_owned(),
-            message: "The positions were found from the overlaps alone; positions in the files or lists were not looked at."
-                .to_owned(),
+            message:
+                "The positions were found from the overlaps alone; positions in the files or lists were not looked at."
+                    .to_owned(),
         });
     }
     if let (Some(file), false) = (sorted.positions, recipe.positions.at.is_empty()) {
