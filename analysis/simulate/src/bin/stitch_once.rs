@@ -1,7 +1,7 @@
 //! Stitches one series and says how long that took and how much memory: what `tests/bench/stitch_table.py` measures, and whose
 //! digests `tests/determinism` compares.
 //!
-//! `stitch_once FOLDER OUT [--threads N] [--robust] [--refine] [--reference none] [--tolerance T] [--read-only]`: the map
+//! `stitch_once FOLDER OUT [--threads N] [--robust] [--refine] [--reference none] [--between] [--flip] [--read-only]`: the map
 //! goes to OUT as raw little-endian f64 (NaN where invalid); one line of JSON tells seconds (of the stitch alone, the
 //! series being in memory), peak memory of the process, shape, digest. FOLDER may be `case:S:7`, a simulated series; `--flip`
 //! changes the last bit of one of its heights. OUT may be `-`: nothing is written.
@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use stitchbox_formats::{Limits, position_in_comment, read_sub_aperture};
 use stitchbox_simulate::{Parameters, placed, simulate};
-use stitchbox_stitch::{Options, Placed, Reference, stitch};
+use stitchbox_stitch::{Options, Placed, Reference, Refine, stitch};
 use stitchbox_surface::HeightMap;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -22,19 +22,37 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [folder, out, switches @ ..] = &arguments[..] else {
         return Err("usage: stitch_once FOLDER OUT [--threads N] [--robust] ...".into());
     };
+    let known = ["--threads", "--robust", "--refine", "--reference", "--between", "--flip", "--read-only"];
+    let is_value = |i: usize| i > 0 && matches!(switches[i - 1].as_str(), "--threads" | "--reference");
+    if let Some(other) = (0..switches.len()).find(|i| !is_value(*i) && !known.contains(&switches[*i].as_str())) {
+        return Err(format!("unknown switch {}", switches[other]).into());
+    }
     let has = |name: &str| switches.iter().any(|s| s == name);
     let value = |name: &str| switches.iter().position(|s| s == name).and_then(|i| switches.get(i + 1));
     let threads = value("--threads").map_or(Ok(2), |n| n.parse())?;
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
 
     let mut options = Options { robust: has("--robust"), ..Options::default() };
-    if value("--reference").is_some_and(|r| r == "none") {
-        options.reference = Reference::None;
+    match value("--reference").map(String::as_str) {
+        None | Some("pixelwise") => {}
+        Some("none") => options.reference = Reference::None,
+        Some("smooth") => options.reference = Reference::Smooth,
+        Some(other) => return Err(format!("unknown reference {other}").into()),
+    }
+    if has("--refine") {
+        options.refine = Refine::Offsets;
     }
     let mut series = match folder.strip_prefix("case:") {
         Some(case) => simulated(case)?,
         None => read(Path::new(folder))?,
     };
+    if has("--between") {
+        // Wrong by known fractions of a pixel, so that there is something to interpolate and to refine.
+        let pixel = series.first().and_then(|p| p.sub_aperture.map.pixel()).map_or(1.0, |pixel| pixel.x_mm);
+        for (k, placed) in series.iter_mut().enumerate() {
+            placed.x_mm += pixel * (((7 * k) % 11) as f64 / 11.0 - 0.5);
+        }
+    }
     if has("--flip") {
         flip(&mut series)?;
     }
