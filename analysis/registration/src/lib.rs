@@ -38,7 +38,7 @@ pub use warning::RegistrationWarning;
 
 /// Finds the places of a series from its overlaps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, default)]
 pub struct Registration {
     /// The part of the smaller map's valid pixels that two sub-apertures must share to be compared, 0.05 to 0.95. Default: 0.2.
     pub min_overlap: f64,

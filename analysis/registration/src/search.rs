@@ -183,6 +183,7 @@ impl<'a> Search<'a> {
             groups = self.tie_together(groups)?;
         }
         self.tell(0.95, "places")?;
+        // A cancel within the last batch has been heard by now: it does not pass for a refusal.
         if groups.count > 1 {
             return Err(self.not_tied(&groups));
         }

@@ -89,3 +89,94 @@ fn two_scans_without_overlap_are_refused_and_named() {
             && error.to_string().contains("sub_07.dat to sub_12.dat")
     );
 }
+
+/// Series S with every map shown through another detector window: what changes is the frame, not the answer.
+#[test]
+fn windows_of_the_detector_are_followed_and_the_bits_do_not_depend_on_threads() {
+    let simulated = case(Case::S, 7);
+    let mut cropped = series(&simulated);
+    for (k, sub) in cropped.iter_mut().enumerate() {
+        let left = 3 * (k % 4);
+        let map = &simulated.sub_apertures[k];
+        let part = |(r, c): (usize, usize)| [r, c + left];
+        let heights = ndarray::Array2::from_shape_fn((40, 185), |at| map.heights_nm()[part(at)]);
+        let valid = ndarray::Array2::from_shape_fn((40, 185), |at| map.valid()[part(at)]);
+        sub.map = HeightMap::new(heights, valid, None).unwrap();
+        sub.window = DetectorWindow { column: 100 + left as i64, row: -7 };
+    }
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| register(&cropped, &Registration::default(), &())).unwrap()
+    };
+    let found = on(1);
+    assert!(miss(&found, &simulated) < 0.25, "{}", miss(&found, &simulated));
+    assert_eq!(found, on(3));
+}
+
+#[test]
+fn a_scan_along_x_keeps_y_at_zero() {
+    let simulated = case(Case::S, 7);
+    let options = Registration { two_dimensional: false, ..Registration::default() };
+    let found = register(&series(&simulated), &options, &()).unwrap();
+    assert!(found.y_px.iter().all(|y| *y == 0.0));
+    assert!(miss(&found, &simulated) < 0.25);
+}
+
+/// One file twice among others: the same place, told from the reference because that is taken off.
+#[test]
+fn the_same_place_twice_is_found_and_told() {
+    let simulated = case(Case::S, 7);
+    let mut series = series(&simulated);
+    let mut again = series[5].clone();
+    again.name = "again.dat".to_owned();
+    series.insert(6, again);
+    let found = register(&series, &Registration::default(), &()).unwrap();
+    assert!((found.x_px[6] - found.x_px[5]).abs() < 0.05);
+    assert!(found.warnings.iter().any(|w| w.to_string().contains("again.dat")), "{:?}", found.warnings);
+}
+
+/// Two maps: their mean would be as much mirror as reference, so it stays, and the peak it makes at zero is passed over.
+#[test]
+fn two_maps_are_registered_beside_the_peak_of_the_reference() {
+    let simulated = case(Case::S, 7);
+    let series = series(&simulated);
+    match register(&series[..2], &Registration::default(), &()) {
+        Ok(found) => {
+            assert!((found.x_px[1] - simulated.x_px[1]).abs() < 0.5, "{:?}", found.x_px);
+            assert_eq!(found.warnings.len(), 2, "{:?}", found.warnings);
+        }
+        Err(error) => assert!(matches!(error, RegistrationError::Featureless { .. }), "{error}"),
+    }
+}
+
+#[test]
+fn a_series_that_cannot_be_registered_is_refused() {
+    let simulated = case(Case::S, 7);
+    let good = series(&simulated);
+    let options = Registration::default();
+    assert_eq!(register(&good[..1], &options, &()), Err(RegistrationError::TooFew { count: 1 }));
+    let wild = Registration { min_overlap: f64::NAN, ..options.clone() };
+    assert!(matches!(register(&good, &wild, &()), Err(RegistrationError::MinOverlap { .. })));
+    let mut far = good.clone();
+    far[3].window.column = i64::MAX;
+    let error = register(&far, &options, &()).unwrap_err();
+    assert!(error.to_string().contains("sub_04.dat"), "{error}");
+    let mut blind = good.clone();
+    blind[2].map = HeightMap::from_heights_nm(ndarray::Array2::from_elem((40, 200), f64::NAN), None);
+    assert!(matches!(register(&blind, &options, &()), Err(RegistrationError::TooFewPixels { valid: 0, .. })));
+    struct Ended;
+    impl stitchbox_stitch::Progress for Ended {
+        fn at(&self, _: f64, _: &str) {}
+        fn cancelled(&self) -> bool {
+            true
+        }
+    }
+    assert_eq!(register(&good, &options, &Ended), Err(RegistrationError::Cancelled));
+}
+
+#[test]
+fn options_are_read_from_text_and_unknown_ones_refused() {
+    let read: Registration = serde_json::from_str(r#"{"min_overlap": 0.4}"#).unwrap();
+    assert_eq!(read, Registration { min_overlap: 0.4, two_dimensional: true });
+    assert!(serde_json::from_str::<Registration>(r#"{"overlap": 0.4}"#).is_err());
+}
