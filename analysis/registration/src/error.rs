@@ -76,6 +76,18 @@ pub enum RegistrationError {
         /// By how much, pixels.
         miss_px: f64,
     },
+    /// More than half of the neighbours seem to look at one place: a reference that changes during the scan looks so too.
+    #[error(
+        "{pairs} of the neighbouring sub-apertures, the first of them {first} and {second}, match best without any shift: either the          mirror did not move, or it is too smooth and what matches is a reference that changed during the scan; give the          positions in positions.csv or stitch.toml"
+    )]
+    NothingMoves {
+        /// Number of neighbours that match without shift.
+        pairs: usize,
+        /// First file of the first such pair.
+        first: String,
+        /// Second file of it.
+        second: String,
+    },
     /// The caller ended it.
     #[error("finding the places was cancelled")]
     Cancelled,
