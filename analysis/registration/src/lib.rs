@@ -3,7 +3,8 @@
 //! * What is fixed in the camera (reference, dust) would match at shift zero. With four sub-apertures or more the mean of
 //!   their roughness in the camera frame is taken off; a match at zero is believed only if it is by far the best, and with
 //!   fewer than four never.
-//! * Roughness decides, not form: the best quadratic and the mean of the surroundings are taken off, spikes are cut.
+//! * Roughness decides, not form: the best quadratic and the mean of the surroundings are taken off, spikes and
+//!   blemishes are masked (so a smooth mirror with a few marks on it is refused).
 //! * Neighbours in the order of the series, and next neighbours, are correlated over all shifts (masked, normalised), first
 //!   with pixels binned, then at full resolution about the peak, with its fraction of a pixel by a parabola.
 //! * A shift counts if its peak stands out and shifts round a triangle confirm it, or it stands out by far. Where the series

@@ -17,13 +17,27 @@ pub(crate) struct Roughness {
 pub(crate) const REACH: usize = 3;
 /// Roughness beyond this many robust standard deviations is cut: spikes and dust must not decide.
 const CUT: f64 = 4.0;
+/// Beyond this many it is no roughness.
+const OUTLIER: f64 = 6.0;
+/// How often outliers are looked for.
+const ROUNDS: usize = 3;
 
 impl Roughness {
     /// Bins, takes off the best quadratic and then the mean of the square of half side `reach` about each pixel.
     pub fn of(sub: &SubAperture, camera: &Camera, factor: usize, reach: usize) -> Self {
         let mut rough = Self::binned(sub, camera, factor);
         rough.take_off_quadratic();
-        rough.take_off_mean(reach);
+        // A blemish of one map matches that of another as well as a place does, so it is masked; and it spoils the mean about it, so
+        // that is taken again without it.
+        let form = rough.heights.clone();
+        for round in 0..=ROUNDS {
+            rough.take_off_mean(reach);
+            if round == ROUNDS || !rough.mask_outliers() {
+                break;
+            }
+            rough.heights.assign(&form);
+            rough.heights.zip_mut_with(&rough.valid, |height, valid| *height = if *valid { *height } else { 0.0 });
+        }
         rough.cut();
         rough
     }
@@ -97,15 +111,33 @@ impl Roughness {
         }
     }
 
-    fn cut(&mut self) {
+    /// Robust standard deviation, of the median of the absolute values.
+    fn sigma(&self) -> f64 {
         let mut sizes: Vec<f64> =
             self.heights.iter().zip(&self.valid).filter(|(_, v)| **v).map(|(h, _)| h.abs()).collect();
         let middle = sizes.len() / 2;
         if sizes.is_empty() {
-            return;
+            return 0.0;
         }
         let (_, median, _) = sizes.select_nth_unstable_by(middle, f64::total_cmp);
-        let most = CUT * 1.4826 * *median;
+        1.4826 * *median
+    }
+
+    /// Masks what is no roughness; whether there was any.
+    fn mask_outliers(&mut self) -> bool {
+        let most = OUTLIER * self.sigma();
+        let mut any = false;
+        for (height, valid) in self.heights.iter().zip(self.valid.iter_mut()) {
+            if *valid && most > 0.0 && height.abs() > most {
+                *valid = false;
+                any = true;
+            }
+        }
+        any
+    }
+
+    fn cut(&mut self) {
+        let most = CUT * self.sigma();
         if most > 0.0 {
             self.each_valid(|_, _, height| height.clamp(-most, most));
         }

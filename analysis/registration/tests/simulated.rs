@@ -61,6 +61,12 @@ fn a_long_scan_is_found_to_the_pixel() {
     check(Case::B, 7, 0.25);
 }
 
+/// Blemishes of one map match those of the next as well as a place does.
+#[test]
+fn outliers_that_nothing_flags_do_not_decide() {
+    check(Case::O, 7, 0.25);
+}
+
 #[test]
 fn a_scan_in_two_rows_is_found_to_the_pixel() {
     check(Case::C, 7, 0.25);
@@ -218,7 +224,7 @@ fn options_are_read_from_text_and_unknown_ones_refused() {
 #[test]
 #[ignore = "long"]
 fn other_cases_and_seeds_are_found_to_the_pixel() {
-    for (which, seed) in [(Case::A, 7), (Case::O, 7), (Case::B, 1), (Case::C, 2), (Case::C, 3), (Case::D, 1)] {
+    for (which, seed) in [(Case::A, 7), (Case::O, 1), (Case::B, 1), (Case::C, 2), (Case::C, 3), (Case::D, 1)] {
         check(which, seed, 0.5);
     }
 }
