@@ -83,3 +83,41 @@ impl Groups {
         Self { of, places, count: groups }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(first: usize, second: usize, x_px: f64, peak_ratio: f64) -> Pair {
+        Pair { first, second, x_px, y_px: 0.0, score: 0.8, peak_ratio }
+    }
+
+    #[test]
+    fn a_wrong_shift_is_found_by_its_triangles() {
+        // True places 0, 10, 20, 30; the pair 1-3 is wrong however clear its peak.
+        let pairs = [
+            pair(0, 1, 10.0, 1.5),
+            pair(0, 2, 20.3, 1.5),
+            pair(1, 2, 10.0, 1.5),
+            pair(1, 3, 55.0, 9.0),
+            pair(2, 3, 10.0, 3.0),
+            pair(0, 3, 30.2, 1.5),
+        ];
+        let accepted: Vec<bool> = judge(&pairs, 4).iter().map(|j| j.accepted).collect();
+        assert_eq!(accepted, [true, true, true, false, true, true]);
+    }
+
+    #[test]
+    fn alone_only_a_peak_that_stands_out_by_far_counts() {
+        let pairs = [pair(0, 1, 10.0, 1.9), pair(1, 2, 10.0, 2.1)];
+        let judged = judge(&pairs, 3);
+        assert!(!judged[0].accepted && judged[1].accepted);
+    }
+
+    #[test]
+    fn groups_are_numbered_by_their_first_members() {
+        let groups = Groups::along([pair(0, 3, 5.0, 9.0), pair(2, 3, 1.0, 9.0)].iter(), 4);
+        assert_eq!(groups.of, [0, 1, 0, 0]);
+        assert_eq!(groups.places[2], (4.0, 0.0));
+    }
+}

@@ -182,3 +182,66 @@ fn two_real(here: Complex, there: Complex) -> (Complex, Complex) {
 fn times_i(value: Complex) -> Complex {
     Complex::new(-value.im, value.re)
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+    use rand::{Rng, SeedableRng};
+
+    use super::*;
+
+    /// Two views of one random surface, the second 5 columns and -2 rows further, with gaps.
+    fn views() -> (Roughness, Roughness) {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(4);
+        let surface = Array2::from_shape_simple_fn((40, 60), || rng.random_range(-1.0..1.0f64));
+        let mut view = |x: usize, y: usize| {
+            let valid = Array2::from_shape_simple_fn((24, 31), || rng.random::<f64>() > 0.1);
+            let heights =
+                Array2::from_shape_fn((24, 31), |(r, c)| if valid[[r, c]] { surface[[r + y, c + x]] } else { 0.0 });
+            Roughness { heights, valid }
+        };
+        (view(3, 6), view(8, 4))
+    }
+
+    #[test]
+    fn every_shift_has_the_correlation_by_definition() {
+        let (first, second) = views();
+        let scores = Correlation::new((24, 31), 0.3, true, true).scores(&first, &second);
+        assert!(scores.len() > 500);
+        for found in &scores {
+            let mut both = Vec::new();
+            for (((r, c), q), valid) in second.heights.indexed_iter().zip(&second.valid) {
+                let (Some(row), Some(column)) = (r.checked_add_signed(found.y), c.checked_add_signed(found.x)) else {
+                    continue;
+                };
+                if *valid && first.valid.get([row, column]) == Some(&true) {
+                    both.push((first.heights[[row, column]], *q));
+                }
+            }
+            let n = both.len() as f64;
+            let (a, b) = both.iter().fold((0.0, 0.0), |(a, b), (p, q)| (a + p / n, b + q / n));
+            let sum = |f: &dyn Fn(f64, f64) -> f64| both.iter().map(|(p, q)| f(p - a, q - b)).sum::<f64>();
+            let wanted = sum(&|p, q| p * q) / (sum(&|p, _| p * p) * sum(&|_, q| q * q)).sqrt();
+            assert!((found.score - wanted).abs() < 1e-9, "{found:?} {wanted}");
+            assert!((found.weight / found.score - n.sqrt()).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn the_peak_is_the_shift_and_what_repeats_has_no_clear_one() {
+        let (first, second) = views();
+        let correlation = Correlation::new((24, 31), 0.3, true, true);
+        let peak = correlation.peak(&first, &second).unwrap();
+        assert_eq!((peak.x, peak.y, peak.at_zero), (5, -2, false));
+        assert!(peak.ratio > 3.0, "{peak:?}");
+
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(5);
+        let tile = Array2::from_shape_simple_fn((24, 10), || rng.random_range(-1.0..1.0f64));
+        let repeating = |x: usize| Roughness {
+            heights: Array2::from_shape_fn((24, 31), |(r, c)| tile[[r, (c + x) % 10]]),
+            valid: Array2::from_elem((24, 31), true),
+        };
+        let peak = correlation.peak(&repeating(0), &repeating(6)).unwrap();
+        assert!(peak.ratio < 1.1, "{peak:?}");
+    }
+}

@@ -35,7 +35,7 @@ pub enum RegistrationError {
         columns: u64,
     },
     /// The least overlap is not a part between 0.05 and 0.95.
-    #[error("min-overlap is {given}; give the part of a map that neighbours share at least, between 0.05 and 0.95")]
+    #[error("min_overlap is {given}; give the part of a map that neighbours share at least, between 0.05 and 0.95")]
     MinOverlap {
         /// What was given.
         given: f64,
@@ -43,7 +43,7 @@ pub enum RegistrationError {
     /// No two sub-apertures could be recognised as neighbours.
     #[error(
         "no two of the {count} sub-apertures ({first} to {last}) show the same roughness at one clear shift: the mirror has \
-         too few features above the noise, the overlaps are smaller than min-overlap, or its features repeat; give the \
+         too few features above the noise, the overlaps are smaller than min_overlap, or its features repeat; give the \
          positions in positions.csv or stitch.toml"
     )]
     Featureless {
@@ -56,7 +56,7 @@ pub enum RegistrationError {
     },
     /// The series falls into groups without a certain overlap between them.
     #[error(
-        "the overlaps do not tie the series together: it falls into {}; measure the sub-aperture between them, lower min-overlap, or \
+        "the overlaps do not tie the series together: it falls into {}; measure the sub-aperture between them, lower min_overlap, or \
          give the positions in positions.csv or stitch.toml", in_groups(.groups)
     )]
     NotTied {
@@ -75,6 +75,18 @@ pub enum RegistrationError {
         second: String,
         /// By how much, pixels.
         miss_px: f64,
+    },
+    /// More than half of the neighbours seem to look at one place: a reference that changes during the scan looks so too.
+    #[error(
+        "{pairs} of the neighbouring sub-apertures, the first of them {first} and {second}, match best without any shift: either the          mirror did not move, or it is too smooth and what matches is a reference that changed during the scan; give the          positions in positions.csv or stitch.toml"
+    )]
+    NothingMoves {
+        /// Number of neighbours that match without shift.
+        pairs: usize,
+        /// First file of the first such pair.
+        first: String,
+        /// Second file of it.
+        second: String,
     },
     /// The caller ended it.
     #[error("finding the places was cancelled")]

@@ -3,7 +3,8 @@
 //! * What is fixed in the camera (reference, dust) would match at shift zero. With four sub-apertures or more the mean of
 //!   their roughness in the camera frame is taken off; a match at zero is believed only if it is by far the best, and with
 //!   fewer than four never.
-//! * Roughness decides, not form: the best quadratic and the mean of the surroundings are taken off, spikes are cut.
+//! * Roughness decides, not form: the best quadratic and the mean of the surroundings are taken off, spikes and
+//!   blemishes are masked (so a smooth mirror with a few marks on it is refused).
 //! * Neighbours in the order of the series, and next neighbours, are correlated over all shifts (masked, normalised), first
 //!   with pixels binned, then at full resolution about the peak, with its fraction of a pixel by a parabola.
 //! * A shift counts if its peak stands out and shifts round a triangle confirm it, or it stands out by far. Where the series
@@ -38,7 +39,7 @@ pub use warning::RegistrationWarning;
 
 /// Finds the places of a series from its overlaps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, default)]
 pub struct Registration {
     /// The part of the smaller map's valid pixels that two sub-apertures must share to be compared, 0.05 to 0.95. Default: 0.2.
     pub min_overlap: f64,

@@ -17,13 +17,27 @@ pub(crate) struct Roughness {
 pub(crate) const REACH: usize = 3;
 /// Roughness beyond this many robust standard deviations is cut: spikes and dust must not decide.
 const CUT: f64 = 4.0;
+/// Beyond this many it is no roughness.
+const OUTLIER: f64 = 6.0;
+/// How often outliers are looked for.
+const ROUNDS: usize = 3;
 
 impl Roughness {
     /// Bins, takes off the best quadratic and then the mean of the square of half side `reach` about each pixel.
     pub fn of(sub: &SubAperture, camera: &Camera, factor: usize, reach: usize) -> Self {
         let mut rough = Self::binned(sub, camera, factor);
         rough.take_off_quadratic();
-        rough.take_off_mean(reach);
+        // A blemish of one map matches that of another as well as a place does, so it is masked; and it spoils the mean about it, so
+        // that is taken again without it.
+        let form = rough.heights.clone();
+        for round in 0..=ROUNDS {
+            rough.take_off_mean(reach);
+            if round == ROUNDS || !rough.mask_outliers() {
+                break;
+            }
+            rough.heights.assign(&form);
+            rough.heights.zip_mut_with(&rough.valid, |height, valid| *height = if *valid { *height } else { 0.0 });
+        }
         rough.cut();
         rough
     }
@@ -97,15 +111,33 @@ impl Roughness {
         }
     }
 
-    fn cut(&mut self) {
+    /// Robust standard deviation, of the median of the absolute values.
+    fn sigma(&self) -> f64 {
         let mut sizes: Vec<f64> =
             self.heights.iter().zip(&self.valid).filter(|(_, v)| **v).map(|(h, _)| h.abs()).collect();
         let middle = sizes.len() / 2;
         if sizes.is_empty() {
-            return;
+            return 0.0;
         }
         let (_, median, _) = sizes.select_nth_unstable_by(middle, f64::total_cmp);
-        let most = CUT * 1.4826 * *median;
+        1.4826 * *median
+    }
+
+    /// Masks what is no roughness; whether there was any.
+    fn mask_outliers(&mut self) -> bool {
+        let most = OUTLIER * self.sigma();
+        let mut any = false;
+        for (height, valid) in self.heights.iter().zip(self.valid.iter_mut()) {
+            if *valid && most > 0.0 && height.abs() > most {
+                *valid = false;
+                any = true;
+            }
+        }
+        any
+    }
+
+    fn cut(&mut self) {
+        let most = CUT * self.sigma();
         if most > 0.0 {
             self.each_valid(|_, _, height| height.clamp(-most, most));
         }
@@ -128,10 +160,23 @@ fn box_sums(values: &Array2<f64>, reach: usize) -> Array2<f64> {
     for mut line in along.rows_mut() {
         running(line.iter_mut(), reach);
     }
-    for mut line in along.columns_mut() {
-        running(line.iter_mut(), reach);
+    // Down the rows by whole rows: a column at a time would fetch a cache line for every number.
+    let (rows, columns) = along.dim();
+    let mut sums = Array2::zeros((rows, columns));
+    let mut window = ndarray::Array1::<f64>::zeros(columns);
+    for row in 0..reach.min(rows) {
+        window += &along.row(row);
     }
-    along
+    for (row, mut line) in sums.rows_mut().into_iter().enumerate() {
+        if row + reach < rows {
+            window += &along.row(row + reach);
+        }
+        if row > reach {
+            window -= &along.row(row - reach - 1);
+        }
+        line.assign(&window);
+    }
+    sums
 }
 
 fn running<'a>(line: impl Iterator<Item = &'a mut f64>, reach: usize) {
@@ -187,3 +232,21 @@ impl FixedSums {
 /// With fewer sub-apertures their mean is more of the mirror than of the reference: subtracted, it would plant a copy of each map
 /// in its neighbour.
 pub(crate) const FEWEST: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_over_squares_are_those_by_definition() {
+        let values = Array2::from_shape_fn((9, 12), |(r, c)| ((r * 31 + c * 17) % 13) as f64);
+        for reach in [1, 3, 20] {
+            let sums = box_sums(&values, reach);
+            for ((r, c), sum) in sums.indexed_iter() {
+                let inside = |((i, j), _): &((usize, usize), &f64)| i.abs_diff(r) <= reach && j.abs_diff(c) <= reach;
+                let wanted: f64 = values.indexed_iter().filter(inside).map(|(_, v)| v).sum();
+                assert!((sum - wanted).abs() < 1e-9, "reach {reach} at {r}, {c}");
+            }
+        }
+    }
+}

@@ -178,11 +178,19 @@ impl<'a> Search<'a> {
             self.tell(0.2 + 0.5 * (done * BATCH) as f64 / near.len() as f64, "neighbours")?;
             self.compare(batch);
         }
+        let still: Vec<(usize, usize)> = self.same_place.iter().copied().filter(|(a, b)| a + 1 == *b).collect();
+        if let Some((first, second)) = still.first()
+            && 2 * still.len() > n
+        {
+            let (first, second) = (self.name(*first), self.name(*second));
+            return Err(RegistrationError::NothingMoves { pairs: still.len(), first, second });
+        }
         let mut groups = self.groups();
         if groups.count > 1 {
             groups = self.tie_together(groups)?;
         }
         self.tell(0.95, "places")?;
+        // A cancel within the last batch has been heard by now: it does not pass for a refusal.
         if groups.count > 1 {
             return Err(self.not_tied(&groups));
         }
