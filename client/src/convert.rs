@@ -147,6 +147,6 @@ mod tests {
             assert!(failure.to_string().contains("is an input"), "{failure}");
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
-        run(&Args { input: path.clone(), output: folder.path().join("profile.slp"), pixel: None }).unwrap();
+        run(&Args { input: path.clone(), output: folder.path().join("profile.h5"), pixel: None }).unwrap();
     }
 }
