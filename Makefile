@@ -19,7 +19,7 @@ help:
 	@echo "make demo    build, start a server, stitch a simulated mirror over WebDAV, stay until Ctrl-C (ONCE=1: end)"
 	@echo "make test    the whole test suite"
 	@echo "make determinism   one digest for every number of threads, build and processor"
-	@echo "make soak    the kill test with $(SOAK_KILLS) kills"
+	@echo "make soak    the kill test with $(SOAK_KILLS) kills, and the long tests of the analysis"
 	@echo "make bench   memory of a 2 GiB upload and download; time from the last PUT to the result"
 	@echo "make fmt     format the code        make lint   what CI checks before the tests"
 	@echo "make setup   install the Debian packages that are missing"
@@ -55,6 +55,7 @@ determinism: setup
 soak: setup-build
 	$(CARGO) build --workspace --all-targets
 	STITCHBOX_KILLS=$(SOAK_KILLS) STITCHBOX_KILL_SEED=$(SOAK_SEED) $(CARGO) test --workspace --test durability -- --nocapture
+	$(CARGO) test -p stitchbox-registration -p stitchbox-steps -p stitchbox-stitch -- --ignored --nocapture
 
 bench: setup-build
 	$(CARGO) build --release --workspace --bins

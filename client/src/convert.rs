@@ -110,7 +110,7 @@ fn profile_files(profile: &Profile, ending: &str, args: &Args) -> Result<Vec<(Pa
     let one = |bytes: Vec<u8>| vec![(args.output.clone(), bytes)];
     match ending {
         "h5" | "hdf5" => write_nexus_profile(profile, None, &record(&profile.name)).map(one).map_err(|e| refused(&e)),
-        "csv" => Ok(one(write_csv_profile(profile))),
+        "csv" => Ok(one(write_csv_profile(profile, None))),
         "slp" => write_slp(profile, &SlpHeader::default()).map(|t| one(t.into_bytes())).map_err(|e| refused(&e)),
         "dat" => {
             let dabam = write_dabam(profile);

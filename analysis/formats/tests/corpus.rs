@@ -44,7 +44,7 @@ fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("nexus", "mint", nexus_files::mint()),
         ("nexus", "shadow", nexus_files::shadow(true)),
         ("dabam", "slopes", described),
-        ("csv", "profile", write_csv_profile(&profile)),
+        ("csv", "profile", write_csv_profile(&profile, None)),
         ("csv", "map", write_csv_map(&small_map())),
         ("matrix", "spaces", b"1.5 2 3 0\n4 nan 6e-3 1\n-7 8 9 2\n".to_vec()),
         ("xyz", "points", write_xyz(&small_map()).unwrap()),

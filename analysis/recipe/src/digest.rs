@@ -1,9 +1,6 @@
-//! The result digest of what is no stitched map: slopes and profiles.
+//! The result digest of what is no stitched map, slopes and profiles: made as that of a map is.
 
-use sha2::{Digest, Sha256};
-
-/// The one NaN that stands for what is not known.
-const CANONICAL_NAN: u64 = 0x7ff8_0000_0000_0000;
+use stitchbox_stitch::Digester;
 
 /// One array of a result.
 pub(crate) struct Array<'a> {
@@ -15,21 +12,12 @@ pub(crate) struct Array<'a> {
     pub values: &'a mut dyn Iterator<Item = Option<f64>>,
 }
 
-/// Lower-case hex SHA-256 over the arrays, in the way of `Stitched::digest`: for each, its name, a zero byte, rows and columns
-/// as little-endian u64, unit, a zero byte, then the values as little-endian f64 with one canonical NaN.
+/// Lower-case hex SHA-256 over the arrays, in the order given.
 pub(crate) fn digest<'a>(arrays: impl IntoIterator<Item = Array<'a>>) -> String {
-    let mut hash = Sha256::new();
+    let mut digester = Digester::default();
     for array in arrays {
-        hash.update(array.name.as_bytes());
-        hash.update([0]);
-        hash.update((array.rows as u64).to_le_bytes());
-        hash.update((array.columns as u64).to_le_bytes());
-        hash.update(array.unit.as_bytes());
-        hash.update([0]);
-        for value in array.values {
-            let bits = value.filter(|value| !value.is_nan()).map_or(CANONICAL_NAN, f64::to_bits);
-            hash.update(bits.to_le_bytes());
-        }
+        digester.begin(array.name, array.unit, (array.rows, array.columns));
+        digester.values(array.values.map(|value| (value.unwrap_or(0.0), value.is_some())));
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    digester.hex()
 }

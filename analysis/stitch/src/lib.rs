@@ -120,5 +120,7 @@ pub use options::{
     Drift, KnownReference, MeasuredAngles, Options, Placed, Progress, Reference, Refine, Scratch, Terms, Weights,
 };
 pub use source::{Described, Source};
-pub use stitched::{Constraint, Corrector, CorrectorUncertainty, NonObservable, ProfileCovariance, Stitched, Warning};
+pub use stitched::{
+    Constraint, Corrector, CorrectorUncertainty, Digester, NonObservable, ProfileCovariance, Stitched, Warning,
+};
 pub use tiles::{StitchedTiles, Tile};

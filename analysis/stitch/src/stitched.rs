@@ -173,7 +173,7 @@ impl Stitched {
 
 /// Makes the result digest, whole maps or some rows at a time.
 #[derive(Default)]
-pub(crate) struct Digester {
+pub struct Digester {
     hash: Sha256,
     block: Vec<u8>,
 }

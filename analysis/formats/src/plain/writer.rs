@@ -35,21 +35,22 @@ pub fn write_csv_map(map: &HeightMap) -> Vec<u8> {
 }
 
 /// A profile as comma-separated text: a line that names the columns with their units, then one line for each point:
-/// `x_mm,height_nm` or `x_mm,slope_urad`, and `uncertainty_nm` or `uncertainty_urad` (standard uncertainty) if known.
+/// `x_mm,height_nm` or `x_mm,slope_urad`, and `uncertainty_nm` or `uncertainty_urad` (standard uncertainty) if known: that of
+/// each point where it is given, else the profile's own.
 #[must_use]
-pub fn write_csv_profile(profile: &Profile) -> Vec<u8> {
+pub fn write_csv_profile(profile: &Profile, uncertainty: Option<&[f64]>) -> Vec<u8> {
     let (value, unit) = match profile.kind {
         ProfileKind::HeightNm => ("height", "nm"),
         ProfileKind::SlopeUrad => ("slope", "urad"),
     };
     let mut text = format!("x_mm,{value}_{unit}");
-    if profile.sigma.is_some() {
+    if uncertainty.is_some() || profile.sigma.is_some() {
         push(&mut text, format_args!(",uncertainty_{unit}"));
     }
     text.push('\n');
-    for (x, value) in profile.x_mm.iter().zip(&profile.values) {
+    for (i, (x, value)) in profile.x_mm.iter().zip(&profile.values).enumerate() {
         push(&mut text, format_args!("{x},{value}"));
-        if let Some(sigma) = profile.sigma {
+        if let Some(sigma) = uncertainty.and_then(|all| all.get(i).copied()).or(profile.sigma) {
             push(&mut text, format_args!(",{sigma}"));
         }
         text.push('\n');

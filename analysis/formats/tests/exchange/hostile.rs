@@ -97,7 +97,7 @@ fn genuine() -> Vec<Vec<u8>> {
         sdf::text("aISO-1.0", 7, (3, 2), "1 2 BAD 4 -5.5 6"),
         write_x3p(&small_map(), &X3pRecord::default()).unwrap(),
         write_csv_map(&small_map()),
-        write_csv_profile(&small_profile(ProfileKind::SlopeUrad)),
+        write_csv_profile(&small_profile(ProfileKind::SlopeUrad), None),
         write_xyz(&small_map()).unwrap(),
     ];
     seeds.chain(others).collect()

@@ -33,7 +33,7 @@ fn profiles_survive_csv_bit_by_bit() {
     for kind in [ProfileKind::HeightNm, ProfileKind::SlopeUrad] {
         for sigma in [Some(0.05), None] {
             let profile = stitchbox_surface::Profile { sigma, ..small_profile(kind) };
-            let read = read_profile(&write_csv_profile(&profile));
+            let read = read_profile(&write_csv_profile(&profile, None));
             assert_eq!((&read.x_mm, &read.values), (&profile.x_mm, &profile.values));
             assert_eq!((read.kind, read.sigma), (kind, sigma));
         }

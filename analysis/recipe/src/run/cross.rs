@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use stitchbox_crosscheck::{CrossChecked, Method, cross_check};
 use stitchbox_report::OutputFile;
+use stitchbox_steps::{Remove, Shape};
 use stitchbox_stitch::{Placed, StitchError, Stitched, Warning};
 use stitchbox_surface::{HeightMap, statistics};
 
@@ -63,20 +64,9 @@ fn difference(checked: &CrossChecked, stitched: &Stitched) -> Value {
         }
     }
     let Ok(map) = HeightMap::new(heights, valid, Some(pixel)) else { return Value::Null };
-    let without_plane = stitchbox_surface::fit_plane(&map).map(|plane| level(&map, plane));
-    match without_plane.as_ref().and_then(statistics) {
+    let without_plane = Remove::shape(Shape::Plane).apply(&map).ok();
+    match without_plane.as_ref().and_then(|removed| statistics(&removed.map)) {
         Some(s) => json!({ "rms_nm": s.rms_nm, "pv_nm": s.pv_nm, "pixels": s.count, "without": "plane" }),
         None => Value::Null,
     }
-}
-
-/// The map without a plane given as [`stitchbox_surface::fit_plane`] gives it.
-fn level(map: &HeightMap, [piston, pitch, roll]: [f64; 3]) -> HeightMap {
-    let (rows, columns) = map.shape();
-    let (v0, u0) = ((rows as f64 - 1.0) / 2.0, (columns as f64 - 1.0) / 2.0);
-    let mut heights = map.heights_nm().clone();
-    for ((row, column), height) in heights.indexed_iter_mut() {
-        *height -= piston + pitch * (column as f64 - u0) + roll * (row as f64 - v0);
-    }
-    HeightMap::new(heights, map.valid().clone(), map.pixel()).unwrap_or_else(|_| map.clone())
 }

@@ -12,13 +12,12 @@
 //! Invalid pixels are NaN here and nowhere inside the program. The uncertainty is named both ways readers look for
 //! it: `height@uncertainties` and the group's `@uncertainties` hold `uncertainty` (canSAS, silx).
 
-mod scalar_strings;
-
 use hdf5_writer::{
     AttributeBuilder, DatasetBuilder, FILTER_DEFLATE, FILTER_SHUFFLE, FilterDescription, H5WriteElement, Hdf5Builder,
     WriteOptions,
 };
 use ndarray::Array2;
+use stitchbox_formats::make_scalar_strings;
 use stitchbox_stitch::Stitched;
 use stitchbox_surface::{HeightMap, PixelSize};
 
@@ -57,7 +56,7 @@ pub fn height_h5(stitched: &Stitched, record: &Record, provenance: &str) -> Resu
         .dataset(text("entry/process/recipe", &record.recipe.resolved)?)
         .dataset(text("entry/process/provenance", provenance)?);
     let bytes = file.into_plan()?.encode(WriteOptions::default())?;
-    scalar_strings::make_scalar(bytes).ok_or(ReportError::Hdf5Layout)
+    make_scalar_strings(bytes).ok_or(ReportError::Hdf5Layout)
 }
 
 fn add_stitched(file: Hdf5Builder, stitched: &Stitched) -> Result<Hdf5Builder, ReportError> {
@@ -175,7 +174,7 @@ fn text(name: &str, value: &str) -> Result<DatasetBuilder, ReportError> {
     Ok(DatasetBuilder::vlen_string_data(name, Vec::<u64>::new(), &[value])?)
 }
 
-/// A string attribute. The writer can only make it an array of one; `scalar_strings` turns it into a scalar.
+/// A string attribute. The writer can only make it an array of one; `make_scalar_strings` turns it into a scalar.
 fn string(name: &str, value: &str) -> Result<AttributeBuilder, ReportError> {
     strings(name, &[value])
 }

@@ -2,14 +2,14 @@
 
 use ndarray::Array2;
 use stitchbox_formats::{
-    MetroProHeader, NexusRecord, WriteError, X3pRecord, write_csv_map, write_dabam, write_metropro, write_nexus_map,
-    write_nexus_profile, write_x3p, write_xyz,
+    MetroProHeader, NexusRecord, WriteError, X3pRecord, write_csv_map, write_csv_profile, write_dabam, write_metropro,
+    write_nexus_map, write_nexus_profile, write_x3p, write_xyz,
 };
 use stitchbox_report::OutputFile;
 use stitchbox_report::figure::{MapFigure, Palette, Range, label};
 use stitchbox_steps::extract::Section;
 use stitchbox_steps::{Axis, StepError};
-use stitchbox_surface::{HeightMap, PixelSize, Profile, ProfileKind, statistics};
+use stitchbox_surface::{HeightMap, PixelSize, Profile, statistics};
 
 use super::apply::{Made, Subject};
 use crate::failure::{FailureKind, RunFailure};
@@ -47,24 +47,7 @@ pub(super) fn made(job: &Job<'_>, made: Made, number: usize) -> Result<Vec<Outpu
 
 /// `x_mm`, the value and, where it is known, its standard uncertainty, a line for each place.
 pub(in crate::run) fn profile_csv(name: &str, profile: &Profile, uncertainty: Option<&[f64]>) -> OutputFile {
-    let (value, its_uncertainty) = match profile.kind {
-        ProfileKind::HeightNm => ("height_nm", "uncertainty_nm"),
-        ProfileKind::SlopeUrad => ("slope_urad", "uncertainty_urad"),
-    };
-    let mut text = format!("x_mm,{value}");
-    if uncertainty.is_some() {
-        text.push(',');
-        text.push_str(its_uncertainty);
-    }
-    text.push('\n');
-    for (i, (x, v)) in profile.x_mm.iter().zip(&profile.values).enumerate() {
-        text.push_str(&format!("{x},{v}"));
-        if let Some(u) = uncertainty.and_then(|u| u.get(i)) {
-            text.push_str(&format!(",{u}"));
-        }
-        text.push('\n');
-    }
-    file(name, text.into_bytes())
+    file(name, write_csv_profile(profile, uncertainty))
 }
 
 /// The formats that `[output]` asks for.
