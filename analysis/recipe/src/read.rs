@@ -141,13 +141,6 @@ impl Member for Profile {
     }
 }
 
-/// The files of a series, sorted by name.
-pub(crate) fn files<'a>(sorted: &Sorted<'a>) -> Vec<&'a InputFile> {
-    let mut files: Vec<&InputFile> = sorted.sub_apertures.iter().chain(&sorted.claimed).copied().collect();
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    files
-}
-
 /// All files of a series, each as one or more members of one kind.
 ///
 /// # Errors

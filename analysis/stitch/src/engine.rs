@@ -6,29 +6,25 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::additive::{Additive, Shift};
-use crate::angles;
 use crate::conjugate::{Ended, Goal, State, Unknown, solve};
 use crate::corrector_matrix::CorrectorInverse;
 use crate::fringes::Jumps;
 use crate::gauge;
 use crate::grid::Grid;
 use crate::journal::Journal;
-use crate::known::{self, known_reference};
 use crate::loose::Loose;
 use crate::memory::estimate_source_bytes;
 use crate::normal::Normal;
 use crate::observable::Observable;
-use crate::planes::fit_planes;
 use crate::pose::Pose;
-use crate::profile_rows;
 use crate::refine::stitch_refined;
 use crate::robust::{Rejected, outliers};
-use crate::rounds::stitch_at;
+use crate::rounds::{begun, stitch_at};
 use crate::runs::Runs;
 use crate::smooth::Smooth;
 use crate::tiles::StitchedTiles;
 use crate::watch::Watch;
-use crate::{Options, Placed, Progress, Reference, Refine, Source, StitchError, Stitched, Warning, intake};
+use crate::{Drift, Options, Placed, Progress, Reference, Refine, Source, StitchError, Stitched, Warning, intake};
 
 /// Passes of the robust loop at most.
 const ROBUST_PASSES: usize = 3;
@@ -55,34 +51,21 @@ pub fn stitch(series: &[Placed], options: &Options, progress: &dyn Progress) -> 
 /// If the estimate ([`estimate_source_bytes`]) exceeds the bound in [`Options::scratch`], heights go to a file in its folder as they are
 /// read, passes over the data read them from there, and the maps of the result are written there too. About every 20 s of
 /// solving a checkpoint is kept: a second call with the same series, options and folder goes on from there. The result is that of
-/// [`stitch`], to the last bit, but that positions are taken as whole pixels (with a warning).
+/// [`stitch`], to the last bit, but that positions are taken as whole pixels (with a warning) and no drift is looked for.
 ///
 /// # Errors
-/// As [`stitch`]; besides, [`StitchError::Unreadable`] and [`StitchError::Scratch`].
+/// As [`stitch`]; besides, [`StitchError::Unreadable`] and [`StitchError::Scratch`], and [`StitchError::NotInMemory`] for options that need
+/// all of the series at once: intensity weights, refined positions, retrace errors, a corrected drift.
 pub fn stitch_source(
     source: &dyn Source,
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<StitchedTiles, StitchError> {
+    one_by_one(options)?;
     let beyond = options.scratch.as_ref().filter(|scratch| estimate_source_bytes(source, options) > scratch.bytes);
     let watch = Watch::step(progress, 0.0, 0.05, "reading the sub-apertures")?;
     let (mut grid, fingerprint, rounded) = intake::read(source, options, beyond.map(|b| b.folder.as_path()), &watch)?;
-    angles::check(&options.angles, &grid.series)?;
-    profile_rows::check(&options.profiles)?;
-    let known = match &options.reference {
-        Reference::Known(map) => Some(known_reference(&grid, map)?),
-        Reference::None | Reference::Pixelwise | Reference::Smooth => None,
-    };
-    let mut state = State::zeros(&grid);
-    if let Some(known) = &known {
-        state.reference.copy_from_slice(&known.heights);
-        known::mask(&mut grid, known);
-    }
-    if let Some(k) = grid.plates.iter().position(|p| p.runs.count() == 0) {
-        return Err(StitchError::NoValidPixels { file: grid.series[k].name.clone() });
-    }
-    grid.check_overlap(options.terms)?;
-    fit_planes(&grid, options.terms, &mut state);
+    let state = begun(&mut grid, options)?;
     let mut engine = Engine::new(&grid, options, progress);
     if rounded > 0 {
         let message = format!(
@@ -96,6 +79,20 @@ pub fn stitch_source(
         engine.journal = Some(Journal::new(&beyond.folder, fingerprint));
     }
     engine.stitch(state)
+}
+
+/// Refuses what cannot be done with sub-apertures that are read one after the other.
+fn one_by_one(options: &Options) -> Result<(), StitchError> {
+    let what = if options.refine != Refine::None {
+        "refining the positions"
+    } else if options.retrace {
+        "looking for retrace errors"
+    } else if options.drift == Drift::Correct {
+        "correcting a drift"
+    } else {
+        return Ok(());
+    };
+    Err(StitchError::NotInMemory { what })
 }
 
 /// One series under way.
@@ -347,6 +344,7 @@ mod tests {
     use stitchbox_surface::{DetectorWindow, HeightMap, Instrument, PixelSize, SubAperture};
 
     use super::*;
+    use crate::planes::fit_planes;
 
     struct EndsAfter(usize, AtomicUsize);
 

@@ -26,20 +26,26 @@ pub(crate) fn placed<'a>(
     poses: &[Pose],
 ) -> Result<(Grid<'a>, State), StitchError> {
     let mut grid = Grid::placed(series, options, poses)?;
+    let state = begun(&mut grid, options)?;
+    Ok((grid, state))
+}
+
+/// Where a solve begins: masks of a known reference applied, overlap and other measurements checked, correctors at the planes.
+pub(crate) fn begun(grid: &mut Grid, options: &Options) -> Result<State, StitchError> {
     angles::check(&options.angles, &grid.series)?;
     profile_rows::check(&options.profiles)?;
-    let mut state = State::zeros(&grid);
+    let mut state = State::zeros(grid);
     if let Reference::Known(map) = &options.reference {
-        let known = known_reference(&grid, map)?;
+        let known = known_reference(grid, map)?;
         state.reference.copy_from_slice(&known.heights);
-        known::mask(&mut grid, &known);
+        known::mask(grid, &known);
     }
     if let Some(k) = grid.plates.iter().position(|p| p.runs.count() == 0) {
-        return Err(StitchError::NoValidPixels { file: series[k].sub_aperture.name.clone() });
+        return Err(StitchError::NoValidPixels { file: grid.series[k].name.clone() });
     }
     grid.check_overlap(options.terms)?;
-    fit_planes(&grid, options.terms, &mut state);
-    Ok((grid, state))
+    fit_planes(grid, options.terms, &mut state);
+    Ok(state)
 }
 
 /// Stitches a series that lies at these places.

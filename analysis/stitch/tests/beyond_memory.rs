@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::Array2;
 use stitchbox_stitch::{
-    Described, Options, Placed, Progress, Reference, Scratch, Source, StitchError, Terms, stitch, stitch_source,
+    Described, Drift, Options, Placed, Progress, Reference, Refine, Scratch, Source, StitchError, Terms, Weights,
+    stitch, stitch_source,
 };
 use stitchbox_surface::HeightMap;
 use support::Plan;
@@ -181,4 +182,18 @@ fn what_cannot_be_read_is_named() {
         Options { scratch: Some(Scratch { folder: "/nonexistent/stitchbox".into(), bytes: 0 }), ..Options::default() };
     let error = stitch_source(&series, &nowhere, &()).unwrap_err();
     assert!(matches!(error, StitchError::Scratch { .. }), "{error}");
+}
+
+#[test]
+fn what_needs_the_whole_series_at_once_is_refused_and_not_passed_over() {
+    let series: Vec<Placed> = Plan::small(3).series();
+    for options in [
+        Options { refine: Refine::Offsets, ..Options::default() },
+        Options { retrace: true, ..Options::default() },
+        Options { drift: Drift::Correct, ..Options::default() },
+        Options { weights: Weights::Intensity, ..Options::default() },
+    ] {
+        let refused = stitch_source(&series, &options, &()).map(|_| ()).unwrap_err();
+        assert!(matches!(refused, StitchError::NotInMemory { .. }), "{options:?}: {refused}");
+    }
 }

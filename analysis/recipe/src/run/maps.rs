@@ -22,7 +22,7 @@ pub(super) fn run(job: &Job<'_>) -> Result<RunOutput, RunFailure> {
     if job.context.scratch.is_none() {
         return in_memory(job);
     }
-    let sizes = read::files(&job.sorted).into_iter().map(read::size);
+    let sizes = job.sorted.series().into_iter().map(read::size);
     if job.context.memory_limit.is_some_and(|limit| may_exceed(sizes, limit)) {
         return streamed::run(job, true);
     }

@@ -18,7 +18,7 @@ use crate::failure::{FailureKind, RunFailure};
 use crate::identity::{recipe_hash, run_identity};
 use crate::memory::{estimate_unread_bytes, streamed_bytes, too_large_to_stream};
 use crate::read::{self, Complaint};
-use crate::recipe::{DriftChoice, PositionSource, RefineChoice};
+use crate::recipe::PositionSource;
 
 /// Runs the recipe on maps that are never all in memory. The result is that of a run with enough memory, but that positions between
 /// pixels are rounded (with a warning). With `or_in_memory` a series that turns out to fit is stitched in memory.
@@ -43,8 +43,10 @@ pub(super) fn run(job: &Job<'_>, or_in_memory: bool) -> Result<RunOutput, RunFai
             done => return done,
         }
     }
-    all_that_is_asked_can_be_done(job)?;
-    let largest = read::files(&job.sorted).into_iter().map(read::size).max().unwrap_or(0);
+    if !recipe.stitch.cross_check.is_empty() {
+        return Err(no_result(&StitchError::NotInMemory { what: "a cross-check by older methods" }));
+    }
+    let largest = job.sorted.series().into_iter().map(read::size).max().unwrap_or(0);
     let needed = streamed_bytes(&files, largest);
     if needed > limit {
         return Err(too_large_to_stream(series.len(), needed, limit));
@@ -61,23 +63,6 @@ pub(super) fn run(job: &Job<'_>, or_in_memory: bool) -> Result<RunOutput, RunFai
     let output = maps::report(job, &series, source, stitched, Vec::new(), solve_seconds)?;
     scratch.remove();
     Ok(output)
-}
-
-/// Some things need all of a series at once.
-fn all_that_is_asked_can_be_done(job: &Job<'_>) -> Result<(), RunFailure> {
-    let rule = &job.recipe.stitch;
-    let what = if !rule.cross_check.is_empty() {
-        "a cross-check by older methods"
-    } else if rule.refine != RefineChoice::None {
-        "refining the positions"
-    } else if rule.retrace {
-        "looking for retrace errors"
-    } else if rule.drift == DriftChoice::Correct {
-        "correcting a drift"
-    } else {
-        return Ok(());
-    };
-    Err(no_result(&StitchError::NotInMemory { what }))
 }
 
 /// The series in its files.
@@ -155,7 +140,7 @@ impl Folder {
     /// Makes the folder, or takes over what an earlier run of the same series left.
     fn take(job: &Job<'_>) -> Result<Self, RunFailure> {
         let scratch = job.context.scratch.as_deref().unwrap_or(Path::new(""));
-        let inputs = read::files(&job.sorted);
+        let inputs = job.sorted.series();
         let inputs = inputs.iter().map(|file| (file.name.as_str(), file.sha256.as_str()));
         let path = scratch.join(format!("stitch-{:.16}", run_identity("", &recipe_hash(job.recipe_text), inputs)));
         let failed = |why: &dyn std::fmt::Display| {

@@ -25,7 +25,7 @@ pub(super) struct Surveyed<'a> {
 
 /// Looks at all files, in the order of their names. Steps before stitching change nothing of what is seen here: they keep the grid.
 pub(super) fn survey<'a>(job: &Job<'a>) -> Result<Vec<Surveyed<'a>>, RunFailure> {
-    let files = read::files(&job.sorted);
+    let files = job.sorted.series();
     let mut found = Vec::with_capacity(files.len());
     let (mut complaints, mut storage) = (Vec::new(), false);
     for (batch, some) in files.chunks(FILES_AT_ONCE as usize).enumerate() {
