@@ -18,6 +18,8 @@ mod placeholders;
 pub mod properties;
 pub mod run_counts;
 pub mod runs;
+pub mod segments;
+pub mod sessions;
 pub mod settings;
 pub mod spaces;
 pub mod trash;
