@@ -5,7 +5,9 @@
 
 mod answer_headers;
 mod authenticate;
+mod bulk;
 mod call;
+mod coding;
 mod content_type;
 mod delete;
 mod dispatch;
@@ -14,6 +16,7 @@ mod entity_tags;
 mod entry;
 mod errors;
 mod folder_page;
+mod folding;
 mod get;
 mod if_header;
 mod live_properties;
@@ -31,6 +34,8 @@ mod relocate;
 mod request_body;
 mod request_headers;
 mod spaces_folder;
+mod tus;
+mod uploads;
 mod xml_in;
 mod xml_out;
 mod xml_requests;
@@ -55,5 +60,10 @@ pub fn router(domain: Domain) -> Router {
         "/remote.php/dav/spaces/{*path}",
     ];
     let serve = any(dispatch::serve::<mount::Address>);
-    files.into_iter().fold(Router::new(), |router, path| router.route(path, serve.clone())).with_state(domain)
+    let router = files.into_iter().fold(Router::new(), |router, path| router.route(path, serve.clone()));
+    router
+        .route("/remote.php/dav/uploads/{*path}", any(dispatch::serve::<uploads::Sessions>))
+        .route("/remote.php/dav/bulk", any(dispatch::serve::<bulk::Bulk>))
+        .route("/dav/tus/{*path}", any(dispatch::serve::<tus::TusUpload>))
+        .with_state(domain)
 }

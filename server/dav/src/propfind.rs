@@ -35,7 +35,8 @@ pub(crate) async fn propfind(call: &Call, body: &mut Body) -> Result<Response<Bo
     }
 }
 
-fn multistatus(body: Body) -> Response<Body> {
+/// The answer to a PROPFIND.
+pub(crate) fn multistatus(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::MULTI_STATUS;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_XML));
