@@ -40,7 +40,8 @@ fn offset(dav: &Dav, upload: &str) -> usize {
 
 fn patch(dav: &Dav, upload: &str, offset: usize, body: &[u8]) -> Result<u16, String> {
     let call = dav.call_url("PATCH", &format!("{}{upload}", dav.base())).header("Tus-Resumable", "1.0.0");
-    let call = call.header("Upload-Offset", &offset.to_string()).header("Content-Type", "application/offset+octet-stream");
+    let call =
+        call.header("Upload-Offset", &offset.to_string()).header("Content-Type", "application/offset+octet-stream");
     call.body(body.to_vec()).attempt().map(|reply| reply.status).map_err(|error| error.to_string())
 }
 
@@ -145,7 +146,10 @@ fn a_server_killed_between_chunks_and_at_the_end_loses_nothing_acknowledged() {
             let there = listed(&dav, &session);
             for number in &acknowledged {
                 let size = pieces[*number].len() as u64;
-                assert!(there.contains(&(number.to_string(), size)), "round {round}: chunk {number} is lost: {there:?}");
+                assert!(
+                    there.contains(&(number.to_string(), size)),
+                    "round {round}: chunk {number} is lost: {there:?}"
+                );
             }
             for (number, piece) in pieces.iter().enumerate().filter(|(number, _)| !acknowledged.contains(number)) {
                 let status = sessions(&dav).put(&format!("{session}/{number}"), piece.clone()).send().status;

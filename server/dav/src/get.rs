@@ -9,8 +9,9 @@ use crate::request_headers::{date, http_date, text};
 use crate::{content_type, entity_tags, folding};
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{Method, Response, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -63,13 +64,14 @@ async fn file(call: &Call, at: &Location, content: Content) -> Result<Response<B
     let mut folded = false;
     if call.method == Method::GET {
         let bytes = call.domain.open(version, range).await?;
-        *response.body_mut() = if status == StatusCode::OK && size >= folding::SMALLEST && folding::is_wanted(&call.headers) {
-            let (body, is_folded) = folding::fold(bytes).await;
-            folded = is_folded;
-            body
-        } else {
-            Body::from_stream(bytes)
-        };
+        *response.body_mut() =
+            if status == StatusCode::OK && size >= folding::SMALLEST && folding::is_wanted(&call.headers) {
+                let (body, is_folded) = folding::fold(bytes).await;
+                folded = is_folded;
+                body
+            } else {
+                Body::from_stream(bytes)
+            };
     }
     let headers = response.headers_mut();
     if folded {

@@ -6,7 +6,9 @@ use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use stitchbox_domain::uploads::{Checksum, Chunk, Committed, Intent, NewChunk, NewSession, Protocol, UploadSession, Words};
+use stitchbox_domain::uploads::{
+    Checksum, Chunk, Committed, Intent, NewChunk, NewSession, Protocol, UploadSession, Words,
+};
 use stitchbox_domain::{Domain, Error, Location};
 use stitchbox_schema::BlobId;
 use stitchbox_tests::Random;

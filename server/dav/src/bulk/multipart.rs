@@ -251,7 +251,8 @@ mod tests {
 
     #[test]
     fn parts_with_and_without_length() {
-        let body = b"ignored\r\n--b-1\r\nX-File-Path: /a b\r\nContent-Length: 9\r\n\r\nx\r\n--b-1y\r\n--b-1\r\n\r\nopen\r\n\
+        let body =
+            b"ignored\r\n--b-1\r\nX-File-Path: /a b\r\nContent-Length: 9\r\n\r\nx\r\n--b-1y\r\n--b-1\r\n\r\nopen\r\n\
                      --b-1\r\nA:1\r\n\r\n\r\n--b-1--\r\nepilogue";
         let parts = read(TYPE, &[body]).unwrap().unwrap();
         let bodies: Vec<&[u8]> = parts.iter().map(|(_, body)| body.as_slice()).collect();

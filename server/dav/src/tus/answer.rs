@@ -17,7 +17,8 @@ const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
 
 /// What the protocol can do here, for OPTIONS.
 pub(crate) fn add_options(headers: &mut HeaderMap) {
-    let extensions = "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation";
+    let extensions =
+        "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation";
     for (name, value) in [
         ("tus-resumable", VERSION),
         ("tus-version", VERSION),

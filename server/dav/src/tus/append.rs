@@ -20,8 +20,8 @@ const CHECKSUM_MISMATCH: u16 = 460;
 
 pub(super) async fn patch(call: &Call<TusUpload>, body: &mut Body) -> Result<Response<Body>, Fault> {
     headers::check_content_type(&call.headers)?;
-    let offset = length(&call.headers, "upload-offset")?
-        .ok_or(Fault::BadRequest("the header Upload-Offset is missing"))?;
+    let offset =
+        length(&call.headers, "upload-offset")?.ok_or(Fault::BadRequest("the header Upload-Offset is missing"))?;
     let checksum = headers::checksum(&call.headers)?;
     let mut session = call.upload().await?;
     if let Some(size) = length(&call.headers, "upload-length")? {

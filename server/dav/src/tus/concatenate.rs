@@ -29,8 +29,7 @@ pub(super) async fn finish(
         return Err(Fault::BadRequest("Upload-Concat names no partial upload"));
     }
     let keeps_mtime = intent.mtime.is_some();
-    let new =
-        NewSession { protocol: Protocol::Tus, name: None, destination: Some(at), intent, partial: false, words };
+    let new = NewSession { protocol: Protocol::Tus, name: None, destination: Some(at), intent, partial: false, words };
     let session = call.domain.begin_concatenation(&call.principal, new, &parts).await?;
     let committed = append::finish(call, &session).await?;
     call.domain.release_parts(&parts).await?;

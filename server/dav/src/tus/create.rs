@@ -5,8 +5,8 @@ use super::{answer, append, concatenate, headers};
 use crate::answer_headers::empty;
 use crate::call::Call;
 use crate::errors::Fault;
-use crate::request_headers::{length, mtime, text};
 use crate::request_body;
+use crate::request_headers::{length, mtime, text};
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use stitchbox_domain::uploads::{Intent, NewSession, Protocol, Words};
@@ -33,7 +33,8 @@ pub(crate) async fn create(call: &Call, body: &mut Body) -> Result<Response<Body
             begin(call, folder, intent, true, words, body).await?
         }
         Some(list) => {
-            let list = list.strip_prefix("final;").ok_or(Fault::BadRequest("Upload-Concat is partial or final;URLs"))?;
+            let list =
+                list.strip_prefix("final;").ok_or(Fault::BadRequest("Upload-Concat is partial or final;URLs"))?;
             let (at, intent) = file(call, &folder, metadata, None).await?;
             concatenate::finish(call, list, at, intent, words).await?
         }

@@ -50,8 +50,7 @@ mod tests {
     use super::*;
 
     fn parse(pairs: &[(&str, &str)]) -> Result<Metadata, Fault> {
-        let pairs: Vec<String> =
-            pairs.iter().map(|(key, value)| format!("{key} {}", STANDARD.encode(value))).collect();
+        let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key} {}", STANDARD.encode(value))).collect();
         Metadata::parse(&pairs.join(","))
     }
 

@@ -55,7 +55,11 @@ impl Realm for TusUpload {
             "HEAD" => head(call).await?,
             "PATCH" => append::patch(call, body).await?,
             "DELETE" => abandon(call, body).await?,
-            _ => return Err(Fault::MethodNotAllowed("an upload has HEAD, PATCH and DELETE; POST on a folder begins one")),
+            _ => {
+                return Err(Fault::MethodNotAllowed(
+                    "an upload has HEAD, PATCH and DELETE; POST on a folder begins one",
+                ));
+            }
         };
         answer::speak(&mut response);
         Ok(response)

@@ -58,8 +58,8 @@ async fn receive(
 }
 
 fn announced(headers: &HeaderMap, name: &str) -> Result<NewChunk, Fault> {
-    let (place, by_range) = place(name)
-        .ok_or(Fault::BadRequest("a piece is named by its number, its offset, or the range first-last"))?;
+    let (place, by_range) =
+        place(name).ok_or(Fault::BadRequest("a piece is named by its number, its offset, or the range first-last"))?;
     let said = length(headers, "oc-chunk-offset")?;
     if let (Some(said), Some(by_range)) = (said, by_range)
         && said != by_range

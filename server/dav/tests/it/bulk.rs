@@ -34,7 +34,14 @@ async fn every_file_is_answered_on_its_own() {
     w.mkcol(&format!("{ANNA}/folder")).await;
     let large = vec![7_u8; 200_000];
     let parts = [
-        part(&[("X-File-Path", "/new/deep/ü.txt"), ("X-File-Mtime", "1600000000.25"), ("X-File-MD5", "5d41402abc4b2a76b9719d911017c592")], b"hello"),
+        part(
+            &[
+                ("X-File-Path", "/new/deep/ü.txt"),
+                ("X-File-Mtime", "1600000000.25"),
+                ("X-File-MD5", "5d41402abc4b2a76b9719d911017c592"),
+            ],
+            b"hello",
+        ),
         part(&[("X-File-Path", "/empty")], b""),
         part(&[("X-File-Path", "/old.txt"), ("If-Match", &old)], b"newer"),
         part(&[("X-File-Path", "/large.bin")], &large),
@@ -67,7 +74,10 @@ async fn every_file_is_answered_on_its_own() {
     assert_eq!(got.text(), "hello");
     let told = &answers["/new/deep/ü.txt"];
     assert_eq!(told["etag"], got.header("etag"));
-    assert_eq!((told["OC-FileID"].as_str().unwrap(), told["X-OC-MTime"].as_str().unwrap()), (got.header("oc-fileid"), "accepted"));
+    assert_eq!(
+        (told["OC-FileID"].as_str().unwrap(), told["X-OC-MTime"].as_str().unwrap()),
+        (got.header("oc-fileid"), "accepted")
+    );
     assert_eq!(got.header("last-modified"), "Sun, 13 Sep 2020 12:26:40 GMT");
     assert_eq!(w.get(&format!("{ANNA}/old.txt")).await.text(), "newer");
     assert!(w.get(&format!("{ANNA}/large.bin")).await.body == large);
@@ -103,7 +113,10 @@ async fn what_is_no_multipart_is_refused() {
         w.request("POST", BULK).header("content-type", content_type).send(body).await.status.as_u16()
     };
     assert_eq!(send("multipart/related", "x").await, 400);
-    assert_eq!(send("multipart/related; boundary=b", "--b\r\nX-File-Path: /x\r\nContent-Length: 5\r\n\r\nab").await, 400);
+    assert_eq!(
+        send("multipart/related; boundary=b", "--b\r\nX-File-Path: /x\r\nContent-Length: 5\r\n\r\nab").await,
+        400
+    );
     assert_eq!(send("multipart/related; boundary=b", "--b\r\nContent-Length: 1\r\n\r\na\r\n--b--").await, 400);
     assert_eq!(w.request("GET", BULK).send("").await.status, 405);
     assert_eq!(w.request("POST", ANNA).send("x").await.status, 405);

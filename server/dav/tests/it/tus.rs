@@ -166,7 +166,9 @@ async fn uploads_side_by_side_become_one_file() {
     }
     let end = async |urls: &str| {
         let call = tus(&w, "POST", ANNA).header("upload-concat", &format!("final;{urls}"));
-        call.header("upload-metadata", &metadata(&[("relativePath", "dropped/x.bin"), ("name", "x.bin")])).send("").await
+        call.header("upload-metadata", &metadata(&[("relativePath", "dropped/x.bin"), ("name", "x.bin")]))
+            .send("")
+            .await
     };
     let path = |url: &str| url.strip_prefix("http://localhost").unwrap().to_owned();
     patch(&w, &path(&urls[1]), 0, &all[100_000..]).await;

@@ -111,7 +111,8 @@ async fn an_if_header_speaks_of_the_destination() {
     chunk(&w, "0", b"new").await;
     let end = |etag: &str| {
         let call = w.request("MOVE", &format!("{SESSION}/.file")).header("destination", &to);
-        call.header("if", &format!("<{to}> ([{etag}])")).header("oc-checksum", "SHA1:c2a6b03f190dfb2b4aa91f8af8d477a9bc3401dc")
+        call.header("if", &format!("<{to}> ([{etag}])"))
+            .header("oc-checksum", "SHA1:c2a6b03f190dfb2b4aa91f8af8d477a9bc3401dc")
     };
     assert_eq!(end("\"other\"").send("").await.status, 412);
     assert_eq!(end(&etag).send("").await.status, 204);
@@ -120,9 +121,8 @@ async fn an_if_header_speaks_of_the_destination() {
 #[tokio::test]
 async fn offsets_and_ranges_must_fit() {
     let w = World::new().await;
-    let at = |name: &str, offset: &str| {
-        w.request("PUT", &format!("{SESSION}/{name}")).header("oc-chunk-offset", offset)
-    };
+    let at =
+        |name: &str, offset: &str| w.request("PUT", &format!("{SESSION}/{name}")).header("oc-chunk-offset", offset);
     w.mkcol(SESSION).await;
     at("0000000000000000", "0").send("01234").await;
     at("0000000000000006", "6").send("6789").await;
@@ -160,7 +160,14 @@ async fn a_chunk_sent_again_replaces_the_first_one() {
     assert!(list.text().contains("<d:getcontentlength>100000</d:getcontentlength>"), "{}", list.text());
     let to = format!("{ANNA}/x.bin");
     let total = w.request("MOVE", &format!("{SESSION}/.file")).header("destination", &to);
-    assert_eq!(total.header("oc-checksum", &format!("SHA256:{}", sha256(&[other.clone(), two.clone()].concat()))).send("").await.status, 201);
+    assert_eq!(
+        total
+            .header("oc-checksum", &format!("SHA256:{}", sha256(&[other.clone(), two.clone()].concat())))
+            .send("")
+            .await
+            .status,
+        201
+    );
     assert!(w.get(&to).await.body == [other, two].concat());
 }
 
@@ -169,7 +176,9 @@ async fn a_session_given_up_leaves_nothing_and_others_cannot_see_it() {
     let w = World::new().await;
     w.mkcol(SESSION).await;
     chunk(&w, "1", &bytes(100_000, 1)).await;
-    for (method, path) in [("PROPFIND", SESSION.to_owned()), ("DELETE", SESSION.to_owned()), ("PUT", format!("{SESSION}/1"))] {
+    for (method, path) in
+        [("PROPFIND", SESSION.to_owned()), ("DELETE", SESSION.to_owned()), ("PUT", format!("{SESSION}/1"))]
+    {
         let answer = w.request(method, &path).login("vera", crate::world::PASSWORD).send("").await;
         assert_eq!(answer.status, 404, "{method}");
     }
@@ -185,11 +194,16 @@ async fn a_destination_is_looked_at_when_the_session_begins() {
     let w = World::new().await;
     let begin = |to: &str| w.request("MKCOL", SESSION).header("destination", to);
     assert_eq!(begin(&format!("{ANNA}/missing/x")).send("").await.status, 409);
-    assert_eq!(begin("/dav/spaces/KB/x").login("vera", crate::world::PASSWORD).send("").await.status, 404, "not her sessions");
+    assert_eq!(
+        begin("/dav/spaces/KB/x").login("vera", crate::world::PASSWORD).send("").await.status,
+        404,
+        "not her sessions"
+    );
     assert_eq!(begin("http://elsewhere/x").send("").await.status, 502);
     assert_eq!(begin(&format!("{ANNA}/x")).send("").await.status, 201);
     let other = "/remote.php/dav/uploads/vera/s";
-    let vera = w.request("MKCOL", other).header("destination", "/dav/spaces/KB/x").login("vera", crate::world::PASSWORD);
+    let vera =
+        w.request("MKCOL", other).header("destination", "/dav/spaces/KB/x").login("vera", crate::world::PASSWORD);
     assert_eq!(vera.send("").await.status, 403, "a viewer may not write there");
 }
 

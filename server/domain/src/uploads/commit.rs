@@ -4,8 +4,8 @@ use super::incoming::Received;
 use super::{Target, Upload, checksum, destination, folders};
 use crate::tree::Act;
 use crate::{Conditions, Domain, Error, Ids, Item, ItemKind, Location, Principal, Version, guard};
-use std::sync::Arc;
 use ::bytes::Bytes;
+use std::sync::Arc;
 use stitchbox_formats::{Content, SNIFF_BYTES};
 use stitchbox_schema::{BlobId, Cursor, ItemId, Timestamp, UploadId, VersionId};
 use stitchbox_store::changes::ChangeKind;
@@ -109,8 +109,7 @@ impl Domain {
         let finished = Finished { blob, origin: Origin::New, content, session: None };
         let target = Target { principal: principal.clone(), at: at.clone(), intent };
         let ids = self.ids.clone();
-        let work =
-            self.transact(move |tx| Box::pin(async move { show(tx, &ids, &target, finished, 0, now).await }));
+        let work = self.transact(move |tx| Box::pin(async move { show(tx, &ids, &target, finished, 0, now).await }));
         settle(self, work.await, None).await
     }
 }
