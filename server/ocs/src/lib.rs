@@ -16,7 +16,7 @@ mod testing;
 mod user;
 
 use axum::Router;
-use axum::routing::{any, get};
+use axum::routing::{MethodRouter, any, get};
 use stitchbox_domain::Domain;
 use tokio_util::sync::CancellationToken;
 
@@ -34,12 +34,17 @@ pub(crate) struct Ocs {
 /// in [`axum::extract::ConnectInfo`]; addresses in answers begin with the [`http::uri::Scheme`] and the
 /// [`http::uri::Authority`] that the client used, as a trusted proxy tells them.
 pub fn router(domain: Domain, stop: CancellationToken) -> Router {
-    Router::new()
-        .route("/status.php", get(status::get))
-        .route("/ocs/{version}/cloud/capabilities", get(capabilities::get))
-        .route("/ocs/{version}/cloud/user", get(user::own))
-        .route("/ocs/{version}/cloud/users/{name}", get(user::named))
+    let router = Router::new().route("/status.php", get(status::get));
+    let router = both_versions(router, "/cloud/capabilities", &get(capabilities::get));
+    let router = both_versions(router, "/cloud/user", &get(user::own));
+    let router = both_versions(router, "/cloud/users/{name}", &get(user::named));
+    router
         .method_not_allowed_fallback(fallback::wrong_method)
         .route("/ocs/{*rest}", any(fallback::nothing_here))
         .with_state(Ocs { domain, stop })
+}
+
+/// A call of OCS, which clients make in version 1 or 2; the answers differ in their status words alone.
+fn both_versions(router: Router<Ocs>, path: &str, methods: &MethodRouter<Ocs>) -> Router<Ocs> {
+    router.route(&format!("/ocs/v1.php{path}"), methods.clone()).route(&format!("/ocs/v2.php{path}"), methods.clone())
 }

@@ -20,7 +20,7 @@ pub(crate) async fn own(State(ocs): State<Ocs>, envelope: Envelope, Caller(princ
 /// Nobody but oneself is shown.
 pub(crate) async fn named(
     State(ocs): State<Ocs>,
-    Path((_, name)): Path<(String, String)>,
+    Path(name): Path<String>,
     envelope: Envelope,
     Caller(principal): Caller,
 ) -> Response {
