@@ -35,11 +35,18 @@ impl Migration {
 }
 
 /// All migrations, oldest first.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    description: "spaces, tree, changes, series, runs, jobs",
-    template: include_str!("../migrations/0001_first.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        description: "spaces, tree, changes, series, runs, jobs",
+        template: include_str!("../migrations/0001_first.sql"),
+    },
+    Migration {
+        version: 2,
+        description: "uploads in pieces, blobs put together from ranges",
+        template: include_str!("../migrations/0002_upload_sessions.sql"),
+    },
+];
 
 #[cfg(test)]
 mod tests {

@@ -41,17 +41,19 @@ use axum::Router;
 use axum::routing::any;
 use stitchbox_domain::Domain;
 
-/// The routes below `/remote.php/dav/files/`, `/remote.php/webdav` and `/dav/spaces/`, for every method. Logins are
+/// The routes below `/remote.php/dav`, `/remote.php/webdav` and `/dav/spaces/`, for every method. Logins are
 /// slowed down by client address if the server provides `ConnectInfo<SocketAddr>`.
 ///
 /// `OPTIONS /` belongs to whoever owns `/`: answer it with [`server_options`].
 pub fn router(domain: Domain) -> Router {
-    let paths = [
+    let files = [
         "/remote.php/dav/files/{*path}",
         "/remote.php/webdav",
         "/remote.php/webdav/",
         "/remote.php/webdav/{*path}",
         "/dav/spaces/{*path}",
+        "/remote.php/dav/spaces/{*path}",
     ];
-    paths.into_iter().fold(Router::new(), |router, path| router.route(path, any(dispatch::serve))).with_state(domain)
+    let serve = any(dispatch::serve::<mount::Address>);
+    files.into_iter().fold(Router::new(), |router, path| router.route(path, serve.clone())).with_state(domain)
 }

@@ -19,6 +19,8 @@ pub mod properties;
 mod readers;
 pub mod run_counts;
 pub mod runs;
+pub mod segments;
+pub mod sessions;
 pub mod settings;
 pub mod spaces;
 mod sqlite;
