@@ -46,7 +46,7 @@ pub use view::{FilesView, RESERVED_NAMES, SPACES_FOLDER};
 
 pub use stitchbox_blob::BlobStream;
 pub use stitchbox_store::accounts::{AppPassword, User};
-pub use stitchbox_store::items::{Item, ItemKind};
+pub use stitchbox_store::items::{Item, ItemKind, Listed, Sums};
 pub use stitchbox_store::locks::Lock;
 pub use stitchbox_store::properties::Property;
 pub use stitchbox_store::runs::Run;

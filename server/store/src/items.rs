@@ -3,7 +3,9 @@
 use crate::{Connection, StoreError, Tx, placeholders};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
-use stitchbox_schema::{Cursor, ETag, ItemId, RunId, SpaceId, Timestamp, VersionId};
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+use stitchbox_schema::{Cursor, ETag, ItemId, ItemName, RunId, SpaceId, Timestamp, VersionId};
 
 /// File or folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +71,7 @@ impl Item {
 
 fn item(row: &AnyRow) -> Result<Item, StoreError> {
     let id: i64 = row.try_get("id")?;
-    let kind = match row.try_get::<String, _>("kind")?.as_str() {
+    let kind = match row.try_get::<&str, _>("kind")? {
         "file" => ItemKind::File,
         "folder" => ItemKind::Folder,
         _ => return Err(StoreError::Inconsistent { table: "items", column: "kind", row: id }),
@@ -103,6 +105,89 @@ pub async fn child(db: &mut Connection, folder: ItemId, name: &str) -> Result<Op
         .fetch_optional(db)
         .await?;
     row.as_ref().map(item).transpose()
+}
+
+/// Names followed by one statement; a longer path takes several.
+const HOPS: usize = 8;
+
+/// One statement for every number of names up to [`HOPS`]: each name is looked up in the index of its folder.
+static BY_PATH: LazyLock<[String; HOPS]> = LazyLock::new(|| {
+    std::array::from_fn(|last| {
+        let mut sql = format!("SELECT i{last}.* FROM items AS i0");
+        for hop in 1..=last {
+            let _ = write!(
+                sql,
+                " JOIN items AS i{hop} ON i{hop}.parent_id = i{}.id AND i{hop}.name = ${}",
+                hop - 1,
+                hop + 2
+            );
+        }
+        sql + " WHERE i0.parent_id = $1 AND i0.name = $2"
+    })
+});
+
+/// The item that names lead to from a folder; the folder itself if there are none.
+pub async fn at_path(db: &mut Connection, folder: ItemId, names: &[ItemName]) -> Result<Option<Item>, StoreError> {
+    if names.is_empty() {
+        return by_id(db, folder).await;
+    }
+    let mut reached = None;
+    let mut from = folder;
+    for names in names.chunks(HOPS) {
+        let Some(sql) = BY_PATH.get(names.len() - 1) else { return Ok(None) };
+        let query = names.iter().fold(sqlx::query(sql.as_str()).bind(from.0), |query, name| query.bind(name.as_str()));
+        let Some(row) = query.fetch_optional(&mut *db).await? else { return Ok(None) };
+        let found = item(&row)?;
+        from = found.id;
+        reached = Some(found);
+    }
+    Ok(reached)
+}
+
+/// An item as a listing tells it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The item.
+    pub item: Item,
+    /// Of the version a file shows.
+    pub sums: Option<Sums>,
+}
+
+/// Checksums of a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sums {
+    /// SHA-256 of the content, hexadecimal.
+    pub sha256: String,
+    /// The checksum the client gave and we verified, as `SHA1:hex`.
+    pub given: Option<String>,
+}
+
+/// Up to `limit` children of a folder whose name sorts after `after` (all from the start if `None`), by name, with the
+/// checksums of files.
+pub async fn listing_page(
+    db: &mut Connection,
+    folder: ItemId,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Listed>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT items.id, items.space_id, items.parent_id, items.name, items.kind, items.version_id, items.size,
+                items.mtime_ns, items.last_change, items.run_id, items.created_at, versions.sha256, versions.checksum
+         FROM items LEFT JOIN versions ON versions.id = items.version_id
+         WHERE items.parent_id = $1 AND items.name > $2 ORDER BY items.name LIMIT $3",
+    )
+    .bind(folder.0)
+    .bind(after.unwrap_or(""))
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(listed).collect()
+}
+
+fn listed(row: &AnyRow) -> Result<Listed, StoreError> {
+    let sha256: Option<String> = row.try_get("sha256")?;
+    let given = row.try_get("checksum")?;
+    Ok(Listed { item: item(row)?, sums: sha256.map(|sha256| Sums { sha256, given }) })
 }
 
 /// All children of a folder, by name.

@@ -145,25 +145,6 @@ pub async fn of_item(db: &mut Connection, item: ItemId) -> Result<Vec<Version>, 
     rows.iter().map(version).collect()
 }
 
-/// The versions shown by the files of a folder whose names sort after `after` and not after `last`.
-pub async fn shown_in_page(
-    db: &mut Connection,
-    folder: ItemId,
-    after: Option<&str>,
-    last: &str,
-) -> Result<Vec<Version>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT versions.* FROM items JOIN versions ON versions.id = items.version_id
-         WHERE items.parent_id = $1 AND items.name > $2 AND items.name <= $3",
-    )
-    .bind(folder.0)
-    .bind(after.unwrap_or(""))
-    .bind(last)
-    .fetch_all(db)
-    .await?;
-    rows.iter().map(version).collect()
-}
-
 /// The versions shown now by the files of a folder, each with its file's name.
 pub async fn shown_in(db: &mut Connection, folder: ItemId) -> Result<Vec<(String, Version)>, StoreError> {
     let rows = sqlx::query(
