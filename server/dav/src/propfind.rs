@@ -185,7 +185,13 @@ impl Pages {
     async fn next(&mut self) -> Result<(String, bool), Error> {
         let after = self.after.as_deref();
         let limit = if self.asked.wants_dead() { PAGE_WITH_DEAD } else { PAGE };
-        let mut children = self.domain.listing_page(&self.membership, &self.folder, after, limit).await?;
+        let mut children = match self.asked.wants(Live::Checksums) {
+            true => self.domain.listing_page(&self.membership, &self.folder, after, limit).await?,
+            false => {
+                let children = self.domain.children_page(&self.membership, &self.folder, after, limit).await?;
+                children.into_iter().map(|item| Listed { item, sums: None }).collect()
+            }
+        };
         let mut more = i64::try_from(children.len()).unwrap_or(0) == limit;
         let extras = match children.last() {
             Some(last) => Extras::of_page(self, &last.item.name).await?,
@@ -195,9 +201,8 @@ impl Pages {
         let folder_path = self.place.location.path.to_string();
         let mut href = self.href.clone();
         let mut written = 0;
-        let wants_checksums = self.asked.wants(Live::Checksums);
         for Listed { item: child, sums } in &children {
-            let sums = sums.as_ref().filter(|_| wants_checksums).map(checksums);
+            let sums = sums.as_ref().map(checksums);
             href.truncate(self.href.len());
             push_segment(&mut href, &child.name);
             let mut entry = Entry::of_item(&self.domain, &self.membership, child);

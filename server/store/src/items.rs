@@ -69,13 +69,17 @@ impl Item {
     }
 }
 
+fn kind(word: &str, row: i64) -> Result<ItemKind, StoreError> {
+    match word {
+        "file" => Ok(ItemKind::File),
+        "folder" => Ok(ItemKind::Folder),
+        _ => Err(StoreError::Inconsistent { table: "items", column: "kind", row }),
+    }
+}
+
 fn item(row: &AnyRow) -> Result<Item, StoreError> {
     let id: i64 = row.try_get("id")?;
-    let kind = match row.try_get::<&str, _>("kind")? {
-        "file" => ItemKind::File,
-        "folder" => ItemKind::Folder,
-        _ => return Err(StoreError::Inconsistent { table: "items", column: "kind", row: id }),
-    };
+    let kind = kind(row.try_get("kind")?, id)?;
     Ok(Item {
         id: ItemId(id),
         space: SpaceId(row.try_get("space_id")?),
@@ -184,10 +188,27 @@ pub async fn listing_page(
     rows.iter().map(listed).collect()
 }
 
+/// By position: a listing has ten thousand rows.
 fn listed(row: &AnyRow) -> Result<Listed, StoreError> {
-    let sha256: Option<String> = row.try_get("sha256")?;
-    let given = row.try_get("checksum")?;
-    Ok(Listed { item: item(row)?, sums: sha256.map(|sha256| Sums { sha256, given }) })
+    let id: i64 = row.try_get(0)?;
+    let item = Item {
+        id: ItemId(id),
+        space: SpaceId(row.try_get(1)?),
+        parent: row.try_get::<Option<i64>, _>(2)?.map(ItemId),
+        name: row.try_get(3)?,
+        kind: kind(row.try_get(4)?, id)?,
+        version: row.try_get::<Option<i64>, _>(5)?.map(VersionId),
+        size: row.try_get(6)?,
+        mtime: Timestamp(row.try_get(7)?),
+        last_change: Cursor(row.try_get(8)?),
+        run: row.try_get::<Option<i64>, _>(9)?.map(RunId),
+        created_at: Timestamp(row.try_get(10)?),
+    };
+    let sums = match row.try_get::<Option<String>, _>(11)? {
+        Some(sha256) => Some(Sums { sha256, given: row.try_get(12)? }),
+        None => None,
+    };
+    Ok(Listed { item, sums })
 }
 
 /// All children of a folder, by name.
