@@ -41,6 +41,20 @@ impl Domain {
         Ok((membership, item))
     }
 
+    /// The item with this id, if it lies in a space and the principal may read it, with its path there.
+    pub async fn item_by_id(&self, principal: &Principal, id: ItemId) -> Result<(Membership, Item, ItemPath), Error> {
+        let mut db = self.store.read().await?;
+        let item = items::by_id(&mut db, id).await?.ok_or(Error::NotFound)?;
+        let membership = enter(&mut db, principal, item.space).await?;
+        membership.check(Action::Read, &item)?;
+        let (names, lives) = items::path(&mut db, id).await?;
+        if !lives {
+            return Err(Error::NotFound);
+        }
+        let path = ItemPath::from_segments(names.iter().map(String::as_str))?;
+        Ok((membership, item, path))
+    }
+
     /// All children of a folder, by name.
     pub async fn children(&self, membership: &Membership, folder: &Item) -> Result<Vec<Item>, Error> {
         membership.check(Action::Read, folder)?;
@@ -94,7 +108,12 @@ impl Domain {
     /// All versions of a file, newest first.
     pub async fn versions(&self, principal: &Principal, at: &Location) -> Result<Vec<Version>, Error> {
         let content = self.content(principal, at).await?;
-        Ok(versions::of_item(&mut *self.store.read().await?, content.item.id).await?)
+        self.versions_of(&content.item).await
+    }
+
+    /// All versions of a file that was looked up before, newest first.
+    pub async fn versions_of(&self, item: &Item) -> Result<Vec<Version>, Error> {
+        Ok(versions::of_item(&mut *self.store.read().await?, item.id).await?)
     }
 
     /// How full a space is.

@@ -11,6 +11,7 @@ pub mod accounts;
 pub mod changes;
 mod connect;
 mod error;
+pub mod favorites;
 pub mod items;
 pub mod jobs;
 pub mod locks;

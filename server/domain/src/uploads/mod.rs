@@ -24,7 +24,7 @@ pub use checksum::Checksum;
 pub(crate) use checksum::hex;
 pub use chunks::{ChunkUpload, NewChunk};
 pub use commit::Committed;
-pub(crate) use commit::empty_file;
+pub(crate) use commit::{Place, Recorded, empty_file, show_recorded};
 pub use publish::{Draft, Publication};
 pub(crate) use publish::{discard_derived, draft_of_text, free_for_runs, publish, show_draft};
 pub(crate) use sessions::alive_sessions_expire_after;
