@@ -204,9 +204,9 @@ def more(entries, arguments):
                 rounds.setdefault(entry["name"], {}).setdefault(name, []).append(value)
     ours = next((entry for entry in entries if entry["name"] == "stitchbox"), None)
     if ours:
-        sizes = [("a thousand", 1_000, None, 1_000), ("100,000", 100_000, 1_000, 100_000)]
-        sizes += [("a million", 1_000_000, 1_000, 1_000_000)] if arguments.million else []
-        for label, files, per_folder, _ in sizes:
+        sizes = [("a thousand", 1_000, None), ("100,000", 100_000, 1_000)]
+        sizes += [("a million", 1_000_000, 1_000)] if arguments.million else []
+        for label, files, per_folder in sizes:
             name, results = f"tree{files}", {}
             filled(ours, arguments.program, LAB / "filled", [(name, files, per_folder)])
             with Server(ours, arguments.program, LAB / "filled") as server:

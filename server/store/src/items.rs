@@ -299,8 +299,8 @@ pub async fn insert_all(tx: &mut Tx, items: &[Item]) -> Result<(), StoreError> {
              VALUES {}",
             placeholders::rows(items.len(), 11)
         );
-        // Only the number of rows varies; a statement for one row is worth remembering.
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(items.len() == 1);
+        // Only the number of rows varies.
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(placeholders::is_common(items.len()));
         for item in items {
             query = query
                 .bind(item.id.0)

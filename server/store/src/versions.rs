@@ -96,8 +96,8 @@ pub async fn insert_all(tx: &mut Tx, versions: &[Version]) -> Result<(), StoreEr
              VALUES {}",
             placeholders::rows(versions.len(), 11)
         );
-        // Only the number of rows varies; a statement for one row is worth remembering.
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(versions.len() == 1);
+        // Only the number of rows varies.
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(placeholders::is_common(versions.len()));
         for version in versions {
             query = query
                 .bind(version.id.0)
