@@ -6,6 +6,7 @@
 
 mod access;
 pub mod auth;
+mod by_id;
 mod clock;
 mod conditions;
 mod copy;
@@ -17,6 +18,7 @@ mod lock_scope;
 mod locks;
 mod members;
 mod path;
+mod places;
 mod properties;
 mod read;
 pub mod runs;
@@ -29,6 +31,7 @@ pub mod verify;
 mod view;
 
 pub use access::{Action, Membership, Principal, Scope};
+pub use by_id::Found;
 pub use clock::{Clock, SystemClock};
 pub use conditions::{Conditions, EntityTags, StateCondition, StateList, StateTest};
 pub use copy::CopyDepth;
@@ -39,6 +42,7 @@ pub use lock_scope::covers;
 pub use locks::LockRequest;
 pub use members::{NewSpace, NewUser};
 pub use path::{ItemPath, Location};
+pub use places::{ChangeKind, PlaceChanged};
 pub use properties::PropertyChange;
 pub use read::{Content, Quota};
 pub use tree::{Arrival, Relocated};

@@ -4,19 +4,26 @@
 //! One endpoint is one file. Formats are those real clients were measured to need (facts/sync.md).
 
 mod address;
+mod app_password;
 mod caller;
 mod capabilities;
 mod client;
 mod envelope;
 mod error;
 mod fallback;
+mod form;
+mod login_v1;
+mod login_v2;
+mod origin;
+mod page;
 mod status;
 #[cfg(test)]
 mod testing;
 mod user;
+mod wipe;
 
 use axum::Router;
-use axum::routing::{MethodRouter, any, get};
+use axum::routing::{MethodRouter, any, delete, get, post};
 use stitchbox_domain::Domain;
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +35,7 @@ pub(crate) struct Ocs {
     pub(crate) stop: CancellationToken,
 }
 
-/// `/status.php` and everything below `/ocs/`. Streams end when `stop` is cancelled.
+/// `/status.php`, everything below `/ocs/`, and what clients ask below `/index.php/`. Streams end when `stop` is cancelled.
 ///
 /// Reads three request extensions, if whoever serves this router sets them: failed logins are counted by the address
 /// in [`axum::extract::ConnectInfo`]; addresses in answers begin with the [`http::uri::Scheme`] and the
@@ -38,7 +45,17 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
     let router = both_versions(router, "/cloud/capabilities", &get(capabilities::get));
     let router = both_versions(router, "/cloud/user", &get(user::own));
     let router = both_versions(router, "/cloud/users/{name}", &get(user::named));
+    let router = both_versions(router, "/core/getapppassword", &get(app_password::get));
+    let router = both_versions(router, "/core/apppassword", &delete(app_password::delete));
     router
+        .route("/index.php/login/v2", post(login_v2::begin))
+        .route("/index.php/login/v2/poll", post(login_v2::poll))
+        .route("/index.php/login/v2/flow/{grant}", get(login_v2::show).post(login_v2::grant))
+        .route("/index.php/login/flow", get(login_v1::show).post(login_v1::grant))
+        .route("/index.php/core/wipe/check", post(wipe::check))
+        .route("/index.php/core/wipe/success", post(wipe::success))
+        // Clients ask it to see whether a hotel's login page is in between.
+        .route("/index.php/204", get(|| async { http::StatusCode::NO_CONTENT }))
         .method_not_allowed_fallback(fallback::wrong_method)
         .route("/ocs/{*rest}", any(fallback::nothing_here))
         .with_state(Ocs { domain, stop })

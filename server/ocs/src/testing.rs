@@ -45,7 +45,12 @@ fn password_of(name: &str) -> String {
 }
 
 fn basic(name: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{name}:{}", password_of(name))))
+    basic_with(name, &password_of(name))
+}
+
+/// `Authorization` with any password.
+pub(crate) fn basic_with(name: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))
 }
 
 impl House {
@@ -127,6 +132,13 @@ impl House {
         let authorization = basic("ada");
         let headers: Vec<_> = [("authorization", authorization.as_str())].iter().chain(more).copied().collect();
         self.send(method, path, &headers, "").await
+    }
+
+    /// By nobody, as a trusted proxy with TLS passes it on.
+    pub(crate) async fn send_over_tls(&self, method: &str, path: &str, body: &str) -> Answer {
+        let request = Request::builder().method(method).uri(path).header("host", "box.example");
+        let request = request.extension(http::uri::Scheme::HTTPS).body(Body::from(body.to_owned())).unwrap();
+        read(self.router.clone().oneshot(request).await.unwrap()).await
     }
 
     /// Anything, by nobody.

@@ -14,6 +14,7 @@ mod error;
 pub mod items;
 pub mod jobs;
 pub mod locks;
+pub mod login_flows;
 mod placeholders;
 pub mod properties;
 pub mod run_counts;
