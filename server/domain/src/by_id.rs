@@ -32,6 +32,12 @@ impl Domain {
         Ok(Found { membership, item, at })
     }
 
+    /// The id as clients see it, of an item that is known by its number alone; see [`Domain::oc_id`].
+    #[must_use]
+    pub fn oc_id_of(&self, item: ItemId) -> String {
+        format!("{:08}{}", item.0, self.instance)
+    }
+
     /// The id of an item out of what clients see as it: the number alone, or with the name of this installation.
     #[must_use]
     pub fn item_id_of(&self, text: &str) -> Option<ItemId> {

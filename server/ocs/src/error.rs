@@ -14,9 +14,6 @@ pub(crate) enum OcsError {
     /// The rules say so.
     #[error("{0}")]
     Domain(#[from] Error),
-    /// The request cannot be understood.
-    #[error("{0}")]
-    BadRequest(&'static str),
     /// It may not be done this way.
     #[error("{0}")]
     Forbidden(&'static str),
@@ -32,7 +29,6 @@ impl OcsError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Domain(error) => of_domain(error),
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NoSuchEndpoint => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
