@@ -42,6 +42,11 @@ pub const MIGRATIONS: &[Migration] = &[
         template: include_str!("../migrations/0001_first.sql"),
     },
     Migration {
+        version: 2,
+        description: "uploads in pieces, blobs put together from ranges",
+        template: include_str!("../migrations/0002_upload_sessions.sql"),
+    },
+    Migration {
         version: 5,
         description: "locks of persons, favorites",
         template: include_str!("../migrations/0005_user_locks.sql"),

@@ -47,6 +47,7 @@ pub struct Domain {
     pub(crate) settings: Arc<Settings>,
     pub(crate) auth: Arc<Auth>,
     pub(crate) instance: Arc<str>,
+    pub(crate) wholes: Arc<crate::uploads::Wholes>,
     changed: Arc<Notify>,
     run_changed: Arc<Notify>,
 }
@@ -79,6 +80,7 @@ impl Domain {
             settings: Arc::new(settings),
             auth: Arc::new(Auth::new(token_key)),
             instance: instance.into(),
+            wholes: Arc::default(),
             changed: Arc::new(Notify::new()),
             run_changed: Arc::new(Notify::new()),
         })

@@ -2,8 +2,6 @@
 
 use crate::access::enter;
 use crate::{Action, BlobStream, Domain, Error, Item, ItemPath, Location, Membership, Principal, Version};
-use bytes::Bytes;
-use futures::StreamExt;
 use std::ops::Range;
 use stitchbox_schema::ItemId;
 use stitchbox_store::{Connection, StoreError, items, versions};
@@ -91,12 +89,7 @@ impl Domain {
 
     /// The bytes of a version. The range must lie within its size.
     pub async fn open(&self, version: &Version, range: Range<u64>) -> Result<BlobStream, Error> {
-        let body = versions::body(&mut *self.store.read().await?, version.blob).await?;
-        let Some(body) = body else { return Ok(self.blobs.read(version.blob, range).await?) };
-        let bytes = Bytes::from(body);
-        let end = usize::try_from(range.end).unwrap_or(usize::MAX).min(bytes.len());
-        let start = usize::try_from(range.start).unwrap_or(usize::MAX).min(end);
-        Ok(futures::stream::once(std::future::ready(Ok(bytes.slice(start..end)))).boxed())
+        self.blob_bytes(version.blob, range).await
     }
 
     /// The version a file shows; `None` for a folder.

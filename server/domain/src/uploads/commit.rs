@@ -1,12 +1,14 @@
 //! The commit: the transaction after which a file is there.
 
-use super::{Body, Large, Session, Target, Upload, checksum, destination};
+use super::incoming::Received;
+use super::{Target, Upload, checksum, destination, folders};
 use crate::tree::Act;
 use crate::{Conditions, Domain, Error, Ids, Item, ItemKind, Location, Principal, Version, guard};
 use std::sync::Arc;
 use stitchbox_formats::Content;
 use stitchbox_schema::{BlobId, Cursor, ItemId, Timestamp, UploadId, VersionId};
 use stitchbox_store::changes::ChangeKind;
+use stitchbox_store::segments::{self, Segment};
 use stitchbox_store::versions::NewBlob;
 use stitchbox_store::{Tx, items, uploads, versions};
 
@@ -25,64 +27,47 @@ pub struct Committed {
 #[derive(Debug)]
 pub(super) struct Finished {
     pub blob: NewBlob,
+    pub origin: Origin,
     pub content: Content,
     pub session: Option<UploadId>,
+}
+
+/// What the transaction has to record about the bytes.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// A blob of their own.
+    New,
+    /// Ranges of blobs that are recorded.
+    Segments(Vec<Segment>),
+    /// All of a blob that is recorded.
+    Recorded,
 }
 
 impl Upload {
     /// Verifies, makes durable, and shows the file. After `Ok` it survives everything.
     pub async fn commit(self) -> Result<Committed, Error> {
-        let Self { domain, target, body, digests, head, received, .. } = self;
-        if let Some(announced) = target.intent.announced_size
-            && announced != received
-        {
-            return Err(Error::BodyIncomplete { announced, received });
-        }
-        let sha256 = digests.finish()?;
-        let (finished, session) = finish(&domain, body, sha256, received, Content::of(&head)).await?;
-        let in_store = finished.blob.body.is_none().then_some(finished.blob.id);
+        let Self { domain, target, incoming } = self;
+        let Received { blob, head, announcement } = incoming.finish(target.intent.checksum.as_ref()).await?;
+        let in_store = blob.body.is_none().then_some(blob.id);
+        let session = announcement.as_ref().and_then(|announcement| announcement.id);
+        let finished = Finished { blob, origin: Origin::New, content: Content::of(&head), session };
         let (now, ids) = (domain.now(), domain.ids.clone());
         let committed =
-            domain.transact(move |tx| Box::pin(async move { show(tx, &ids, &target, finished, now).await })).await;
-        // Of a refused upload the row goes when the session is dropped.
-        if let (Ok(_), Some(session)) = (&committed, session) {
-            session.forget();
+            domain.transact(move |tx| Box::pin(async move { show(tx, &ids, &target, finished, 0, now).await })).await;
+        // Of a refused upload the row goes when the announcement is dropped.
+        if let (Ok(_), Some(announcement)) = (&committed, announcement) {
+            announcement.forget();
         }
         settle(&domain, committed, in_store).await
     }
 }
 
-/// Makes the body durable where it is not part of the transaction.
-async fn finish(
-    domain: &Domain,
-    body: Body,
-    sha256: String,
-    received: u64,
-    content: Content,
-) -> Result<(Finished, Option<Session>), Error> {
-    let created_at = domain.now();
-    let size = i64::try_from(received).unwrap_or(i64::MAX);
-    Ok(match body {
-        Body::Small(bytes) => {
-            let id = BlobId(domain.ids.next(created_at));
-            let blob = NewBlob { id, size, sha256, body: Some(bytes), created_at };
-            (Finished { blob, content, session: None }, None)
-        }
-        Body::Large(large) => {
-            let Large { blob: id, staged, session, .. } = *large;
-            staged.publish().await?;
-            let blob = NewBlob { id, size, sha256, body: None, created_at };
-            (Finished { blob, content, session: session.id }, Some(session))
-        }
-    })
-}
-
 /// Announces what was committed; takes back the bytes of what was refused.
-async fn settle(
+pub(super) async fn settle<T>(
     domain: &Domain,
-    committed: Result<Committed, Error>,
+    committed: Result<T, Error>,
     in_store: Option<BlobId>,
-) -> Result<Committed, Error> {
+) -> Result<T, Error> {
     match committed {
         Ok(committed) => {
             domain.announce();
@@ -105,16 +90,21 @@ fn is_certainly_refused(error: &Error) -> bool {
     !matches!(error, Error::Store(_) | Error::Exists)
 }
 
-async fn show(
+/// Shows a finished body at its place. `waiting` bytes of it count in the space already.
+pub(super) async fn show(
     tx: &mut Tx,
     ids: &Arc<Ids>,
     target: &Target,
     finished: Finished,
+    waiting: i64,
     now: Timestamp,
 ) -> Result<Committed, Error> {
+    if target.intent.make_folders {
+        folders::make_missing(tx, ids, target, now).await?;
+    }
     let spot = destination(tx, target, now).await?;
     let replaced = spot.item.as_ref().map_or(0, |item| item.size);
-    guard::quota(tx, &spot.membership, finished.blob.size - replaced).await?;
+    guard::quota(tx, &spot.membership, finished.blob.size - replaced - waiting).await?;
     redeem(tx, finished.session).await?;
     let act = Act { actor: Some(target.principal.user), run: None, at: now };
     let place = Place { folder: &spot.folder, name: spot.name.as_str(), existing: spot.item.as_ref() };
@@ -153,7 +143,12 @@ pub(super) async fn new_version(
     meta: Meta<'_>,
     act: Act,
 ) -> Result<Committed, Error> {
-    versions::insert_blob(tx, &finished.blob).await?;
+    if !matches!(finished.origin, Origin::Recorded) {
+        versions::insert_blob(tx, &finished.blob).await?;
+    }
+    if let Origin::Segments(made_of) = &finished.origin {
+        segments::insert(tx, finished.blob.id, made_of).await?;
+    }
     let NewBlob { id: blob, size, sha256, .. } = finished.blob;
     let content = finished.content.as_str().to_owned();
     let bytes = Recorded { blob, size, sha256, checksum: meta.checksum.map(ToString::to_string), content };
@@ -230,9 +225,9 @@ pub(crate) async fn empty_file(
 ) -> Result<Committed, Error> {
     let intent = super::Intent { conditions: conditions.clone(), ..super::Intent::default() };
     let target = Target { principal: principal.clone(), at: at.clone(), intent };
-    let sha256 = checksum::Digests::new(None).finish()?;
+    let sha256 = checksum::Digests::new(None).finish(None)?;
     let id = BlobId(ids.next(now));
     let blob = NewBlob { id, size: 0, sha256, body: Some(Vec::new()), created_at: now };
-    let finished = Finished { blob, content: Content::of(&[]), session: None };
-    show(tx, ids, &target, finished, now).await
+    let finished = Finished { blob, origin: Origin::New, content: Content::of(&[]), session: None };
+    show(tx, ids, &target, finished, 0, now).await
 }
