@@ -40,6 +40,8 @@ pub struct Options {
     pub compression: Compression,
     /// Certificates (PEM) of authorities trusted beside those of the system.
     pub authorities: Option<Vec<u8>>,
+    /// Times a request is tried; `None`: [`ATTEMPTS`]. Chunks of an upload are always tried again.
+    pub attempts: Option<u32>,
     /// What kind of server it is, when that is known already; else it is asked once.
     pub dialect: Option<Dialect>,
 }
@@ -70,6 +72,8 @@ struct Inner {
     up: Throttle,
     down: Throttle,
     compresses: bool,
+    attempts: u32,
+    user: OnceCell<String>,
     dialect: OnceCell<Dialect>,
 }
 
@@ -104,6 +108,8 @@ impl Connection {
                 up: Throttle::new(options.limit_up),
                 down: Throttle::new(options.limit_down),
                 compresses: options.compression.applies_to(server),
+                attempts: options.attempts.unwrap_or(ATTEMPTS),
+                user: OnceCell::new(),
                 dialect: OnceCell::new_with(options.dialect),
             }),
         })
@@ -137,6 +143,26 @@ impl Connection {
             })
             .await
             .copied()
+    }
+
+    /// The name of the user at the server: what addresses of uploads hold.
+    ///
+    /// # Errors
+    /// With a token the server is asked; whatever hinders that.
+    pub async fn user(&self) -> Result<String, WireError> {
+        if let Some(user) = self.inner.credentials.user() {
+            return Ok(user.to_owned());
+        }
+        let ask = || async {
+            let url = child(self.server(), ["ocs", "v2.php", "cloud", "user"]);
+            let request = || self.request("GET", &url).query(&[("format", "json")]).header("OCS-APIREQUEST", "true");
+            let answer = self.retrying(|_| self.answer(request())).await?;
+            let document: serde_json::Value = serde_json::from_str(&bounded_text(answer, ERROR_BODY_LIMIT).await)
+                .map_err(|_| WireError::Malformed("the user's name is not told"))?;
+            let name = document.pointer("/ocs/data/id").and_then(|id| id.as_str());
+            name.map(str::to_owned).ok_or(WireError::Malformed("the user's name is not told"))
+        };
+        self.inner.user.get_or_try_init(ask).await.cloned()
     }
 
     /// Whether bodies to and from this server are compressed where that makes them smaller.
@@ -189,7 +215,22 @@ impl Connection {
 
     /// Tries again what fails in passing, after growing pauses with jitter, or when the server says. `work` hears the
     /// number of the attempt, from 0.
-    pub(crate) async fn retrying<T, W>(&self, mut work: impl FnMut(u32) -> W) -> Result<T, WireError>
+    pub(crate) async fn retrying<T, W>(&self, work: impl FnMut(u32) -> W) -> Result<T, WireError>
+    where
+        W: Future<Output = Result<T, WireError>>,
+    {
+        self.trying(self.inner.attempts, work).await
+    }
+
+    /// As [`Connection::retrying`], for parts of something larger: whoever limits attempts counts the whole as one.
+    pub(crate) async fn persisting<T, W>(&self, work: impl FnMut(u32) -> W) -> Result<T, WireError>
+    where
+        W: Future<Output = Result<T, WireError>>,
+    {
+        self.trying(ATTEMPTS.max(self.inner.attempts), work).await
+    }
+
+    async fn trying<T, W>(&self, attempts: u32, mut work: impl FnMut(u32) -> W) -> Result<T, WireError>
     where
         W: Future<Output = Result<T, WireError>>,
     {
@@ -201,7 +242,7 @@ impl Connection {
             };
             attempt += 1;
             let asked = error.retry_after().unwrap_or(Duration::ZERO);
-            if attempt >= ATTEMPTS || !error.is_passing() || asked > LONGEST_PAUSE {
+            if attempt >= attempts || !error.is_passing() || asked > LONGEST_PAUSE {
                 return Err(error);
             }
             let pause = pause_before(attempt).max(asked);

@@ -107,12 +107,11 @@ impl Connection {
     /// 405 if something is there already, 409 if the folder above is not.
     pub async fn make_folder(&self, url: &Url) -> Result<Stored, WireError> {
         let lost = AtomicBool::new(false);
-        let made = self
-            .retrying(|_| self.noting(self.request("MKCOL", url), &lost))
-            .await;
+        let made = self.retrying(|_| self.noting(self.request("MKCOL", url), &lost)).await;
         match made {
             // an earlier attempt made it without being able to say so
-            Err(error) if lost.load(Ordering::Relaxed) && error.status() == Some(405) => match self.look_at(url).await? {
+            Err(error) if lost.load(Ordering::Relaxed) && error.status() == Some(405) => match self.look_at(url).await?
+            {
                 Some(entry) if entry.is_folder => Ok(Stored { etag: entry.etag, id: entry.id, mtime_kept: false }),
                 _ => Err(error),
             },
@@ -164,10 +163,12 @@ impl Connection {
             .await;
         match moved {
             // gone from here because an earlier attempt moved it without being able to say so
-            Err(error) if lost.load(Ordering::Relaxed) && error.status() == Some(404) => match self.look_at(to).await? {
-                Some(entry) => Ok(Stored { etag: entry.etag, id: entry.id, mtime_kept: false }),
-                None => Err(error),
-            },
+            Err(error) if lost.load(Ordering::Relaxed) && error.status() == Some(404) => {
+                match self.look_at(to).await? {
+                    Some(entry) => Ok(Stored { etag: entry.etag, id: entry.id, mtime_kept: false }),
+                    None => Err(error),
+                }
+            }
             other => other,
         }
     }
@@ -177,7 +178,8 @@ impl Connection {
     /// # Errors
     /// 412 if it is not `expected` any more, 403 if it may not be deleted, 423 if it is locked.
     pub async fn delete(&self, url: &Url, expected: &Expected) -> Result<(), WireError> {
-        let done = self.retrying(|_| async { self.answer(expected.apply(self.request("DELETE", url))).await.map(drop) });
+        let done =
+            self.retrying(|_| async { self.answer(expected.apply(self.request("DELETE", url))).await.map(drop) });
         match done.await {
             Err(error) if error.status() == Some(404) => Ok(()),
             other => other,

@@ -1,19 +1,13 @@
-//! What of a large file the server has already: content-defined chunks, and the plan of an upload made of them.
+//! What of a large file the server has already: the plan of an upload made of pieces that are sent, and ranges of the
+//! version before that are taken there.
 //!
-//! Cut points depend on the bytes around them only (FastCDC, Xia et al. 2020), so an insertion moves chunks without
-//! changing those behind it.
+//! The chunks compared are cut by content (`stitchbox_sync::chunks`), so an insertion moves chunks without changing those
+//! behind it.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::path::Path;
 
-use fastcdc::v2020::StreamCDC;
-use sha2::{Digest as _, Sha256};
+use stitchbox_sync::remote::Chunk;
 
-use crate::failure::WireError;
-
-/// Sizes of content-defined chunks, bytes: least, average, most.
-const CUT: (u32, u32, u32) = (256 << 10, 1 << 20, 4 << 20);
 /// Bounds of what is sent in one request, bytes.
 const LEAST_SENT: u64 = 8 << 20;
 const MOST_SENT: u64 = 64 << 20;
@@ -22,24 +16,15 @@ const AIMED_PIECES: u64 = 64;
 /// A range of the old version shorter than this is sent instead: asking costs a request, too.
 const LEAST_TAKEN: u64 = 512 << 10;
 
-/// A content-defined chunk of a file.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Chunk {
-    /// First byte.
-    pub offset: u64,
-    /// Bytes.
-    pub length: u64,
-    /// First 16 bytes of its SHA-256; the whole file is verified by the server in any case.
-    pub digest: [u8; 16],
-}
-
 /// A version the server has, and what it consists of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OldVersion {
     /// Its ETag, with quotes.
     pub etag: String,
-    /// Its chunks, as [`chunks_of`] gave them when it was stored.
+    /// Its chunks, as they were cut when it was stored.
     pub chunks: Vec<Chunk>,
+    /// The chunks of the content that replaces it.
+    pub new_chunks: Vec<Chunk>,
 }
 
 /// A part of the new content, and where it comes from.
@@ -51,26 +36,6 @@ pub(crate) struct Piece {
     pub length: u64,
     /// First byte in the old version; `None`: it is sent.
     pub taken_from: Option<u64>,
-}
-
-/// The chunks of a file and its SHA-256 (lower-case hex), in one reading.
-///
-/// # Errors
-/// What cannot be read.
-pub fn chunks_of(path: &Path) -> Result<(Vec<Chunk>, String), WireError> {
-    let failed = |error| WireError::local(path, error);
-    let file = File::open(path).map_err(failed)?;
-    let mut whole = Sha256::new();
-    let mut chunks = Vec::new();
-    for chunk in StreamCDC::new(file, CUT.0, CUT.1, CUT.2) {
-        let chunk = chunk.map_err(|error| failed(std::io::Error::other(error)))?;
-        whole.update(&chunk.data);
-        let mut digest = [0; 16];
-        let hash = Sha256::digest(&chunk.data);
-        digest.iter_mut().zip(hash.iter()).for_each(|(to, from)| *to = *from);
-        chunks.push(Chunk { offset: chunk.offset, length: chunk.data.len() as u64, digest });
-    }
-    Ok((chunks, crate::outgoing::hex(&whole.finalize())))
 }
 
 /// Bytes of one request for a file of `size`.
@@ -87,13 +52,13 @@ pub(crate) fn all_sent(size: u64) -> Vec<Piece> {
 
 /// The pieces of a file whose chunks are `new`, where the server has `old`.
 pub(crate) fn taken_where_known(new: &[Chunk], old: &[Chunk]) -> Vec<Piece> {
-    let size = new.iter().map(|chunk| chunk.length).sum();
-    let known: HashMap<(&[u8; 16], u64), u64> = old.iter().map(|c| ((&c.digest, c.length), c.offset)).collect();
+    let size = new.iter().map(|chunk| u64::from(chunk.length)).sum();
+    let known: HashMap<_, u64> = old.iter().map(|chunk| ((chunk.sha256, chunk.length), chunk.offset)).collect();
     // neighbours with a common origin become one
     let mut runs: Vec<Piece> = Vec::new();
     for chunk in new {
-        let taken_from = known.get(&(&chunk.digest, chunk.length)).copied();
-        let next = Piece { offset: chunk.offset, length: chunk.length, taken_from };
+        let taken_from = known.get(&(chunk.sha256, chunk.length)).copied();
+        let next = Piece { offset: chunk.offset, length: chunk.length.into(), taken_from };
         match runs.last_mut() {
             Some(last) if follows(last, &next) => last.length += next.length,
             _ => runs.push(next),
@@ -149,12 +114,9 @@ mod tests {
     }
 
     fn chunks(bytes: &[u8]) -> Vec<Chunk> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("f");
-        std::fs::write(&path, bytes).unwrap();
-        let (chunks, sha256) = chunks_of(&path).unwrap();
-        assert_eq!(sha256, crate::outgoing::sha256_of(&path).unwrap().0);
-        chunks
+        let mut cutter = stitchbox_sync::chunks::Cutter::default();
+        cutter.push(bytes);
+        cutter.finish()
     }
 
     /// What the server would have: pieces sent from the new content, or taken from the old.
@@ -194,7 +156,7 @@ mod tests {
 
     #[test]
     fn pieces_of_a_huge_file_stay_within_bounds() {
-        for size in [CUT.0.into(), 16 << 20, (5 << 30) + 1, 1 << 40] {
+        for size in [1, 16 << 20, (5 << 30) + 1, 1 << 40] {
             let pieces = all_sent(size);
             assert_eq!(pieces.iter().map(|p| p.length).sum::<u64>(), size);
             assert!(pieces.iter().all(|p| p.length <= MOST_SENT));

@@ -4,6 +4,7 @@ use quick_xml::events::Event;
 use quick_xml::name::ResolveResult;
 use quick_xml::reader::NsReader;
 use reqwest::Url;
+use stitchbox_sync::digest::Sha256;
 
 use crate::address::decoded;
 use crate::failure::WireError;
@@ -35,13 +36,18 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The checksum of one kind in lower-case hex, such as `SHA256`.
-    pub fn checksum(&self, kind: &str) -> Option<String> {
-        self.checksums.iter().find_map(|text| {
-            let (name, hex) = text.split_once(':')?;
-            (name.eq_ignore_ascii_case(kind) && !hex.is_empty()).then(|| hex.to_ascii_lowercase())
-        })
+    /// The SHA-256, when the server tells it.
+    pub fn sha256(&self) -> Option<Sha256> {
+        self.checksums.iter().find_map(|text| sha256_in(text))
     }
+}
+
+/// The SHA-256 in a text such as `SHA1:aa SHA256:bb`.
+pub(crate) fn sha256_in(text: &str) -> Option<Sha256> {
+    text.split_whitespace().find_map(|word| {
+        let (name, hex) = word.split_once(':')?;
+        if name.eq_ignore_ascii_case("SHA256") { Sha256::from_hex(hex) } else { None }
+    })
 }
 
 /// The folder itself (with an empty name) and its members, from a multistatus answer. Names that are paths are dropped.
@@ -143,7 +149,7 @@ mod tests {
 
     const XML: &str = r#"<?xml version="1.0"?><d:multistatus xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns">
         <d:response><d:href>/dav/files/a/m%201/</d:href><d:propstat><d:prop><d:resourcetype><d:collection/></d:resourcetype><oc:id>7</oc:id></d:prop></d:propstat></d:response>
-        <d:response><d:href>http://h/dav/files/a/m%201/x%26y.dat</d:href><d:propstat><d:prop><d:resourcetype/><d:getetag>&quot;v1&quot;</d:getetag><d:getcontentlength>12</d:getcontentlength><oc:checksums><oc:checksum>SHA1:AA SHA256:BB</oc:checksum></oc:checksums></d:prop></d:propstat></d:response>
+        <d:response><d:href>http://h/dav/files/a/m%201/x%26y.dat</d:href><d:propstat><d:prop><d:resourcetype/><d:getetag>&quot;v1&quot;</d:getetag><d:getcontentlength>12</d:getcontentlength><oc:checksums><oc:checksum>SHA1:AA SHA256:BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD</oc:checksum></oc:checksums></d:prop></d:propstat></d:response>
         <d:response><d:href>/dav/files/a/m%201/..%2Fevil</d:href><d:propstat><d:prop/></d:propstat></d:response>
         <d:response><d:href>/dav/files/a/m%201/Stitched/</d:href><d:propstat><d:prop><d:resourcetype><d:collection></d:collection></d:resourcetype></d:prop></d:propstat></d:response>
         </d:multistatus>"#;
@@ -156,7 +162,7 @@ mod tests {
         assert_eq!((entries[0].is_folder, entries[0].id.as_deref()), (true, Some("7")));
         assert_eq!((entries[1].size, entries[1].is_folder), (Some(12), false));
         assert_eq!(entries[1].etag.as_deref(), Some("\"v1\""));
-        assert_eq!(entries[1].checksum("sha256").as_deref(), Some("bb"));
+        assert_eq!(entries[1].sha256(), Some(Sha256::of(b"abc")));
         assert!(entries[2].is_folder);
     }
 

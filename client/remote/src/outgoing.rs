@@ -5,7 +5,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use sha2::{Digest as _, Sha256};
+use sha2::Digest as _;
+use stitchbox_sync::digest::Sha256;
 
 use crate::failure::WireError;
 use crate::section::blocking;
@@ -19,8 +20,8 @@ pub struct Outgoing {
     pub size: u64,
     /// Modification time, nanoseconds since 1970; `None` where the file system has none.
     pub mtime_ns: Option<i64>,
-    /// SHA-256 of the content, lower-case hex.
-    pub sha256: String,
+    /// SHA-256 of the content.
+    pub sha256: Sha256,
 }
 
 impl Outgoing {
@@ -63,20 +64,20 @@ impl Outgoing {
     }
 }
 
-/// SHA-256 (lower-case hex) and size of a file.
+/// SHA-256 and size of a file.
 ///
 /// # Errors
 /// What cannot be read.
-pub fn sha256_of(path: &Path) -> Result<(String, u64), WireError> {
+pub fn sha256_of(path: &Path) -> Result<(Sha256, u64), WireError> {
     let failed = |error| WireError::local(path, error);
     let mut file = std::fs::File::open(path).map_err(failed)?;
     let mut buffer = vec![0; 256 * 1024];
-    let mut hash = Sha256::new();
+    let mut hash = sha2::Sha256::new();
     let mut size = 0;
     loop {
         let read = file.read(&mut buffer).map_err(failed)?;
         if read == 0 {
-            return Ok((hex(&hash.finalize()), size));
+            return Ok((Sha256(hash.finalize().into()), size));
         }
         hash.update(buffer.get(..read).unwrap_or_default());
         size += read as u64;
@@ -99,15 +100,6 @@ pub(crate) fn mtime_header(ns: i64, with_fraction: bool) -> String {
     if with_fraction && rest != 0 { format!("{seconds}.{rest:09}") } else { seconds.to_string() }
 }
 
-/// Lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,7 +110,7 @@ mod tests {
         let path = folder.path().join("abc");
         std::fs::write(&path, "abc").unwrap();
         let outgoing = Outgoing::of(&path).await.unwrap();
-        assert_eq!(outgoing.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(outgoing.sha256.to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert!(outgoing.is_unchanged());
         std::fs::write(&path, "abcd").unwrap();
         assert!(!outgoing.is_unchanged());

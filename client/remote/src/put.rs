@@ -75,7 +75,7 @@ impl Connection {
         if error.status() == Some(412)
             && let Ok(Some(entry)) = self.look_at(url).await
             && entry.size == Some(outgoing.size)
-            && entry.checksum("SHA256").as_deref() == Some(outgoing.sha256.as_str())
+            && entry.sha256() == Some(outgoing.sha256)
         {
             return Ok(Stored { etag: entry.etag, id: entry.id, mtime_kept: false });
         }

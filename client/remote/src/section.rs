@@ -74,7 +74,11 @@ impl Section {
         let section = self.clone();
         blocking(move || {
             let mut probe = Vec::with_capacity(PROBE_BYTES);
-            section.open()?.take(section.length.min(PROBE_BYTES as u64)).read_to_end(&mut probe).map_err(section.failed())?;
+            section
+                .open()?
+                .take(section.length.min(PROBE_BYTES as u64))
+                .read_to_end(&mut probe)
+                .map_err(section.failed())?;
             Ok(compress::pays(&probe))
         })
         .await

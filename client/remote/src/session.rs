@@ -12,12 +12,12 @@ use sha2::{Digest as _, Sha256};
 use crate::address::child;
 use crate::connection::{Connection, PATIENCE};
 use crate::dav::{Expected, Stored};
-use crate::delta::{OldVersion, Piece, all_sent, chunks_of, taken_where_known};
+use crate::delta::{OldVersion, Piece, all_sent, taken_where_known};
 use crate::failure::WireError;
 use crate::heard::Heard;
-use crate::outgoing::{Outgoing, hex, mtime_header};
+use crate::outgoing::{Outgoing, mtime_header};
 use crate::pulse::Pulse;
-use crate::section::{Section, blocking};
+use crate::section::Section;
 
 /// Chunks on their way at the same time.
 const PARALLEL: usize = 3;
@@ -37,7 +37,7 @@ impl Connection {
     ) -> Result<Stored, WireError> {
         let uploads = child(self.server(), ["remote.php", "dav", "uploads", &self.user().await?]);
         let session = Session { connection: self, url, outgoing, expected, address: uploads };
-        let pieces = session.plan(old).await?;
+        let pieces = session.plan(old);
         let address = child(&session.address, [session.name(&pieces).as_str()]);
         let session = Session { address, ..session };
         let mut beginning = 1;
@@ -70,28 +70,27 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    async fn plan(&self, old: Option<&OldVersion>) -> Result<Vec<Piece>, WireError> {
-        let Some(old) = old.filter(|old| !old.chunks.is_empty()) else { return Ok(all_sent(self.outgoing.size)) };
-        let path = self.outgoing.path.clone();
-        let (chunks, sha256) = blocking(move || chunks_of(&path)).await?;
-        if sha256 != self.outgoing.sha256 {
-            return Err(WireError::SourceChanged { path: self.outgoing.path.display().to_string() });
+    fn plan(&self, old: Option<&OldVersion>) -> Vec<Piece> {
+        let covers =
+            |old: &&OldVersion| old.new_chunks.iter().map(|c| u64::from(c.length)).sum::<u64>() == self.outgoing.size;
+        match old.filter(covers) {
+            Some(old) => taken_where_known(&old.new_chunks, &old.chunks),
+            None => all_sent(self.outgoing.size),
         }
-        Ok(taken_where_known(&chunks, &old.chunks))
     }
 
     /// The same for the same target, content and cut, and for nothing else.
     fn name(&self, pieces: &[Piece]) -> String {
         let mut hash = Sha256::new();
-        for text in [self.url.as_str(), &self.outgoing.sha256] {
-            hash.update(text.as_bytes());
-            hash.update([0]);
-        }
+        hash.update(self.url.as_str().as_bytes());
+        hash.update([0]);
+        hash.update(self.outgoing.sha256.0);
         for piece in pieces {
             hash.update(piece.offset.to_le_bytes());
             hash.update(piece.taken_from.unwrap_or(u64::MAX).to_le_bytes());
         }
-        format!("sb-{}", hex(hash.finalize().get(..16).unwrap_or_default()))
+        let digest = stitchbox_sync::digest::Sha256(hash.finalize().into()).to_string();
+        format!("sb-{}", digest.get(..32).unwrap_or_default())
     }
 
     async fn run(&self, pieces: &[Piece], old: Option<&OldVersion>, heard: &Heard) -> Result<Stored, WireError> {
@@ -138,7 +137,7 @@ impl Session<'_> {
         let name = format!("{:016}", piece.offset);
         let url = child(&self.address, [name.as_str()]);
         self.connection
-            .retrying(|_| async {
+            .persisting(|_| async {
                 let request = self
                     .connection
                     .request("PUT", &url)
