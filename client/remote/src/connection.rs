@@ -178,6 +178,15 @@ impl Connection {
         &self.inner.down
     }
 
+    /// Reads an address, with more headers.
+    ///
+    /// # Errors
+    /// Network and refusals; the body may break off later.
+    pub async fn get(&self, url: &Url, headers: &[(&str, &str)]) -> Result<Response, WireError> {
+        let request = || headers.iter().fold(self.request("GET", url), |request, (name, value)| request.header(*name, *value));
+        self.retrying(|_| self.answer(request())).await
+    }
+
     /// A request of this user. Credentials go to this server only.
     pub(crate) fn request(&self, method: &str, url: &Url) -> RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);

@@ -51,6 +51,9 @@ pub enum WireError {
     /// What arrived is not what the server has.
     #[error("the content arrived damaged ({0}); try again")]
     Damaged(&'static str),
+    /// Nothing is at the address.
+    #[error("it is not there")]
+    NotThere,
     /// The address cannot be used.
     #[error("{0} cannot be used as an address")]
     Address(String),
@@ -76,7 +79,9 @@ impl WireError {
             Self::Network(error) => !error.is_builder() && !error.is_redirect(),
             Self::Refused(refusal) => matches!(refusal.status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504),
             Self::Stalled(_) | Self::Damaged(_) => true,
-            Self::Local { .. } | Self::SourceChanged { .. } | Self::Malformed(_) | Self::Address(_) => false,
+            Self::Local { .. } | Self::SourceChanged { .. } | Self::Malformed(_) | Self::NotThere | Self::Address(_) => {
+                false
+            }
         }
     }
 

@@ -118,6 +118,7 @@ impl Session<'_> {
             .retrying(|_| async {
                 let request = self.connection.request("MKCOL", &self.address);
                 let request = request
+                    .header("Destination", self.url.path())
                     .header("OC-Total-Length", self.outgoing.size)
                     .header("OC-Checksum", self.outgoing.checksum_header());
                 self.connection.answer(request).await.map(drop)
@@ -134,35 +135,44 @@ impl Session<'_> {
     }
 
     async fn send(&self, piece: Piece, old: Option<&OldVersion>, heard: Heard) -> Result<(), WireError> {
-        let name = format!("{:016}", piece.offset);
-        let url = child(&self.address, [name.as_str()]);
+        if let (Some(from), Some(old)) = (piece.taken_from, old) {
+            match self.take(piece, from, old).await {
+                Ok(()) => {
+                    heard.moved(piece.length);
+                    return Ok(());
+                }
+                // the old version is gone: then its bytes are sent after all
+                Err(error) if error.status() == Some(412) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let section = Section { path: self.outgoing.path.clone(), offset: piece.offset, length: piece.length };
+        self.connection
+            .persisting(|_| async {
+                section.send(self.connection, self.put(piece), &heard.again()).await.map(drop)
+            })
+            .await
+    }
+
+    /// Has the server take a range of the version it has.
+    async fn take(&self, piece: Piece, from: u64, old: &OldVersion) -> Result<(), WireError> {
+        let last = from + piece.length - 1;
         self.connection
             .persisting(|_| async {
                 let request = self
-                    .connection
-                    .request("PUT", &url)
-                    .header("OC-Chunk-Offset", piece.offset)
-                    .header("OC-Total-Length", self.outgoing.size);
-                match (piece.taken_from, old) {
-                    (Some(from), Some(old)) => {
-                        let last = from + piece.length - 1;
-                        let request = request
-                            .header("Content-Length", 0)
-                            .header("Stitchbox-Source-Path", self.url.path())
-                            .header("Stitchbox-Source-Version", &old.etag)
-                            .header("Stitchbox-Source-Range", format!("bytes={from}-{last}"));
-                        self.connection.answer(request).await?;
-                        heard.again().moved(piece.length);
-                    }
-                    _ => {
-                        let (offset, length) = (piece.offset, piece.length);
-                        let section = Section { path: self.outgoing.path.clone(), offset, length };
-                        section.send(self.connection, request, &heard.again()).await?;
-                    }
-                }
-                Ok(())
+                    .put(piece)
+                    .header("Content-Length", 0)
+                    .header("Stitchbox-Source-Version", &old.etag)
+                    .header("Stitchbox-Source-Range", format!("bytes={from}-{last}"));
+                self.connection.answer(request).await.map(drop)
             })
             .await
+    }
+
+    fn put(&self, piece: Piece) -> reqwest::RequestBuilder {
+        let name = format!("{:016}", piece.offset);
+        let url = child(&self.address, [name.as_str()]);
+        self.connection.request("PUT", &url).header("OC-Chunk-Offset", piece.offset)
     }
 
     async fn finish(&self) -> Result<Stored, WireError> {

@@ -43,6 +43,7 @@ pub(crate) fn verdict(error: WireError, about: About) -> RemoteError {
             path: path.into(),
         },
         error @ (WireError::Network(_) | WireError::Stalled(_)) => offline(error.to_string()),
+        WireError::NotThere => RemoteError::Gone,
         error @ (WireError::Malformed(_) | WireError::Address(_)) => {
             RemoteError::Other { status: 200, text: error.to_string() }
         }
