@@ -5,7 +5,7 @@ use crate::call::Call;
 use crate::errors::Fault;
 use crate::mount::{Address, NoAddress};
 use crate::options::server_options;
-use crate::{bulk, delete, get, lock, mkcol, propfind, proppatch, put, relocate, request_body, tus};
+use crate::{bulk, delete, get, lock, mkcol, propfind, proppatch, put, relocate, request_body, tus, user_lock};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONNECTION, EXPECT, HOST, HeaderValue};
@@ -102,6 +102,8 @@ impl Realm for Address {
             "COPY" => relocate::copy(call, body).await,
             "PROPFIND" => propfind::propfind(call, body).await,
             "PROPPATCH" => proppatch::proppatch(call, body).await,
+            "LOCK" if user_lock::is_asked_for(call) => user_lock::lock(call, body).await,
+            "UNLOCK" if user_lock::is_asked_for(call) => user_lock::unlock(call, body).await,
             "LOCK" => lock::lock(call, body).await,
             "UNLOCK" => lock::unlock(call, body).await,
             "POST" if tus::is_meant(&call.headers) => tus::create(call, body).await,

@@ -33,9 +33,17 @@ mod range;
 mod relocate;
 mod request_body;
 mod request_headers;
+mod roots;
+mod sheet;
 mod spaces_folder;
+mod trash_address;
+mod trashbin;
 mod tus;
 mod uploads;
+mod user_lock;
+mod version_address;
+mod versions;
+mod whole_file;
 mod xml_in;
 mod xml_out;
 mod xml_requests;
@@ -59,11 +67,31 @@ pub fn router(domain: Domain) -> Router {
         "/dav/spaces/{*path}",
         "/remote.php/dav/spaces/{*path}",
     ];
-    let serve = any(dispatch::serve::<mount::Address>);
-    let router = files.into_iter().fold(Router::new(), |router, path| router.route(path, serve.clone()));
-    router
-        .route("/remote.php/dav/uploads/{*path}", any(dispatch::serve::<uploads::Sessions>))
-        .route("/remote.php/dav/bulk", any(dispatch::serve::<bulk::Bulk>))
-        .route("/dav/tus/{*path}", any(dispatch::serve::<tus::TusUpload>))
-        .with_state(domain)
+    let trash = [
+        "/remote.php/dav/trashbin/{*path}",
+        "/dav/spaces/trash-bin/{*path}",
+        "/remote.php/dav/spaces/trash-bin/{*path}",
+    ];
+    let versions = ["/remote.php/dav/versions/{*path}", "/remote.php/dav/meta/{*path}"];
+    let roots = [
+        "/remote.php/dav",
+        "/remote.php/dav/",
+        "/remote.php/dav/files",
+        "/remote.php/dav/files/",
+        "/remote.php/dav/principals",
+        "/remote.php/dav/principals/",
+        "/remote.php/dav/principals/{*path}",
+    ];
+    let router = realm::<mount::Address>(Router::new(), &files);
+    let router = realm::<trash_address::TrashAddress>(router, &trash);
+    let router = realm::<version_address::VersionAddress>(router, &versions);
+    let router = realm::<uploads::Sessions>(router, &["/remote.php/dav/uploads/{*path}"]);
+    let router = realm::<bulk::Bulk>(router, &["/remote.php/dav/bulk"]);
+    let router = realm::<tus::TusUpload>(router, &["/dav/tus/{*path}"]);
+    realm::<roots::Root>(router, &roots).with_state(domain)
+}
+
+/// Routes of one part of the tree.
+fn realm<A: dispatch::Realm>(router: Router<Domain>, paths: &[&str]) -> Router<Domain> {
+    paths.iter().fold(router, |router, path| router.route(path, any(dispatch::serve::<A>)))
 }

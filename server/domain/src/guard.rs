@@ -75,7 +75,8 @@ pub(crate) async fn check(
     }
     conditions_hold(db, conditions, first, &all_locks).await?;
     for lock in &all_locks {
-        let shown = lock.user == principal.user && conditions.tokens().any(|token| token == lock.token);
+        let named = lock.of_person || conditions.tokens().any(|token| token == lock.token);
+        let shown = named && lock.user == principal.user;
         if !shown && places.iter().any(|place| place.is_touched_by(lock)) {
             // A shared lock of one's own is enough where others hold shared locks too (RFC 4918, 6.1).
             let own_shared = !lock.exclusive

@@ -174,7 +174,7 @@ pub(super) async fn redeem(tx: &mut Tx, session: Option<UploadId>) -> Result<(),
 }
 
 /// Where a version appears.
-pub(super) struct Place<'a> {
+pub(crate) struct Place<'a> {
     pub folder: &'a Item,
     pub name: &'a str,
     pub existing: Option<&'a Item>,
@@ -201,36 +201,49 @@ pub(super) async fn new_version(
     if let Origin::Segments(made_of) = &finished.origin {
         segments::insert(tx, finished.blob.id, made_of).await?;
     }
+    let NewBlob { id: blob, size, sha256, .. } = finished.blob;
+    let content = finished.content.as_str().to_owned();
+    let bytes = Recorded { blob, size, sha256, checksum: meta.checksum.map(ToString::to_string), content };
+    show_recorded(tx, ids, place, bytes, meta.mtime, act).await
+}
+
+/// Bytes that are recorded and durable.
+pub(crate) struct Recorded {
+    pub blob: BlobId,
+    pub size: i64,
+    pub sha256: String,
+    pub checksum: Option<String>,
+    pub content: String,
+}
+
+/// Records a version on a blob that is there and lets the file, new or old, show it.
+pub(crate) async fn show_recorded(
+    tx: &mut Tx,
+    ids: &Ids,
+    place: Place<'_>,
+    bytes: Recorded,
+    mtime: Timestamp,
+    act: Act,
+) -> Result<Committed, Error> {
+    let Recorded { blob, size, sha256, checksum, content } = bytes;
     // Later versions have larger ids, whatever the clocks say.
     let before = place.existing.and_then(|old| old.version).map_or(0, |version| version.0);
     let id = VersionId(ids.next_after(act.at, before));
     let created = place.existing.is_none();
     let (item, size_before) = match place.existing {
         Some(old) => {
-            let size = finished.blob.size;
-            items::show_version(tx, old.id, id, size, meta.mtime, act.run).await?;
-            let shown = Item { version: Some(id), size, mtime: meta.mtime, run: act.run, ..old.clone() };
+            items::show_version(tx, old.id, id, size, mtime, act.run).await?;
+            let shown = Item { version: Some(id), size, mtime, run: act.run, ..old.clone() };
             (shown, old.size)
         }
         None => {
-            let item = new_item(ids, &place, id, finished.blob.size, meta.mtime, act);
+            let item = new_item(ids, &place, id, size, mtime, act);
             items::insert(tx, &item).await?;
             (item, 0)
         }
     };
-    let version = Version {
-        id,
-        item: item.id,
-        blob: finished.blob.id,
-        size: finished.blob.size,
-        sha256: finished.blob.sha256,
-        checksum: meta.checksum.map(ToString::to_string),
-        content: finished.content.as_str().to_owned(),
-        mtime: meta.mtime,
-        created_at: act.at,
-        author: act.actor,
-        run: act.run,
-    };
+    let (created_at, author, run) = (act.at, act.actor, act.run);
+    let version = Version { id, item: item.id, blob, size, sha256, checksum, content, mtime, created_at, author, run };
     versions::insert(tx, &version).await?;
     let kind = if created { ChangeKind::Created } else { ChangeKind::Updated };
     act.append(tx, kind, &item, place.folder.id, item.size - size_before).await?;
