@@ -48,6 +48,7 @@ pub struct Domain {
     pub(crate) auth: Arc<Auth>,
     pub(crate) instance: Arc<str>,
     pub(crate) wholes: Arc<crate::uploads::Wholes>,
+    pub(crate) personal_spaces: Arc<crate::view::PersonalSpaces>,
     changed: Arc<Notify>,
     run_changed: Arc<Notify>,
 }
@@ -81,6 +82,7 @@ impl Domain {
             auth: Arc::new(Auth::new(token_key)),
             instance: instance.into(),
             wholes: Arc::default(),
+            personal_spaces: Arc::default(),
             changed: Arc::new(Notify::new()),
             run_changed: Arc::new(Notify::new()),
         })
