@@ -1,6 +1,7 @@
 //! The value every front-end holds: the stores, the clock, the settings.
 
 use crate::auth::Auth;
+use crate::previews::Previews;
 use crate::{Clock, Error, Ids};
 use futures::future::BoxFuture;
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub struct Domain {
     pub(crate) instance: Arc<str>,
     pub(crate) wholes: Arc<crate::uploads::Wholes>,
     pub(crate) personal_spaces: Arc<crate::view::PersonalSpaces>,
+    pub(crate) previews: Arc<Previews>,
     changed: Arc<Notify>,
     run_changed: Arc<Notify>,
 }
@@ -83,6 +85,7 @@ impl Domain {
             instance: instance.into(),
             wholes: Arc::default(),
             personal_spaces: Arc::default(),
+            previews: Arc::default(),
             changed: Arc::new(Notify::new()),
             run_changed: Arc::new(Notify::new()),
         })

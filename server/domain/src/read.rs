@@ -126,7 +126,7 @@ impl Domain {
     /// The item's id as clients see it: stable for its life, and of this installation alone.
     #[must_use]
     pub fn oc_id(&self, item: &Item) -> String {
-        format!("{:08}{}", item.id.0, self.instance)
+        self.oc_id_of(item.id)
     }
 }
 
