@@ -94,10 +94,7 @@ async fn in_browser(account: &AccountArgs, server: &Url) -> Result<Login, Failur
     Ok(Login { server: server.clone(), user: granted.user, app_password: granted.app_password })
 }
 
-async fn wait_for_person(
-    connection: &Connection,
-    flow: &LoginFlow,
-) -> Result<stitchbox_remote::Granted, Failure> {
+async fn wait_for_person(connection: &Connection, flow: &LoginFlow) -> Result<stitchbox_remote::Granted, Failure> {
     let end = Instant::now() + PERSON;
     while Instant::now() < end {
         tokio::time::sleep(PAUSE).await;
@@ -140,7 +137,8 @@ pub(crate) async fn logout(args: LogoutArgs) -> Result<(), Failure> {
 /// A password over a network that others can listen to.
 fn warn_of_plain_text(server: &Url) {
     let here = server.host_str().is_some_and(|host| {
-        host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        host == "localhost"
+            || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
     });
     if server.scheme() == "http" && !here {
         eprintln!("warning: {server} is not encrypted: everybody on the way can read the password; use https");

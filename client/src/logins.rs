@@ -57,7 +57,10 @@ impl Logins {
             Err(error) => return Err(failed(&error)),
         };
         if metadata.permissions().mode() & 0o077 != 0 {
-            return Err(failed(&format!("others can read it; chmod 600 {}, and log in anew if others did", file.display())));
+            return Err(failed(&format!(
+                "others can read it; chmod 600 {}, and log in anew if others did",
+                file.display()
+            )));
         }
         let text = fs::read_to_string(&file).map_err(|error| failed(&error))?;
         let logins: Self = serde_json::from_str(&text).map_err(|error| failed(&error))?;

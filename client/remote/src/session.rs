@@ -148,9 +148,7 @@ impl Session<'_> {
         }
         let section = Section { path: self.outgoing.path.clone(), offset: piece.offset, length: piece.length };
         self.connection
-            .persisting(|_| async {
-                section.send(self.connection, self.put(piece), &heard.again()).await.map(drop)
-            })
+            .persisting(|_| async { section.send(self.connection, self.put(piece), &heard.again()).await.map(drop) })
             .await
     }
 
