@@ -16,14 +16,14 @@ use bytes::Bytes;
 use futures::stream;
 use std::collections::HashMap;
 use std::sync::Arc;
-use stitchbox_domain::{Domain, Error, Item, Lock, Membership, Property, Quota, SPACES_FOLDER};
+use stitchbox_domain::{Domain, Error, HeldLock, Item, Listed, Membership, Property, Quota, SPACES_FOLDER};
 use stitchbox_schema::{ItemId, VersionId};
 
 /// Children read at a time; fewer where each may bring many kept properties.
-const PAGE: i64 = 256;
+const PAGE: i64 = 400;
 const PAGE_WITH_DEAD: i64 = 32;
 /// A page ends with the entry that makes it longer than this, bytes: what one request asks of every child may be much.
-const PAGE_TEXT: usize = 256 * 1024;
+const PAGE_TEXT: usize = 512 * 1024;
 
 pub(crate) async fn propfind(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {
     let asked = Asked::of(xml_requests::propfind(&request_body::xml(body).await?)?);
@@ -35,7 +35,7 @@ pub(crate) async fn propfind(call: &Call, body: &mut Body) -> Result<Response<Bo
     }
 }
 
-fn multistatus(body: Body) -> Response<Body> {
+pub(crate) fn multistatus(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::MULTI_STATUS;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_XML));
@@ -66,7 +66,7 @@ async fn write_root(
 ) -> Result<(), Error> {
     let mut href = folder.to_owned();
     push_segment(&mut href, &membership.space.name);
-    let extras = Extras::of_one(&call.domain, membership, item, asked).await?;
+    let extras = Extras::of_one(call, membership, item, asked).await?;
     let mut entry = Entry::of_item(&call.domain, membership, item);
     entry.path.push('/');
     entry.base = &href;
@@ -81,22 +81,27 @@ struct Extras {
     /// By version: one that was replaced since is not told with the ETag of the next.
     checksums: HashMap<VersionId, String>,
     dead: HashMap<ItemId, Vec<Property>>,
-    locks: Arc<[Lock]>,
+    locks: Arc<[HeldLock]>,
     quota: Option<Quota>,
+    favorites: Arc<[ItemId]>,
 }
 
 impl Extras {
-    async fn of_one(domain: &Domain, membership: &Membership, item: &Item, asked: &Asked) -> Result<Self, Error> {
+    async fn of_one(call: &Call, membership: &Membership, item: &Item, asked: &Asked) -> Result<Self, Error> {
+        let Call { domain, principal, .. } = call;
         let mut extras = Self::default();
+        if asked.wants(Live::Favorite) {
+            extras.favorites = domain.favorites_in(principal, item).await?.into();
+        }
         if asked.wants(Live::Checksums)
             && let Some(version) = domain.version_of(item).await?
         {
-            extras.checksums.insert(version.id, checksums(&version));
+            extras.checksums.insert(version.id, checksums(version.checksum.as_deref(), &version.sha256));
         }
         if asked.wants_dead() {
             extras.dead.insert(item.id, domain.properties(item).await?);
         }
-        if asked.wants(Live::LockDiscovery) {
+        if asked.wants_locks() {
             extras.locks = domain.locks_on(membership.space.id).await?.into();
         }
         if asked.wants(Live::QuotaUsed) || asked.wants(Live::QuotaAvailable) {
@@ -105,14 +110,11 @@ impl Extras {
         Ok(extras)
     }
 
-    /// For a page of children of a folder; locks and quota are those of the folder.
+    /// For a page of children of a folder; locks and quota are those of the folder, checksums come with the children.
     async fn of_page(pages: &Pages, last: &str) -> Result<Self, Error> {
         let Pages { domain, membership, folder, asked, of_folder, after, .. } = pages;
-        let mut extras = Self { locks: of_folder.locks.clone(), quota: of_folder.quota, ..Self::default() };
-        if asked.wants(Live::Checksums) {
-            let versions = domain.versions_of_page(membership, folder, after.as_deref(), last).await?;
-            extras.checksums = versions.iter().map(|version| (version.id, checksums(version))).collect();
-        }
+        let (locks, quota, favorites) = (of_folder.locks.clone(), of_folder.quota, of_folder.favorites.clone());
+        let mut extras = Self { locks, quota, favorites, ..Self::default() };
         if asked.wants_dead() {
             for (item, property) in domain.properties_of_page(membership, folder, after.as_deref(), last).await? {
                 extras.dead.entry(item).or_default().push(property);
@@ -126,6 +128,7 @@ impl Extras {
         entry.dead = self.dead.get(&item.id).map(Vec::as_slice).unwrap_or_default();
         entry.locks = &self.locks;
         entry.quota = self.quota;
+        entry.is_favorite = self.favorites.contains(&item.id);
     }
 }
 
@@ -136,7 +139,7 @@ async fn listing(call: &Call, place: Place, asked: Asked, depth: Depth) -> Resul
     if item.is_folder() && depth == Depth::Infinity {
         return Err(Fault::InfiniteDepth);
     }
-    let extras = Extras::of_one(domain, &membership, &item, &asked).await?;
+    let extras = Extras::of_one(call, &membership, &item, &asked).await?;
     let href = href_below(&place.base, &place.location.path);
     let roots = match place.is_top_of_files {
         true => spaces_folder::roots(domain, &call.principal).await?,
@@ -188,23 +191,31 @@ impl Pages {
     async fn next(&mut self) -> Result<(String, bool), Error> {
         let after = self.after.as_deref();
         let limit = if self.asked.wants_dead() { PAGE_WITH_DEAD } else { PAGE };
-        let mut children = self.domain.children_page(&self.membership, &self.folder, after, limit).await?;
+        let mut children = match self.asked.wants(Live::Checksums) {
+            true => self.domain.listing_page(&self.membership, &self.folder, after, limit).await?,
+            false => {
+                let children = self.domain.children_page(&self.membership, &self.folder, after, limit).await?;
+                children.into_iter().map(|item| Listed { item, sums: None }).collect()
+            }
+        };
         let mut more = i64::try_from(children.len()).unwrap_or(0) == limit;
         let extras = match children.last() {
-            Some(last) => Extras::of_page(self, &last.name).await?,
+            Some(last) => Extras::of_page(self, &last.item.name).await?,
             None => Extras::default(),
         };
-        let mut out = String::with_capacity(children.len() * 512 + TAIL.len());
+        let mut out = String::with_capacity(children.len() * 640 + TAIL.len());
         let folder_path = self.place.location.path.to_string();
         let mut href = self.href.clone();
         let mut written = 0;
-        for child in &children {
+        for Listed { item: child, sums } in &children {
+            let sums = sums.as_ref().map(|sums| checksums(sums.given.as_deref(), &sums.sha256));
             href.truncate(self.href.len());
             push_segment(&mut href, &child.name);
             let mut entry = Entry::of_item(&self.domain, &self.membership, child);
             entry.path = format!("{}/{}", folder_path.trim_end_matches('/'), child.name);
             entry.base = &self.place.base;
             extras.add_to(&mut entry, child);
+            entry.checksums = sums.as_deref();
             entry.write(&mut out, &href, &self.asked);
             written += 1;
             if out.len() > PAGE_TEXT {
@@ -216,7 +227,7 @@ impl Pages {
         if !more {
             out.push_str(TAIL);
         }
-        self.after = children.into_iter().next_back().map(|child| child.name);
+        self.after = children.into_iter().next_back().map(|child| child.item.name);
         Ok((out, more))
     }
 }

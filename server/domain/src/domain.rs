@@ -1,6 +1,7 @@
 //! The value every front-end holds: the stores, the clock, the settings.
 
 use crate::auth::Auth;
+use crate::previews::Previews;
 use crate::{Clock, Error, Ids};
 use futures::future::BoxFuture;
 use std::sync::Arc;
@@ -47,6 +48,8 @@ pub struct Domain {
     pub(crate) settings: Arc<Settings>,
     pub(crate) auth: Arc<Auth>,
     pub(crate) instance: Arc<str>,
+    pub(crate) wholes: Arc<crate::uploads::Wholes>,
+    pub(crate) previews: Arc<Previews>,
     changed: Arc<Notify>,
     run_changed: Arc<Notify>,
 }
@@ -79,6 +82,8 @@ impl Domain {
             settings: Arc::new(settings),
             auth: Arc::new(Auth::new(token_key)),
             instance: instance.into(),
+            wholes: Arc::default(),
+            previews: Arc::default(),
             changed: Arc::new(Notify::new()),
             run_changed: Arc::new(Notify::new()),
         })

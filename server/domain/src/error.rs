@@ -16,6 +16,9 @@ pub enum Refusal {
     /// Only an administrator may.
     #[error("only an administrator may do this")]
     NotAdmin,
+    /// An app password, or a token for one, where the account password is needed.
+    #[error("this needs the password of your account; an app password cannot make or end others")]
+    AppPassword,
     /// The item was written by a run.
     #[error("this was written by a stitching run and is replaced by the next one; copy it to keep and edit it")]
     Derived,
@@ -45,6 +48,12 @@ pub enum Excess {
     /// Items copied at once.
     #[error("more than 50000 files and folders are not copied at once; copy the folders inside one by one")]
     Copied,
+    /// Open upload sessions of one user.
+    #[error("you have 1000 uploads in pieces open; finish or cancel some first")]
+    Sessions,
+    /// Pieces of one upload.
+    #[error("a file is not put together from more than 100000 pieces; send larger ones")]
+    Chunks,
 }
 
 /// The closed error of the rules. Each protocol maps it in one exhaustive match.

@@ -96,8 +96,8 @@ pub async fn insert_all(tx: &mut Tx, versions: &[Version]) -> Result<(), StoreEr
              VALUES {}",
             placeholders::rows(versions.len(), 11)
         );
-        // Only the number of rows varies; a statement for one row is worth remembering.
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(versions.len() == 1);
+        // Only the number of rows varies.
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(placeholders::is_common(versions.len()));
         for version in versions {
             query = query
                 .bind(version.id.0)
@@ -142,25 +142,6 @@ pub async fn by_id(db: &mut Connection, id: VersionId) -> Result<Option<Version>
 pub async fn of_item(db: &mut Connection, item: ItemId) -> Result<Vec<Version>, StoreError> {
     let rows =
         sqlx::query("SELECT * FROM versions WHERE item_id = $1 ORDER BY id DESC").bind(item.0).fetch_all(db).await?;
-    rows.iter().map(version).collect()
-}
-
-/// The versions shown by the files of a folder whose names sort after `after` and not after `last`.
-pub async fn shown_in_page(
-    db: &mut Connection,
-    folder: ItemId,
-    after: Option<&str>,
-    last: &str,
-) -> Result<Vec<Version>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT versions.* FROM items JOIN versions ON versions.id = items.version_id
-         WHERE items.parent_id = $1 AND items.name > $2 AND items.name <= $3",
-    )
-    .bind(folder.0)
-    .bind(after.unwrap_or(""))
-    .bind(last)
-    .fetch_all(db)
-    .await?;
     rows.iter().map(version).collect()
 }
 
@@ -230,11 +211,16 @@ pub async fn is_expected(db: &mut Connection, blob: BlobId) -> Result<bool, Stor
     Ok(row.try_get::<i64, _>(0)? > 0)
 }
 
-/// The files that have a version on this blob.
+/// The files that have a version on this blob, or on one put together from it.
 pub async fn files_of_blob(db: &mut Connection, blob: BlobId) -> Result<Vec<ItemId>, StoreError> {
-    let rows = sqlx::query("SELECT DISTINCT item_id FROM versions WHERE blob_id = $1 ORDER BY item_id")
-        .bind(blob.0)
-        .fetch_all(db)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT item_id FROM versions WHERE blob_id = $1
+         UNION
+         SELECT item_id FROM versions JOIN blob_segments ON blob_segments.blob_id = versions.blob_id
+         WHERE blob_segments.source_id = $1 ORDER BY item_id",
+    )
+    .bind(blob.0)
+    .fetch_all(db)
+    .await?;
     rows.iter().map(|row| Ok(ItemId(row.try_get(0)?))).collect()
 }
