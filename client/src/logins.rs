@@ -116,15 +116,15 @@ fn folder() -> Result<PathBuf, Failure> {
 }
 
 /// An address as text.
-mod as_text {
+pub(crate) mod as_text {
     use reqwest::Url;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    pub(super) fn serialize<S: Serializer>(url: &Url, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(url: &Url, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(url.as_str())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Url, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Url, D::Error> {
         let text = String::deserialize(from)?;
         Url::parse(&text).map_err(D::Error::custom)
     }
