@@ -35,20 +35,27 @@ impl Migration {
 }
 
 /// All migrations, oldest first.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    description: "spaces, tree, changes, series, runs, jobs",
-    template: include_str!("../migrations/0001_first.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        description: "spaces, tree, changes, series, runs, jobs",
+        template: include_str!("../migrations/0001_first.sql"),
+    },
+    Migration {
+        version: 3,
+        description: "how far back the journal reaches, purging",
+        template: include_str!("../migrations/0003_feed.sql"),
+    },
+];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn versions_count_up_from_one_and_no_word_is_left_open() {
-        for (migration, version) in MIGRATIONS.iter().zip(1..) {
-            assert_eq!(migration.version, version);
+    fn versions_grow_and_no_word_is_left_open() {
+        assert!(MIGRATIONS.is_sorted_by(|one, next| one.version < next.version));
+        for migration in MIGRATIONS {
             for dialect in [Dialect::Sqlite, Dialect::Postgres] {
                 assert!(!migration.sql(dialect).contains('{'), "{}", migration.description);
             }

@@ -2,8 +2,10 @@
 //! the vocabulary. It decides nothing; one endpoint is one file.
 
 mod caller;
+mod changes;
 mod error;
 mod fallback;
+mod item;
 mod parameters;
 mod restore;
 mod run;
@@ -14,6 +16,7 @@ mod spaces;
 mod testing;
 mod token;
 mod trash;
+mod tree;
 mod versions;
 
 use axum::Router;
@@ -37,6 +40,8 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
     Router::new()
         .route("/api/v1/token", post(token::post))
         .route("/api/v1/spaces", get(spaces::get))
+        .route("/api/v1/changes", get(changes::get))
+        .route("/api/v1/tree", get(tree::get))
         .route("/api/v1/runs", get(runs::get))
         .route("/api/v1/runs/events", get(run_events::get))
         .route("/api/v1/runs/{id}", get(run::get))

@@ -112,6 +112,7 @@ fn shape_of(error: &Error, base: &str) -> Shape {
         | Error::BodyIncomplete { .. }
         | Error::BodyBroken
         | Error::WeakPassword => Shape::new(StatusCode::BAD_REQUEST, BAD_REQUEST, text),
+        Error::CursorTooOld => Shape::new(StatusCode::GONE, "Stitchbox\\CursorTooOld", text),
         Error::Collision => Shape::new(StatusCode::SERVICE_UNAVAILABLE, "Stitchbox\\Collision", text),
         Error::Unauthenticated => Shape::new(StatusCode::UNAUTHORIZED, "Sabre\\DAV\\Exception\\NotAuthenticated", text),
         Error::Throttled { seconds } => Shape {

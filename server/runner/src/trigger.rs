@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Follows the journal until asked to stop.
 pub async fn run_triggers(domain: Domain, stop: CancellationToken) {
+    let mut changed = domain.changed();
     while !stop.is_cancelled() {
+        changed.mark_unchanged();
         let wait = match look(&domain).await {
             Ok(until_due) => until_due.min(LOOK_AGAIN),
             Err(error) => {
@@ -17,7 +19,7 @@ pub async fn run_triggers(domain: Domain, stop: CancellationToken) {
         };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = domain.changed().notified() => {}
+            _ = changed.changed() => {}
             () = tokio::time::sleep(wait) => {}
         }
     }

@@ -133,7 +133,7 @@ async fn apply_missing(connection: &mut Connection, dialect: Dialect) -> Result<
         .fetch_one(&mut *connection)
         .await?
         .try_get(0)?;
-    let known = MIGRATIONS.len() as i64;
+    let known = MIGRATIONS.last().map_or(0, |newest| newest.version);
     if found > known {
         return Err(StoreError::TooNew { found, known });
     }

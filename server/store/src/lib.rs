@@ -9,15 +9,19 @@
 
 pub mod accounts;
 pub mod changes;
+pub mod compaction;
 mod connect;
 mod error;
+pub mod feed;
 pub mod items;
 pub mod jobs;
 pub mod locks;
 mod placeholders;
 pub mod properties;
+pub mod purge;
 pub mod run_counts;
 pub mod runs;
+pub mod safety;
 pub mod settings;
 pub mod spaces;
 pub mod trash;

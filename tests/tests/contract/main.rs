@@ -1,7 +1,9 @@
 //! One contract, two databases: every rule that leans on SQL, on SQLite and on a PostgreSQL of the test's own.
 
+mod feed;
 mod guards;
 mod model;
+mod replica;
 mod runs;
 mod tree;
 mod world;
@@ -55,6 +57,11 @@ contract! {
     tree::broken_and_damaged_bodies_change_nothing
     tree::verify_finds_what_was_damaged
     model::any_sequence_of_changes_agrees_with_a_model
+    feed::a_client_that_follows_the_feed_ends_with_the_tree
+    feed::each_way_to_change_a_tree_is_told_in_its_own_way
+    feed::results_of_a_run_are_told_as_derived
+    feed::a_folder_that_moves_during_a_walk_is_not_lost
+    feed::followers_wake_for_their_space_alone
     runs::the_expected_count_makes_exactly_one_run
     runs::a_quiet_folder_makes_a_run_and_an_open_upload_holds_it_back
     runs::a_marker_makes_a_run
