@@ -3,14 +3,17 @@
 
 mod caller;
 mod changes;
+mod empty_trash;
 mod error;
 mod fallback;
 mod item;
 mod parameters;
+mod purge;
 mod restore;
 mod run;
 mod run_events;
 mod runs;
+mod safe;
 mod spaces;
 #[cfg(test)]
 mod testing;
@@ -20,7 +23,7 @@ mod tree;
 mod versions;
 
 use axum::Router;
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 use stitchbox_domain::Domain;
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +48,9 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
         .route("/api/v1/runs", get(runs::get))
         .route("/api/v1/runs/events", get(run_events::get))
         .route("/api/v1/runs/{id}", get(run::get))
-        .route("/api/v1/trash", get(trash::get))
+        .route("/api/v1/safe", get(safe::get))
+        .route("/api/v1/trash", get(trash::get).delete(empty_trash::delete))
+        .route("/api/v1/trash/{item}", delete(purge::delete))
         .route("/api/v1/trash/{item}/restore", post(restore::post))
         .route("/api/v1/versions", get(versions::get))
         .method_not_allowed_fallback(fallback::wrong_method)

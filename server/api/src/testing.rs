@@ -9,7 +9,7 @@ use futures::StreamExt;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stitchbox_blob::BlobStore;
 use stitchbox_domain::{
@@ -109,7 +109,7 @@ impl House {
 
     pub(crate) async fn folder(&self, space: &str, path: &str) {
         let (ada, at) = self.at(space, path).await;
-        self.domain.makefolder(&ada, &at, &Conditions::default()).await.unwrap();
+        self.domain.make_folder(&ada, &at, &Conditions::default()).await.unwrap();
     }
 
     pub(crate) async fn remove(&self, space: &str, path: &str) {
@@ -137,6 +137,35 @@ impl House {
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, kind, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// Begins to write a file as ada, and sends all of it.
+    pub(crate) async fn arriving(&self, space: &str, path: &str, bytes: &'static [u8]) -> uploads::Upload {
+        let (ada, at) = self.at(space, path).await;
+        let mut upload = self.domain.begin_upload(&ada, &at, uploads::Intent::default()).await.unwrap();
+        upload.write(Bytes::from_static(bytes)).await.unwrap();
+        upload
+    }
+
+    /// The one file in the blob store.
+    pub(crate) fn only_blob_file(&self) -> PathBuf {
+        let mut open = vec![self.folder.path().join("blobs")];
+        let mut files = Vec::new();
+        while let Some(folder) = open.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { open.push(path) } else { files.push(path) }
+            }
+        }
+        assert_eq!(files.len(), 1, "{files:?}");
+        files.remove(0)
+    }
+
+    /// Damages a file.
+    pub(crate) fn overwrite(&self, file: &Path, bytes: &[u8]) {
+        // Published files may be read-only: a new one takes the name.
+        std::fs::remove_file(file).unwrap();
+        std::fs::write(file, bytes).unwrap();
     }
 
     /// Makes a folder with a series of two, and its run, as the trigger would.

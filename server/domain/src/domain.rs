@@ -57,6 +57,7 @@ pub struct Domain {
     fingerprint: Arc<RwLock<String>>,
     changed: watch::Sender<u64>,
     pub(crate) followers: Arc<Followers>,
+    pub(crate) wholes: Arc<crate::uploads::Wholes>,
     run_changed: Arc<Notify>,
 }
 
@@ -92,6 +93,7 @@ impl Domain {
             fingerprint: Arc::new(RwLock::new(fingerprint)),
             changed: watch::Sender::new(0),
             followers: Arc::new(Followers::default()),
+            wholes: Arc::default(),
             run_changed: Arc::new(Notify::new()),
         })
     }

@@ -22,6 +22,9 @@ pub enum Refusal {
     /// The root of a space, or a folder that only shows others.
     #[error("this folder belongs to the server; it cannot be moved, replaced or removed")]
     Root,
+    /// It lies in a folder that was deleted as a whole.
+    #[error("this lies in a folder that was deleted; restore the folder, or remove all of it for good")]
+    PartOfDeleted,
     /// Somebody else put it into the trash.
     #[error("this was deleted by somebody else; only a manager of the space can remove it for good")]
     DeletedByAnother,
@@ -48,6 +51,12 @@ pub enum Excess {
     /// Items copied at once.
     #[error("more than 50000 files and folders are not copied at once; copy the folders inside one by one")]
     Copied,
+    /// Open upload sessions of one user.
+    #[error("you have 1000 uploads in pieces open; finish or cancel some first")]
+    Sessions,
+    /// Pieces of one upload.
+    #[error("a file is not put together from more than 100000 pieces; send larger ones")]
+    Chunks,
 }
 
 /// The closed error of the rules. Each protocol maps it in one exhaustive match.

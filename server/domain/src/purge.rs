@@ -149,9 +149,7 @@ impl Domain {
             Box::pin(async move {
                 let mut unowned = Vec::new();
                 for blob in rows {
-                    if purge::remove_blob(tx, blob).await? {
-                        unowned.push(blob);
-                    }
+                    unowned.extend(purge::remove_blob(tx, blob).await?);
                 }
                 Ok(unowned)
             })

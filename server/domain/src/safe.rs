@@ -15,9 +15,9 @@ use crate::{Action, Domain, Error, Item, Location, Principal};
 use futures::{StreamExt, TryStreamExt};
 use sha2::{Digest as _, Sha256};
 use stitchbox_blob::BlobError;
-use stitchbox_schema::ItemId;
+use stitchbox_schema::{BlobId, ItemId};
 use stitchbox_store::safety::{self, Recorded, RecordedVersion};
-use stitchbox_store::versions;
+use stitchbox_store::{items, segments};
 
 /// Children of a folder looked at at once.
 const PAGE: i64 = 500;
@@ -90,6 +90,7 @@ pub struct Verdict {
 pub struct SafetyCheck {
     domain: Domain,
     top: Item,
+    path: String,
     /// The top itself, if it is a file that was not looked at yet.
     alone: Option<(String, Recorded)>,
     /// Folders still to be read, each from a name on, with their paths.
@@ -114,7 +115,9 @@ impl Domain {
 
     /// Whether the source of an item may be deleted; every byte is there, but none is read.
     pub async fn is_safe(&self, item: &Item) -> Result<bool, Error> {
-        let mut check = self.safety_of(item.clone(), String::new(), false).await?;
+        let (names, _) = items::path(&mut *self.store.read().await?, item.id).await?;
+        let path = names.iter().fold(String::new(), |path, name| path + "/" + name);
+        let mut check = self.safety_of(item.clone(), path, false).await?;
         while let Some(page) = check.next().await? {
             if page.iter().any(|file| file.problem.is_some()) {
                 return Ok(false);
@@ -126,12 +129,12 @@ impl Domain {
     async fn safety_of(&self, top: Item, path: String, verify: bool) -> Result<SafetyCheck, Error> {
         let (mut alone, mut pending) = (None, Vec::new());
         if top.is_folder() {
-            pending.push((top.id, String::new(), path));
+            pending.push((top.id, String::new(), path.clone()));
         } else {
             let recorded = safety::of_item(&mut *self.store.read().await?, top.id).await?;
-            alone = Some((path, recorded.ok_or(Error::NotFound)?));
+            alone = Some((path.clone(), recorded.ok_or(Error::NotFound)?));
         }
-        Ok(SafetyCheck { domain: self.clone(), top, alone, pending, verify, files: 0, wrong: 0, first: None })
+        Ok(SafetyCheck { domain: self.clone(), top, path, alone, pending, verify, files: 0, wrong: 0, first: None })
     }
 }
 
@@ -176,9 +179,9 @@ impl SafetyCheck {
         let (mut db, now) = (self.domain.store.read().await?, self.domain.now());
         let arriving = match self.top.parent {
             _ if self.top.is_folder() => safety::arriving_within(&mut db, self.top.id, now).await?,
-            Some(folder) => {
-                safety::is_arriving(&mut db, folder, &self.top.name, now).await?.then(|| self.top.name.clone())
-            }
+            Some(folder) => safety::is_arriving(&mut db, folder, &self.top.name, &self.path, now)
+                .await?
+                .then(|| self.top.name.clone()),
             None => None,
         };
         let below = self.first.map(|(path, why)| match self.top.is_folder() {
@@ -198,7 +201,7 @@ async fn look(domain: &Domain, path: String, file: Recorded, verify: bool) -> Re
 }
 
 async fn problem_of(domain: &Domain, version: &RecordedVersion, verify: bool) -> Result<Option<Unsafe>, Error> {
-    let Some((_, sha256, size)) = &version.blob else { return Ok(Some(Unsafe::NotRecorded)) };
+    let Some(blob @ (_, sha256, size)) = &version.blob else { return Ok(Some(Unsafe::NotRecorded)) };
     if (sha256, *size) != (&version.sha256, version.size) {
         return Ok(Some(Unsafe::Contradicted));
     }
@@ -207,28 +210,60 @@ async fn problem_of(domain: &Domain, version: &RecordedVersion, verify: bool) ->
         Some(_) if !verify => return Ok(None),
         _ => {}
     }
-    let size = u64::try_from(version.size).unwrap_or(0);
-    // Without a hash to compare, the last byte tells whether the others are there: files are written from the start.
-    let from = if verify { 0 } else { size.saturating_sub(1) };
-    let shown = versions::by_id(&mut *domain.store.read().await?, version.id).await?;
-    let Some(shown) = shown else { return Ok(Some(Unsafe::NotRecorded)) };
-    let (mut hash, mut read) = (Sha256::new(), 0);
-    let outcome = async {
-        let mut stream = domain.open(&shown, from..size).await?;
-        while let Some(bytes) = stream.try_next().await? {
-            read += bytes.len() as u64;
-            if verify {
-                hash.update(&bytes);
-            }
-        }
-        Ok::<(), Error>(())
-    };
-    match outcome.await {
-        Ok(()) if read != size - from => Ok(Some(Unsafe::Damaged)),
-        Ok(()) if verify && hex(&hash.finalize()) != version.sha256 => Ok(Some(Unsafe::Damaged)),
-        Ok(()) => Ok(None),
+    match read_back(domain, version, blob.0, verify).await {
+        Ok(true) => Ok(None),
+        Ok(false) => Ok(Some(Unsafe::Damaged)),
         Err(Error::Blob(BlobError::Missing(_))) => Ok(Some(Unsafe::Missing)),
         Err(Error::Blob(error)) => Ok(Some(Unsafe::Unreadable(error.to_string()))),
         Err(other) => Err(other),
+    }
+}
+
+/// Reads the bytes and compares their hash; or, without `verify`, the last byte of each piece they are in, which tells
+/// whether the others are there, because files and objects are written from the start.
+async fn read_back(domain: &Domain, version: &RecordedVersion, blob: BlobId, verify: bool) -> Result<bool, Error> {
+    let size = u64::try_from(version.size).unwrap_or(0);
+    if verify {
+        let mut hash = Sha256::new();
+        let mut stream = domain.blob_bytes(blob, 0..size).await?;
+        loop {
+            match stream.try_next().await {
+                Ok(Some(bytes)) => hash.update(&bytes),
+                Ok(None) => return Ok(hex(&hash.finalize()) == version.sha256),
+                Err(_) => return Ok(false),
+            }
+        }
+    }
+    if size == 0 {
+        // An empty blob is a row; without one it is an empty file, which nobody needs.
+        return Ok(true);
+    }
+    let place = segments::locate(&mut *domain.store.read().await?, blob, &(0..size)).await?;
+    match place {
+        segments::Bytes::Row(body) => Ok(body.len() as u64 == size),
+        segments::Bytes::Stored => ends_with_a_byte(domain, blob, size).await,
+        segments::Bytes::Segments(segments) => {
+            if segments.iter().map(|segment| segment.length).sum::<u64>() != size {
+                return Ok(false);
+            }
+            for segment in segments.iter().filter(|segment| segment.length > 0) {
+                if !ends_with_a_byte(domain, segment.source, segment.offset + segment.length).await? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+    }
+}
+
+async fn ends_with_a_byte(domain: &Domain, blob: BlobId, end: u64) -> Result<bool, Error> {
+    let mut stream = domain.blob_bytes(blob, end.saturating_sub(1)..end).await?;
+    let mut read = 0;
+    loop {
+        match stream.try_next().await {
+            Ok(Some(bytes)) => read += bytes.len(),
+            Ok(None) => return Ok(read == 1),
+            Err(_) => return Ok(false),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Removing for good: deleted items past their time, earlier versions, and the blobs nobody refers to any more.
 
-use crate::{Connection, StoreError, Tx};
+use crate::{Connection, StoreError, Tx, segments};
 use sqlx::Row;
 use stitchbox_schema::{BlobId, ItemId, RunId, SpaceId, Timestamp, UserId, VersionId};
 
@@ -215,19 +215,9 @@ pub async fn dropped(db: &mut Connection, before: Timestamp, limit: i64) -> Resu
     rows.iter().map(|row| Ok(BlobId(row.try_get(0)?))).collect()
 }
 
-/// Whoever keeps a blob: each asks for one.
-const REFERENCES: [&str; 1] = ["SELECT id FROM versions WHERE blob_id = $1 LIMIT 1"];
-
-/// Forgets a dropped blob and, unless somebody refers to it again, removes its rows. True if its bytes lie in the blob
-/// store and are nobody's once this is committed.
-pub async fn remove_blob(tx: &mut Tx, blob: BlobId) -> Result<bool, StoreError> {
+/// Forgets that a blob was dropped and, unless somebody refers to it again, removes its rows. Gives the blobs whose bytes
+/// in the blob store are nobody's once this is committed: its own, or those it was put together from.
+pub async fn remove_blob(tx: &mut Tx, blob: BlobId) -> Result<Vec<BlobId>, StoreError> {
     sqlx::query("DELETE FROM dropped_blobs WHERE blob_id = $1").bind(blob.0).execute(&mut **tx).await?;
-    for sql in REFERENCES {
-        if sqlx::query(sql).bind(blob.0).fetch_optional(&mut **tx).await?.is_some() {
-            return Ok(false);
-        }
-    }
-    let bodies = sqlx::query("DELETE FROM blob_bodies WHERE blob_id = $1").bind(blob.0).execute(&mut **tx).await?;
-    let removed = sqlx::query("DELETE FROM blobs WHERE id = $1").bind(blob.0).execute(&mut **tx).await?;
-    Ok(bodies.rows_affected() == 0 && removed.rows_affected() == 1)
+    segments::release(tx, blob).await
 }

@@ -83,7 +83,11 @@ pub async fn arriving_within(db: &mut Connection, top: ItemId, now: Timestamp) -
              UNION ALL
              SELECT items.id FROM items JOIN down ON items.parent_id = down.id WHERE items.kind = 'folder')
          SELECT uploads.name FROM uploads JOIN down ON down.id = uploads.folder_id
-         WHERE uploads.expires_at > $2 AND uploads.run_id IS NULL LIMIT 1",
+         WHERE uploads.expires_at > $2 AND uploads.run_id IS NULL
+         UNION ALL
+         SELECT COALESCE(upload_sessions.path, upload_sessions.name)
+         FROM upload_sessions JOIN down ON down.id = upload_sessions.folder_id
+         WHERE upload_sessions.expires_at > $2 AND upload_sessions.item_id IS NULL LIMIT 1",
     )
     .bind(top.0)
     .bind(now.0)
@@ -92,13 +96,23 @@ pub async fn arriving_within(db: &mut Connection, top: ItemId, now: Timestamp) -
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
-/// Whether a file is being uploaded under this name.
-pub async fn is_arriving(db: &mut Connection, folder: ItemId, name: &str, now: Timestamp) -> Result<bool, StoreError> {
+/// Whether a file is being uploaded to this path, which is this name in this folder.
+pub async fn is_arriving(
+    db: &mut Connection,
+    folder: ItemId,
+    name: &str,
+    path: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let row = sqlx::query(
-        "SELECT id FROM uploads WHERE folder_id = $1 AND name = $2 AND expires_at > $3 AND run_id IS NULL LIMIT 1",
+        "SELECT id FROM uploads WHERE folder_id = $1 AND name = $2 AND expires_at > $4 AND run_id IS NULL
+         UNION ALL
+         SELECT id FROM upload_sessions WHERE folder_id = $1 AND path = $3 AND expires_at > $4 AND item_id IS NULL
+         LIMIT 1",
     )
     .bind(folder.0)
     .bind(name)
+    .bind(path)
     .bind(now.0)
     .fetch_optional(db)
     .await?;

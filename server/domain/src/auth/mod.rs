@@ -173,6 +173,12 @@ impl Domain {
         self.auth.tokens.issue(&login.user, login.app_password.as_ref(), self.now(), self.settings.token_lifetime)
     }
 
+    /// The account of whoever asks.
+    pub async fn account(&self, principal: &Principal) -> Result<User, Error> {
+        let user = accounts::by_id(&mut *self.store.read().await?, principal.user).await?;
+        user.ok_or(Error::Unauthenticated)
+    }
+
     async fn check_password(&self, name: &str, password: &str, client: IpAddr, at: Entrance) -> Result<Login, Error> {
         if let Some(login) = self.check_app_password(name, password).await? {
             return Ok(login);
