@@ -80,6 +80,8 @@ fn shape_of(error: &Error, base: &str) -> Shape {
             | Refusal::NotAdmin
             | Refusal::Derived
             | Refusal::Root
+            | Refusal::PartOfDeleted
+            | Refusal::DeletedByAnother
             | Refusal::ReservedName,
         ) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
         Error::Exists | Error::IsFolder => Shape::new(StatusCode::METHOD_NOT_ALLOWED, NOT_ALLOWED, text),
