@@ -42,9 +42,19 @@ pub const MIGRATIONS: &[Migration] = &[
         template: include_str!("../migrations/0001_first.sql"),
     },
     Migration {
+        version: 2,
+        description: "uploads in pieces, blobs put together from ranges",
+        template: include_str!("../migrations/0002_upload_sessions.sql"),
+    },
+    Migration {
         version: 4,
         description: "logins through a browser, use and wiping of app passwords",
         template: include_str!("../migrations/0004_logins.sql"),
+    },
+    Migration {
+        version: 5,
+        description: "locks of persons, favorites",
+        template: include_str!("../migrations/0005_user_locks.sql"),
     },
 ];
 
@@ -53,8 +63,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_grow_and_no_word_is_left_open() {
-        assert!(MIGRATIONS.is_sorted_by(|one, next| one.version < next.version));
+    fn versions_go_up_and_no_word_is_left_open() {
+        assert!(MIGRATIONS.iter().map(|migration| migration.version).is_sorted_by(|earlier, later| earlier < later));
         for migration in MIGRATIONS {
             for dialect in [Dialect::Sqlite, Dialect::Postgres] {
                 assert!(!migration.sql(dialect).contains('{'), "{}", migration.description);

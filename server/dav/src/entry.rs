@@ -4,7 +4,7 @@ use crate::permissions::{is_mount_root, letters};
 use crate::xml_in::Name;
 use crate::xml_out::{begin_response, empty, end_response, propstat};
 use crate::{live_properties::Live, xml_requests::Wanted};
-use stitchbox_domain::{Domain, Item, Lock, Membership, Property, Quota, Version};
+use stitchbox_domain::{Domain, HeldLock, Item, Membership, Property, Quota, Version, covers};
 use stitchbox_schema::{ETag, SpaceKind, Timestamp};
 
 /// What is told about one entry.
@@ -30,7 +30,9 @@ pub(crate) struct Entry<'a> {
     pub owner: &'a str,
     pub checksums: Option<&'a str>,
     pub quota: Option<Quota>,
-    pub locks: &'a [Lock],
+    pub locks: &'a [HeldLock],
+    /// Marked by the person who asks.
+    pub is_favorite: bool,
     pub dead: &'a [Property],
 }
 
@@ -56,8 +58,14 @@ impl<'a> Entry<'a> {
             checksums: None,
             quota: None,
             locks: &[],
+            is_favorite: false,
             dead: &[],
         }
+    }
+
+    /// The lock that holds on the entry, if one does.
+    pub(crate) fn held(&self) -> Option<&'a HeldLock> {
+        self.locks.iter().find(|held| covers(&held.lock, &self.path))
     }
 
     /// Writes the whole response. `href` is the URL without a slash at the end.
@@ -148,6 +156,11 @@ impl Asked {
     /// Whether this computed property is asked for.
     pub(crate) fn wants(&self, live: Live) -> bool {
         self.live.contains(&live)
+    }
+
+    /// Whether anything about locks is asked for.
+    pub(crate) fn wants_locks(&self) -> bool {
+        self.live.iter().any(|live| live.is_about_locks())
     }
 
     /// Whether any kept property is.

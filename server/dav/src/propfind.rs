@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures::stream;
 use std::collections::HashMap;
 use std::sync::Arc;
-use stitchbox_domain::{Domain, Error, Item, Lock, Membership, Property, Quota, SPACES_FOLDER};
+use stitchbox_domain::{Domain, Error, HeldLock, Item, Membership, Property, Quota, SPACES_FOLDER};
 use stitchbox_schema::{ItemId, VersionId};
 
 /// Children read at a time; fewer where each may bring many kept properties.
@@ -35,7 +35,7 @@ pub(crate) async fn propfind(call: &Call, body: &mut Body) -> Result<Response<Bo
     }
 }
 
-fn multistatus(body: Body) -> Response<Body> {
+pub(crate) fn multistatus(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::MULTI_STATUS;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_XML));
@@ -66,7 +66,7 @@ async fn write_root(
 ) -> Result<(), Error> {
     let mut href = folder.to_owned();
     push_segment(&mut href, &membership.space.name);
-    let extras = Extras::of_one(&call.domain, membership, item, asked).await?;
+    let extras = Extras::of_one(call, membership, item, asked).await?;
     let mut entry = Entry::of_item(&call.domain, membership, item);
     entry.path.push('/');
     entry.base = &href;
@@ -81,13 +81,18 @@ struct Extras {
     /// By version: one that was replaced since is not told with the ETag of the next.
     checksums: HashMap<VersionId, String>,
     dead: HashMap<ItemId, Vec<Property>>,
-    locks: Arc<[Lock]>,
+    locks: Arc<[HeldLock]>,
     quota: Option<Quota>,
+    favorites: Arc<[ItemId]>,
 }
 
 impl Extras {
-    async fn of_one(domain: &Domain, membership: &Membership, item: &Item, asked: &Asked) -> Result<Self, Error> {
+    async fn of_one(call: &Call, membership: &Membership, item: &Item, asked: &Asked) -> Result<Self, Error> {
+        let Call { domain, principal, .. } = call;
         let mut extras = Self::default();
+        if asked.wants(Live::Favorite) {
+            extras.favorites = domain.favorites_in(principal, item).await?.into();
+        }
         if asked.wants(Live::Checksums)
             && let Some(version) = domain.version_of(item).await?
         {
@@ -96,7 +101,7 @@ impl Extras {
         if asked.wants_dead() {
             extras.dead.insert(item.id, domain.properties(item).await?);
         }
-        if asked.wants(Live::LockDiscovery) {
+        if asked.wants_locks() {
             extras.locks = domain.locks_on(membership.space.id).await?.into();
         }
         if asked.wants(Live::QuotaUsed) || asked.wants(Live::QuotaAvailable) {
@@ -108,7 +113,8 @@ impl Extras {
     /// For a page of children of a folder; locks and quota are those of the folder.
     async fn of_page(pages: &Pages, last: &str) -> Result<Self, Error> {
         let Pages { domain, membership, folder, asked, of_folder, after, .. } = pages;
-        let mut extras = Self { locks: of_folder.locks.clone(), quota: of_folder.quota, ..Self::default() };
+        let (locks, quota, favorites) = (of_folder.locks.clone(), of_folder.quota, of_folder.favorites.clone());
+        let mut extras = Self { locks, quota, favorites, ..Self::default() };
         if asked.wants(Live::Checksums) {
             let versions = domain.versions_of_page(membership, folder, after.as_deref(), last).await?;
             extras.checksums = versions.iter().map(|version| (version.id, checksums(version))).collect();
@@ -126,6 +132,7 @@ impl Extras {
         entry.dead = self.dead.get(&item.id).map(Vec::as_slice).unwrap_or_default();
         entry.locks = &self.locks;
         entry.quota = self.quota;
+        entry.is_favorite = self.favorites.contains(&item.id);
     }
 }
 
@@ -136,7 +143,7 @@ async fn listing(call: &Call, place: Place, asked: Asked, depth: Depth) -> Resul
     if item.is_folder() && depth == Depth::Infinity {
         return Err(Fault::InfiniteDepth);
     }
-    let extras = Extras::of_one(domain, &membership, &item, &asked).await?;
+    let extras = Extras::of_one(call, &membership, &item, &asked).await?;
     let href = href_below(&place.base, &place.location.path);
     let roots = match place.is_top_of_files {
         true => spaces_folder::roots(domain, &call.principal).await?,

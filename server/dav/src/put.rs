@@ -31,6 +31,7 @@ pub(crate) async fn put(call: &Call, body: &mut Body) -> Result<Response<Body>, 
         checksum,
         mtime: mtime(headers),
         conditions: call.conditions().await?,
+        make_folders: false,
     };
     let keeps_mtime = intent.mtime.is_some();
     let mut upload = call.domain.begin_upload(&call.principal, &place.location, intent).await?;

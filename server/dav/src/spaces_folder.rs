@@ -48,6 +48,7 @@ pub(crate) fn entry<'a>(domain: &Domain, principal: &'a Principal, roots: &[Root
         checksums: None,
         quota: None,
         locks: &[],
+        is_favorite: false,
         dead: &[],
     }
 }

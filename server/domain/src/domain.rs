@@ -49,6 +49,7 @@ pub struct Domain {
     pub(crate) auth: Arc<Auth>,
     pub(crate) instance: Arc<str>,
     pub(crate) previews: Arc<Previews>,
+    pub(crate) wholes: Arc<crate::uploads::Wholes>,
     changed: Arc<Notify>,
     run_changed: Arc<Notify>,
 }
@@ -82,6 +83,7 @@ impl Domain {
             auth: Arc::new(Auth::new(token_key)),
             instance: instance.into(),
             previews: Arc::default(),
+            wholes: Arc::default(),
             changed: Arc::new(Notify::new()),
             run_changed: Arc::new(Notify::new()),
         })

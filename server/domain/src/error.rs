@@ -48,6 +48,12 @@ pub enum Excess {
     /// Items copied at once.
     #[error("more than 50000 files and folders are not copied at once; copy the folders inside one by one")]
     Copied,
+    /// Open upload sessions of one user.
+    #[error("you have 1000 uploads in pieces open; finish or cancel some first")]
+    Sessions,
+    /// Pieces of one upload.
+    #[error("a file is not put together from more than 100000 pieces; send larger ones")]
+    Chunks,
 }
 
 /// The closed error of the rules. Each protocol maps it in one exhaustive match.

@@ -2,8 +2,6 @@
 
 use crate::access::enter;
 use crate::{Action, BlobStream, Domain, Error, Item, ItemPath, Location, Membership, Principal, Version};
-use bytes::Bytes;
-use futures::StreamExt;
 use std::ops::Range;
 use stitchbox_schema::ItemId;
 use stitchbox_store::{Connection, StoreError, items, versions};
@@ -47,6 +45,20 @@ impl Domain {
         Ok((membership, item))
     }
 
+    /// The item with this id, if it lies in a space and the principal may read it, with its path there.
+    pub async fn item_by_id(&self, principal: &Principal, id: ItemId) -> Result<(Membership, Item, ItemPath), Error> {
+        let mut db = self.store.read().await?;
+        let item = items::by_id(&mut db, id).await?.ok_or(Error::NotFound)?;
+        let membership = enter(&mut db, principal, item.space).await?;
+        membership.check(Action::Read, &item)?;
+        let (names, lives) = items::path(&mut db, id).await?;
+        if !lives {
+            return Err(Error::NotFound);
+        }
+        let path = ItemPath::from_segments(names.iter().map(String::as_str))?;
+        Ok((membership, item, path))
+    }
+
     /// All children of a folder, by name.
     pub async fn children(&self, membership: &Membership, folder: &Item) -> Result<Vec<Item>, Error> {
         membership.check(Action::Read, folder)?;
@@ -77,12 +89,7 @@ impl Domain {
 
     /// The bytes of a version. The range must lie within its size.
     pub async fn open(&self, version: &Version, range: Range<u64>) -> Result<BlobStream, Error> {
-        let body = versions::body(&mut *self.store.read().await?, version.blob).await?;
-        let Some(body) = body else { return Ok(self.blobs.read(version.blob, range).await?) };
-        let bytes = Bytes::from(body);
-        let end = usize::try_from(range.end).unwrap_or(usize::MAX).min(bytes.len());
-        let start = usize::try_from(range.start).unwrap_or(usize::MAX).min(end);
-        Ok(futures::stream::once(std::future::ready(Ok(bytes.slice(start..end)))).boxed())
+        self.blob_bytes(version.blob, range).await
     }
 
     /// The version a file shows; `None` for a folder.
@@ -105,19 +112,18 @@ impl Domain {
     /// All versions of a file, newest first.
     pub async fn versions(&self, principal: &Principal, at: &Location) -> Result<Vec<Version>, Error> {
         let content = self.content(principal, at).await?;
-        Ok(versions::of_item(&mut *self.store.read().await?, content.item.id).await?)
+        self.versions_of(&content.item).await
+    }
+
+    /// All versions of a file that was looked up before, newest first.
+    pub async fn versions_of(&self, item: &Item) -> Result<Vec<Version>, Error> {
+        Ok(versions::of_item(&mut *self.store.read().await?, item.id).await?)
     }
 
     /// How full a space is.
     pub async fn quota(&self, membership: &Membership) -> Result<Quota, Error> {
         let root = items::by_id(&mut *self.store.read().await?, membership.space.root).await?.ok_or(Error::NotFound)?;
         Ok(Quota { used: root.size, limit: membership.space.quota })
-    }
-
-    /// The item's id as clients see it: stable for its life, and of this installation alone.
-    #[must_use]
-    pub fn oc_id(&self, item: &Item) -> String {
-        self.oc_id_of(item.id)
     }
 }
 

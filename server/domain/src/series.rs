@@ -252,7 +252,7 @@ impl FolderState {
         if now < quiet_at {
             return Ok(Verdict::Wait(quiet_at));
         }
-        if uploads::is_open_in(db, watched.folder, now).await? {
+        if uploads::is_open_in(db, watched.folder, now, crate::uploads::alive_sessions_expire_after(now)).await? {
             return Ok(Verdict::Wait(now.after(WHILE_UPLOADING)));
         }
         Ok(Verdict::Complete)

@@ -65,6 +65,28 @@ pub async fn of_space(db: &mut Connection, space: SpaceId) -> Result<Vec<Trashed
     rows.iter().map(trashed).collect()
 }
 
+/// Up to `limit` entries of a space deleted after `after`, oldest first.
+pub async fn page(
+    db: &mut Connection,
+    space: SpaceId,
+    after: Option<(Timestamp, ItemId)>,
+    limit: i64,
+) -> Result<Vec<Trashed>, StoreError> {
+    let (deleted_at, item) = after.unwrap_or((Timestamp(i64::MIN), ItemId(0)));
+    let rows = sqlx::query(
+        "SELECT * FROM trash
+         WHERE space_id = $1 AND (deleted_at > $2 OR (deleted_at = $2 AND item_id > $3))
+         ORDER BY deleted_at, item_id LIMIT $4",
+    )
+    .bind(space.0)
+    .bind(deleted_at.0)
+    .bind(item.0)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(trashed).collect()
+}
+
 /// Forgets an entry, because the item was restored.
 pub async fn remove(tx: &mut Tx, item: ItemId) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM trash WHERE item_id = $1").bind(item.0).execute(&mut **tx).await?;

@@ -230,11 +230,16 @@ pub async fn is_expected(db: &mut Connection, blob: BlobId) -> Result<bool, Stor
     Ok(row.try_get::<i64, _>(0)? > 0)
 }
 
-/// The files that have a version on this blob.
+/// The files that have a version on this blob, or on one put together from it.
 pub async fn files_of_blob(db: &mut Connection, blob: BlobId) -> Result<Vec<ItemId>, StoreError> {
-    let rows = sqlx::query("SELECT DISTINCT item_id FROM versions WHERE blob_id = $1 ORDER BY item_id")
-        .bind(blob.0)
-        .fetch_all(db)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT item_id FROM versions WHERE blob_id = $1
+         UNION
+         SELECT item_id FROM versions JOIN blob_segments ON blob_segments.blob_id = versions.blob_id
+         WHERE blob_segments.source_id = $1 ORDER BY item_id",
+    )
+    .bind(blob.0)
+    .fetch_all(db)
+    .await?;
     rows.iter().map(|row| Ok(ItemId(row.try_get(0)?))).collect()
 }

@@ -1,12 +1,14 @@
 //! The commit: the transaction after which a file is there.
 
-use super::{Body, Large, Session, Target, Upload, checksum, destination};
+use super::incoming::Received;
+use super::{Target, Upload, checksum, destination, folders};
 use crate::tree::Act;
 use crate::{Conditions, Domain, Error, Ids, Item, ItemKind, Location, Principal, Version, guard};
 use std::sync::Arc;
 use stitchbox_formats::Content;
 use stitchbox_schema::{BlobId, Cursor, ItemId, Timestamp, UploadId, VersionId};
 use stitchbox_store::changes::ChangeKind;
+use stitchbox_store::segments::{self, Segment};
 use stitchbox_store::versions::NewBlob;
 use stitchbox_store::{Tx, items, uploads, versions};
 
@@ -25,64 +27,47 @@ pub struct Committed {
 #[derive(Debug)]
 pub(super) struct Finished {
     pub blob: NewBlob,
+    pub origin: Origin,
     pub content: Content,
     pub session: Option<UploadId>,
+}
+
+/// What the transaction has to record about the bytes.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// A blob of their own.
+    New,
+    /// Ranges of blobs that are recorded.
+    Segments(Vec<Segment>),
+    /// All of a blob that is recorded.
+    Recorded,
 }
 
 impl Upload {
     /// Verifies, makes durable, and shows the file. After `Ok` it survives everything.
     pub async fn commit(self) -> Result<Committed, Error> {
-        let Self { domain, target, body, digests, head, received, .. } = self;
-        if let Some(announced) = target.intent.announced_size
-            && announced != received
-        {
-            return Err(Error::BodyIncomplete { announced, received });
-        }
-        let sha256 = digests.finish()?;
-        let (finished, session) = finish(&domain, body, sha256, received, Content::of(&head)).await?;
-        let in_store = finished.blob.body.is_none().then_some(finished.blob.id);
+        let Self { domain, target, incoming } = self;
+        let Received { blob, head, announcement } = incoming.finish(target.intent.checksum.as_ref()).await?;
+        let in_store = blob.body.is_none().then_some(blob.id);
+        let session = announcement.as_ref().and_then(|announcement| announcement.id);
+        let finished = Finished { blob, origin: Origin::New, content: Content::of(&head), session };
         let (now, ids) = (domain.now(), domain.ids.clone());
         let committed =
-            domain.transact(move |tx| Box::pin(async move { show(tx, &ids, &target, finished, now).await })).await;
-        // Of a refused upload the row goes when the session is dropped.
-        if let (Ok(_), Some(session)) = (&committed, session) {
-            session.forget();
+            domain.transact(move |tx| Box::pin(async move { show(tx, &ids, &target, finished, 0, now).await })).await;
+        // Of a refused upload the row goes when the announcement is dropped.
+        if let (Ok(_), Some(announcement)) = (&committed, announcement) {
+            announcement.forget();
         }
         settle(&domain, committed, in_store).await
     }
 }
 
-/// Makes the body durable where it is not part of the transaction.
-async fn finish(
-    domain: &Domain,
-    body: Body,
-    sha256: String,
-    received: u64,
-    content: Content,
-) -> Result<(Finished, Option<Session>), Error> {
-    let created_at = domain.now();
-    let size = i64::try_from(received).unwrap_or(i64::MAX);
-    Ok(match body {
-        Body::Small(bytes) => {
-            let id = BlobId(domain.ids.next(created_at));
-            let blob = NewBlob { id, size, sha256, body: Some(bytes), created_at };
-            (Finished { blob, content, session: None }, None)
-        }
-        Body::Large(large) => {
-            let Large { blob: id, staged, session, .. } = *large;
-            staged.publish().await?;
-            let blob = NewBlob { id, size, sha256, body: None, created_at };
-            (Finished { blob, content, session: session.id }, Some(session))
-        }
-    })
-}
-
 /// Announces what was committed; takes back the bytes of what was refused.
-async fn settle(
+pub(super) async fn settle<T>(
     domain: &Domain,
-    committed: Result<Committed, Error>,
+    committed: Result<T, Error>,
     in_store: Option<BlobId>,
-) -> Result<Committed, Error> {
+) -> Result<T, Error> {
     match committed {
         Ok(committed) => {
             domain.announce();
@@ -105,16 +90,21 @@ fn is_certainly_refused(error: &Error) -> bool {
     !matches!(error, Error::Store(_) | Error::Exists)
 }
 
-async fn show(
+/// Shows a finished body at its place. `waiting` bytes of it count in the space already.
+pub(super) async fn show(
     tx: &mut Tx,
     ids: &Arc<Ids>,
     target: &Target,
     finished: Finished,
+    waiting: i64,
     now: Timestamp,
 ) -> Result<Committed, Error> {
+    if target.intent.make_folders {
+        folders::make_missing(tx, ids, target, now).await?;
+    }
     let spot = destination(tx, target, now).await?;
     let replaced = spot.item.as_ref().map_or(0, |item| item.size);
-    guard::quota(tx, &spot.membership, finished.blob.size - replaced).await?;
+    guard::quota(tx, &spot.membership, finished.blob.size - replaced - waiting).await?;
     redeem(tx, finished.session).await?;
     let act = Act { actor: Some(target.principal.user), run: None, at: now };
     let place = Place { folder: &spot.folder, name: spot.name.as_str(), existing: spot.item.as_ref() };
@@ -132,7 +122,7 @@ pub(super) async fn redeem(tx: &mut Tx, session: Option<UploadId>) -> Result<(),
 }
 
 /// Where a version appears.
-pub(super) struct Place<'a> {
+pub(crate) struct Place<'a> {
     pub folder: &'a Item,
     pub name: &'a str,
     pub existing: Option<&'a Item>,
@@ -153,37 +143,55 @@ pub(super) async fn new_version(
     meta: Meta<'_>,
     act: Act,
 ) -> Result<Committed, Error> {
-    versions::insert_blob(tx, &finished.blob).await?;
+    if !matches!(finished.origin, Origin::Recorded) {
+        versions::insert_blob(tx, &finished.blob).await?;
+    }
+    if let Origin::Segments(made_of) = &finished.origin {
+        segments::insert(tx, finished.blob.id, made_of).await?;
+    }
+    let NewBlob { id: blob, size, sha256, .. } = finished.blob;
+    let content = finished.content.as_str().to_owned();
+    let bytes = Recorded { blob, size, sha256, checksum: meta.checksum.map(ToString::to_string), content };
+    show_recorded(tx, ids, place, bytes, meta.mtime, act).await
+}
+
+/// Bytes that are recorded and durable.
+pub(crate) struct Recorded {
+    pub blob: BlobId,
+    pub size: i64,
+    pub sha256: String,
+    pub checksum: Option<String>,
+    pub content: String,
+}
+
+/// Records a version on a blob that is there and lets the file, new or old, show it.
+pub(crate) async fn show_recorded(
+    tx: &mut Tx,
+    ids: &Ids,
+    place: Place<'_>,
+    bytes: Recorded,
+    mtime: Timestamp,
+    act: Act,
+) -> Result<Committed, Error> {
+    let Recorded { blob, size, sha256, checksum, content } = bytes;
     // Later versions have larger ids, whatever the clocks say.
     let before = place.existing.and_then(|old| old.version).map_or(0, |version| version.0);
     let id = VersionId(ids.next_after(act.at, before));
     let created = place.existing.is_none();
     let (item, size_before) = match place.existing {
         Some(old) => {
-            let size = finished.blob.size;
-            items::show_version(tx, old.id, id, size, meta.mtime, act.run).await?;
-            let shown = Item { version: Some(id), size, mtime: meta.mtime, run: act.run, ..old.clone() };
+            items::show_version(tx, old.id, id, size, mtime, act.run).await?;
+            let shown = Item { version: Some(id), size, mtime, run: act.run, ..old.clone() };
             (shown, old.size)
         }
         None => {
-            let item = new_item(ids, &place, id, finished.blob.size, meta.mtime, act);
+            let item = new_item(ids, &place, id, size, mtime, act);
             items::insert(tx, &item).await?;
             (item, 0)
         }
     };
-    let version = Version {
-        id,
-        item: item.id,
-        blob: finished.blob.id,
-        size: finished.blob.size,
-        sha256: finished.blob.sha256,
-        checksum: meta.checksum.map(ToString::to_string),
-        content: finished.content.as_str().to_owned(),
-        mtime: meta.mtime,
-        created_at: act.at,
-        author: act.actor,
-        run: act.run,
-    };
+    let (created_at, author, run) = (act.at, act.actor, act.run);
+    let version = Version { id, item: item.id, blob, size, sha256, checksum, content, mtime, created_at, author, run };
     versions::insert(tx, &version).await?;
     let kind = if created { ChangeKind::Created } else { ChangeKind::Updated };
     act.append(tx, kind, &item, place.folder.id, item.size - size_before).await?;
@@ -217,9 +225,9 @@ pub(crate) async fn empty_file(
 ) -> Result<Committed, Error> {
     let intent = super::Intent { conditions: conditions.clone(), ..super::Intent::default() };
     let target = Target { principal: principal.clone(), at: at.clone(), intent };
-    let sha256 = checksum::Digests::new(None).finish()?;
+    let sha256 = checksum::Digests::new(None).finish(None)?;
     let id = BlobId(ids.next(now));
     let blob = NewBlob { id, size: 0, sha256, body: Some(Vec::new()), created_at: now };
-    let finished = Finished { blob, content: Content::of(&[]), session: None };
-    show(tx, ids, &target, finished, now).await
+    let finished = Finished { blob, origin: Origin::New, content: Content::of(&[]), session: None };
+    show(tx, ids, &target, finished, 0, now).await
 }
