@@ -104,7 +104,9 @@ fn shape_of(error: &Error, base: &str) -> Shape {
             let precondition = "<d:quota-not-exceeded/>".to_owned();
             Shape { precondition, ..Shape::new(StatusCode::INSUFFICIENT_STORAGE, INSUFFICIENT, text) }
         }
-        Error::TooMuch(Excess::LockOwner | Excess::Copied | Excess::Chunks) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
+        Error::TooMuch(Excess::LockOwner | Excess::Copied | Excess::Chunks) => {
+            Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text)
+        }
         Error::TooMuch(Excess::Locks | Excess::PropertyValue | Excess::Properties | Excess::Sessions) => {
             Shape::new(StatusCode::INSUFFICIENT_STORAGE, INSUFFICIENT, text)
         }

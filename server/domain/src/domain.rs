@@ -48,8 +48,8 @@ pub struct Domain {
     pub(crate) settings: Arc<Settings>,
     pub(crate) auth: Arc<Auth>,
     pub(crate) instance: Arc<str>,
-    pub(crate) previews: Arc<Previews>,
     pub(crate) wholes: Arc<crate::uploads::Wholes>,
+    pub(crate) previews: Arc<Previews>,
     changed: Arc<Notify>,
     run_changed: Arc<Notify>,
 }
@@ -82,8 +82,8 @@ impl Domain {
             settings: Arc::new(settings),
             auth: Arc::new(Auth::new(token_key)),
             instance: instance.into(),
-            previews: Arc::default(),
             wholes: Arc::default(),
+            previews: Arc::default(),
             changed: Arc::new(Notify::new()),
             run_changed: Arc::new(Notify::new()),
         })

@@ -6,6 +6,7 @@
 
 mod access;
 pub mod auth;
+mod by_id;
 mod clock;
 mod conditions;
 mod copy;
@@ -17,7 +18,6 @@ mod ids;
 mod lock_scope;
 mod locks;
 mod members;
-mod oc_ids;
 mod path;
 mod places;
 mod previews;
@@ -35,6 +35,7 @@ mod versions;
 mod view;
 
 pub use access::{Action, Membership, Principal, Scope};
+pub use by_id::Found;
 pub use clock::{Clock, SystemClock};
 pub use conditions::{Conditions, EntityTags, StateCondition, StateList, StateTest};
 pub use copy::CopyDepth;
@@ -54,7 +55,7 @@ pub use view::{FilesView, RESERVED_NAMES, SPACES_FOLDER};
 
 pub use stitchbox_blob::BlobStream;
 pub use stitchbox_store::accounts::{AppPassword, User};
-pub use stitchbox_store::items::{Item, ItemKind};
+pub use stitchbox_store::items::{Item, ItemKind, Listed, Sums};
 pub use stitchbox_store::locks::{HeldLock, Lock};
 pub use stitchbox_store::properties::Property;
 pub use stitchbox_store::runs::Run;

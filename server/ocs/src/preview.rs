@@ -49,8 +49,7 @@ async fn content(ocs: &Ocs, principal: &Principal, query: &str) -> Result<Conten
     let at: Location = match (field(query, "fileId"), field(query, "file")) {
         (Some(id), _) => {
             let id = domain.item_id_of(&id).ok_or(Error::NotFound)?;
-            let (membership, _, path) = domain.item_by_id(principal, id).await?;
-            Location { space: membership.space.id, path }
+            domain.item_by_id(principal, id).await?.at
         }
         (None, Some(path)) => {
             let segments: Vec<&str> = path.split('/').collect();

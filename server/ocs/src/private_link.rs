@@ -26,12 +26,11 @@ pub(crate) async fn get(State(ocs): State<Ocs>, Path(id): Path<String>, parts: P
 async fn folder_address(ocs: &Ocs, id: &str, parts: &Parts) -> Result<String, Error> {
     let shown = Shown::read(parts)?.ok_or(Error::Unauthenticated)?;
     let principal = shown.check(&ocs.domain).await?;
-    let id = ocs.domain.item_id_of(id).ok_or(Error::NotFound)?;
-    let (membership, item, path) = ocs.domain.item_by_id(&principal, id).await?;
-    let names = path.names();
-    let is_folder = item.kind == ItemKind::Folder;
+    let found = ocs.domain.item_by_id(&principal, ocs.domain.item_id_of(id).ok_or(Error::NotFound)?).await?;
+    let names = found.at.path.names();
+    let is_folder = found.item.kind == ItemKind::Folder;
     let folders = if is_folder { names.len() } else { names.len().saturating_sub(1) };
-    let mut address = format!("/dav/spaces/{}/", membership.space.id);
+    let mut address = format!("/dav/spaces/{}/", found.membership.space.id);
     for name in names.iter().take(folders) {
         address.extend(utf8_percent_encode(name.as_str(), NAME));
         address.push('/');
