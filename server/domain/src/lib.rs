@@ -21,6 +21,7 @@ mod path;
 mod properties;
 mod read;
 pub mod runs;
+mod search;
 pub mod series;
 mod sweep;
 mod trash;
@@ -44,6 +45,7 @@ pub use members::{NewSpace, NewUser};
 pub use path::{ItemPath, Location};
 pub use properties::PropertyChange;
 pub use read::{Content, Quota};
+pub use search::MOST_FOUND;
 pub use tree::{Arrival, Relocated};
 pub use view::{FilesView, RESERVED_NAMES, SPACES_FOLDER};
 

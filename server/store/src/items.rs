@@ -67,7 +67,7 @@ impl Item {
     }
 }
 
-fn item(row: &AnyRow) -> Result<Item, StoreError> {
+pub(crate) fn item(row: &AnyRow) -> Result<Item, StoreError> {
     let id: i64 = row.try_get("id")?;
     let kind = match row.try_get::<String, _>("kind")?.as_str() {
         "file" => ItemKind::File,

@@ -20,6 +20,7 @@ pub mod properties;
 mod readers;
 pub mod run_counts;
 pub mod runs;
+pub mod search;
 pub mod segments;
 pub mod sessions;
 pub mod settings;

@@ -2,8 +2,10 @@
 
 mod access;
 mod files;
+mod keeping;
 mod listings;
 mod locks;
+mod persons;
 mod properties;
 mod tree;
 mod world;
