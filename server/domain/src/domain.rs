@@ -1,6 +1,7 @@
 //! The value every front-end holds: the stores, the clock, the settings.
 
 use crate::auth::Auth;
+use crate::previews::Previews;
 use crate::{Clock, Error, Ids};
 use futures::future::BoxFuture;
 use std::sync::Arc;
@@ -48,6 +49,7 @@ pub struct Domain {
     pub(crate) auth: Arc<Auth>,
     pub(crate) instance: Arc<str>,
     pub(crate) wholes: Arc<crate::uploads::Wholes>,
+    pub(crate) previews: Arc<Previews>,
     changed: Arc<Notify>,
     run_changed: Arc<Notify>,
 }
@@ -81,6 +83,7 @@ impl Domain {
             auth: Arc::new(Auth::new(token_key)),
             instance: instance.into(),
             wholes: Arc::default(),
+            previews: Arc::default(),
             changed: Arc::new(Notify::new()),
             run_changed: Arc::new(Notify::new()),
         })

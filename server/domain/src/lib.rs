@@ -6,6 +6,7 @@
 
 mod access;
 pub mod auth;
+mod by_id;
 mod clock;
 mod conditions;
 mod copy;
@@ -18,6 +19,8 @@ mod lock_scope;
 mod locks;
 mod members;
 mod path;
+mod places;
+mod previews;
 mod properties;
 mod read;
 pub mod runs;
@@ -33,6 +36,7 @@ mod versions;
 mod view;
 
 pub use access::{Action, Membership, Principal, Scope};
+pub use by_id::Found;
 pub use clock::{Clock, SystemClock};
 pub use conditions::{Conditions, EntityTags, StateCondition, StateList, StateTest};
 pub use copy::CopyDepth;
@@ -43,6 +47,8 @@ pub use lock_scope::covers;
 pub use locks::LockRequest;
 pub use members::{NewSpace, NewUser};
 pub use path::{ItemPath, Location};
+pub use places::{ChangeKind, PlaceChanged};
+pub use previews::{PreviewSize, has_preview};
 pub use properties::PropertyChange;
 pub use read::{Content, Quota};
 pub use search::MOST_FOUND;
@@ -51,7 +57,7 @@ pub use view::{FilesView, RESERVED_NAMES, SPACES_FOLDER};
 
 pub use stitchbox_blob::BlobStream;
 pub use stitchbox_store::accounts::{AppPassword, User};
-pub use stitchbox_store::items::{Item, ItemKind};
+pub use stitchbox_store::items::{Item, ItemKind, Listed, Sums};
 pub use stitchbox_store::locks::{HeldLock, Lock};
 pub use stitchbox_store::properties::Property;
 pub use stitchbox_store::runs::Run;

@@ -15,6 +15,7 @@ pub mod favorites;
 pub mod items;
 pub mod jobs;
 pub mod locks;
+pub mod login_flows;
 mod placeholders;
 pub mod properties;
 mod readers;
