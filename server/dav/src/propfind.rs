@@ -37,6 +37,7 @@ pub(crate) async fn propfind(call: &Call, body: &mut Body) -> Result<Response<Bo
     }
 }
 
+/// The answer to a PROPFIND.
 pub(crate) fn multistatus(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::MULTI_STATUS;

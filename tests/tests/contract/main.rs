@@ -4,6 +4,7 @@ mod guards;
 mod model;
 mod runs;
 mod tree;
+mod uploads;
 mod world;
 
 use stitchbox_tests::{Postgres, skip};
@@ -55,6 +56,13 @@ contract! {
     tree::broken_and_damaged_bodies_change_nothing
     tree::verify_finds_what_was_damaged
     model::any_sequence_of_changes_agrees_with_a_model
+    uploads::chunks_become_a_file_without_a_byte_being_copied
+    uploads::any_order_of_chunks_agrees_with_a_model
+    uploads::many_ends_at_once_make_one_version
+    uploads::a_silent_session_is_swept_and_its_file_is_not
+    uploads::what_a_new_version_shares_with_an_old_one_stays
+    uploads::chunks_count_for_the_quota
+    uploads::an_open_session_holds_a_series_back_but_not_for_ever
     runs::the_expected_count_makes_exactly_one_run
     runs::a_quiet_folder_makes_a_run_and_an_open_upload_holds_it_back
     runs::a_marker_makes_a_run
