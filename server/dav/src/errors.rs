@@ -85,6 +85,8 @@ fn shape_of(error: &Error, base: &str) -> Shape {
             | Refusal::AppPassword
             | Refusal::Derived
             | Refusal::Root
+            | Refusal::PartOfDeleted
+            | Refusal::DeletedByAnother
             | Refusal::ReservedName,
         ) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
         Error::Exists | Error::IsFolder => Shape::new(StatusCode::METHOD_NOT_ALLOWED, NOT_ALLOWED, text),
@@ -119,6 +121,7 @@ fn shape_of(error: &Error, base: &str) -> Shape {
         | Error::BodyIncomplete { .. }
         | Error::BodyBroken
         | Error::WeakPassword => Shape::new(StatusCode::BAD_REQUEST, BAD_REQUEST, text),
+        Error::CursorTooOld => Shape::new(StatusCode::GONE, "Stitchbox\\CursorTooOld", text),
         Error::Collision => Shape::new(StatusCode::SERVICE_UNAVAILABLE, "Stitchbox\\Collision", text),
         Error::Unauthenticated => Shape::new(StatusCode::UNAUTHORIZED, "Sabre\\DAV\\Exception\\NotAuthenticated", text),
         Error::Throttled { seconds } => Shape {

@@ -16,7 +16,9 @@ use bytes::Bytes;
 use futures::stream;
 use std::collections::HashMap;
 use std::sync::Arc;
-use stitchbox_domain::{Domain, Error, HeldLock, Item, Listed, Membership, Property, Quota, SPACES_FOLDER};
+use stitchbox_domain::{
+    Domain, Error, HeldLock, Item, ItemPath, Listed, Membership, Property, Quota, SPACES_FOLDER,
+};
 use stitchbox_schema::{ItemId, VersionId};
 
 /// Children read at a time; fewer where each may bring many kept properties.
@@ -65,14 +67,25 @@ async fn write_root(
     folder: &str,
     asked: &Asked,
 ) -> Result<(), Error> {
-    let mut href = folder.to_owned();
-    push_segment(&mut href, &membership.space.name);
+    let mut base = folder.to_owned();
+    push_segment(&mut base, &membership.space.name);
+    write_item(out, call, (membership, item), (&base, &ItemPath::default()), asked).await
+}
+
+/// Writes one item by itself. `base` is the URL of the root of its space.
+pub(crate) async fn write_item(
+    out: &mut String,
+    call: &Call,
+    (membership, item): (&Membership, &Item),
+    (base, path): (&str, &ItemPath),
+    asked: &Asked,
+) -> Result<(), Error> {
     let extras = Extras::of_one(call, membership, item, asked).await?;
     let mut entry = Entry::of_item(&call.domain, membership, item);
-    entry.path.push('/');
-    entry.base = &href;
+    entry.path = path.to_string();
+    entry.base = base;
     extras.add_to(&mut entry, item);
-    entry.write(out, &href, asked);
+    entry.write(out, &href_below(base, path), asked);
     Ok(())
 }
 
@@ -85,6 +98,8 @@ struct Extras {
     locks: Arc<[HeldLock]>,
     quota: Option<Quota>,
     favorites: Arc<[ItemId]>,
+    is_safe: Option<bool>,
+    fingerprint: Arc<str>,
 }
 
 impl Extras {
@@ -105,6 +120,12 @@ impl Extras {
         if asked.wants_locks() {
             extras.locks = domain.locks_on(membership.space.id).await?.into();
         }
+        if asked.wants(Live::SafeToDelete) {
+            extras.is_safe = Some(domain.is_safe(item).await?);
+        }
+        if asked.wants(Live::DataFingerprint) {
+            extras.fingerprint = domain.data_fingerprint().into();
+        }
         if asked.wants(Live::QuotaUsed) || asked.wants(Live::QuotaAvailable) {
             extras.quota = Some(domain.quota(membership).await?);
         }
@@ -115,7 +136,8 @@ impl Extras {
     async fn of_page(pages: &Pages, last: &str) -> Result<Self, Error> {
         let Pages { domain, membership, folder, asked, of_folder, after, .. } = pages;
         let (locks, quota, favorites) = (of_folder.locks.clone(), of_folder.quota, of_folder.favorites.clone());
-        let mut extras = Self { locks, quota, favorites, ..Self::default() };
+        let fingerprint = of_folder.fingerprint.clone();
+        let mut extras = Self { locks, quota, favorites, fingerprint, ..Self::default() };
         if asked.wants_dead() {
             for (item, property) in domain.properties_of_page(membership, folder, after.as_deref(), last).await? {
                 extras.dead.entry(item).or_default().push(property);
@@ -129,6 +151,8 @@ impl Extras {
         entry.dead = self.dead.get(&item.id).map(Vec::as_slice).unwrap_or_default();
         entry.locks = &self.locks;
         entry.quota = self.quota;
+        entry.is_safe = self.is_safe;
+        entry.fingerprint = &self.fingerprint;
         entry.is_favorite = self.favorites.contains(&item.id);
     }
 }
@@ -217,6 +241,9 @@ impl Pages {
             entry.base = &self.place.base;
             extras.add_to(&mut entry, child);
             entry.checksums = sums.as_deref();
+            if self.asked.wants(Live::SafeToDelete) {
+                entry.is_safe = Some(self.domain.is_safe(child).await?);
+            }
             entry.write(&mut out, &href, &self.asked);
             written += 1;
             if out.len() > PAGE_TEXT {

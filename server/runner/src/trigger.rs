@@ -7,11 +7,13 @@ use tokio_util::sync::CancellationToken;
 
 /// Time between two looks: each takes note in a transaction of its own, which must not cost every upload a second flush.
 /// The first change after a quiet time is looked at at once.
-const APART: Duration = Duration::from_millis(50);
+const APART: Duration = Duration::from_millis(200);
 
 /// Follows the journal until asked to stop.
 pub async fn run_triggers(domain: Domain, stop: CancellationToken) {
+    let mut changed = domain.changed();
     while !stop.is_cancelled() {
+        changed.mark_unchanged();
         let wait = match look(&domain).await {
             Ok(until_due) => until_due.min(LOOK_AGAIN),
             Err(error) => {
@@ -22,7 +24,7 @@ pub async fn run_triggers(domain: Domain, stop: CancellationToken) {
         let looked = Instant::now();
         tokio::select! {
             () = stop.cancelled() => return,
-            () = domain.changed().notified() => {}
+            _ = changed.changed() => {}
             () = tokio::time::sleep(wait) => {}
         }
         tokio::select! {
