@@ -183,7 +183,8 @@ impl Connection {
     /// # Errors
     /// Network and refusals; the body may break off later.
     pub async fn get(&self, url: &Url, headers: &[(&str, &str)]) -> Result<Response, WireError> {
-        let request = || headers.iter().fold(self.request("GET", url), |request, (name, value)| request.header(*name, *value));
+        let request =
+            || headers.iter().fold(self.request("GET", url), |request, (name, value)| request.header(*name, *value));
         self.retrying(|_| self.answer(request())).await
     }
 

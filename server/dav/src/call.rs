@@ -18,6 +18,8 @@ pub(crate) struct Call<A = Address> {
     pub headers: HeaderMap,
     /// Host and port of the request, as the client named this server.
     pub authority: Option<String>,
+    /// The client speaks TLS, as far as the listener or a trusted proxy says so.
+    pub secure: bool,
 }
 
 /// A place in a space, with the URL of that space in the mount of the request.
@@ -42,7 +44,8 @@ pub(crate) enum View {
 const UNREADABLE: Fault = Fault::BadRequest("the header Destination is not a URL");
 
 impl<A> Call<A> {
-    async fn view_of(&self, address: &Address) -> Result<View, Error> {
+    /// What an address of the files means.
+    pub(crate) async fn view_of(&self, address: &Address) -> Result<View, Error> {
         let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
         let user = match &address.mount {
             Mount::Files(user) => user,
@@ -122,6 +125,39 @@ impl<A> Call<A> {
         let list = text(&self.headers, name).and_then(TagList::parse);
         list.map(Some).ok_or(Fault::BadRequest("a header with entity tags cannot be read; they stand in quotes"))
     }
+
+    /// Everything the request demands before it may change anything.
+    pub(crate) async fn conditions(&self) -> Result<Conditions, Fault> {
+        let mut state_lists = Vec::new();
+        if let Some(value) = self.headers.get("if") {
+            let lists = value.to_str().ok().and_then(if_header::parse);
+            let lists = lists.ok_or(Fault::BadRequest("the header If cannot be read"))?;
+            for list in lists {
+                let resource = match list.resource {
+                    None => None,
+                    Some(written) => Some(self.tagged(&written).await?),
+                };
+                state_lists.push(StateList { resource, conditions: list.conditions });
+            }
+        }
+        Ok(Conditions {
+            if_match: self.tags("if-match")?.map(TagList::strong),
+            if_none_match: self.tags("if-none-match")?.map(TagList::strong),
+            if_unmodified_since: text(&self.headers, "if-unmodified-since").and_then(date),
+            state_lists,
+        })
+    }
+
+    /// The place a list of an `If` header speaks of; `None` for one that is not here or that the person may not see.
+    async fn tagged(&self, written: &str) -> Result<Option<Location>, Fault> {
+        let Written::Path(path) = self.own_path(written) else { return Ok(None) };
+        let Ok(address) = Address::parse(&path) else { return Ok(None) };
+        match self.view_of(&address).await {
+            Ok(View::Place(place)) => Ok(Some(place.location)),
+            Ok(View::SpacesFolder) | Err(Error::NotFound | Error::Name(_)) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
 }
 
 impl Call {
@@ -159,39 +195,6 @@ impl Call {
             ));
         }
         Ok(())
-    }
-
-    /// Everything the request demands before it may change anything.
-    pub(crate) async fn conditions(&self) -> Result<Conditions, Fault> {
-        let mut state_lists = Vec::new();
-        if let Some(value) = self.headers.get("if") {
-            let lists = value.to_str().ok().and_then(if_header::parse);
-            let lists = lists.ok_or(Fault::BadRequest("the header If cannot be read"))?;
-            for list in lists {
-                let resource = match list.resource {
-                    None => None,
-                    Some(written) => Some(self.tagged(&written).await?),
-                };
-                state_lists.push(StateList { resource, conditions: list.conditions });
-            }
-        }
-        Ok(Conditions {
-            if_match: self.tags("if-match")?.map(TagList::strong),
-            if_none_match: self.tags("if-none-match")?.map(TagList::strong),
-            if_unmodified_since: text(&self.headers, "if-unmodified-since").and_then(date),
-            state_lists,
-        })
-    }
-
-    /// The place a list of an `If` header speaks of; `None` for one that is not here or that the person may not see.
-    async fn tagged(&self, written: &str) -> Result<Option<Location>, Fault> {
-        let Written::Path(path) = self.own_path(written) else { return Ok(None) };
-        let Ok(address) = Address::parse(&path) else { return Ok(None) };
-        match self.view_of(&address).await {
-            Ok(View::Place(place)) => Ok(Some(place.location)),
-            Ok(View::SpacesFolder) | Err(Error::NotFound | Error::Name(_)) => Ok(None),
-            Err(other) => Err(other.into()),
-        }
     }
 }
 

@@ -33,6 +33,10 @@ pub(crate) struct Entry<'a> {
     pub locks: &'a [HeldLock],
     /// Marked by the person who asks.
     pub is_favorite: bool,
+    /// Whether its source may be deleted, where that was asked.
+    pub is_safe: Option<bool>,
+    /// Changes when the server was restored from a backup.
+    pub fingerprint: &'a str,
     pub dead: &'a [Property],
 }
 
@@ -59,6 +63,8 @@ impl<'a> Entry<'a> {
             quota: None,
             locks: &[],
             is_favorite: false,
+            is_safe: None,
+            fingerprint: "",
             dead: &[],
         }
     }

@@ -35,6 +35,7 @@ pub(crate) async fn propfind(call: &Call, body: &mut Body) -> Result<Response<Bo
     }
 }
 
+/// The answer to a PROPFIND.
 pub(crate) fn multistatus(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::MULTI_STATUS;
@@ -84,6 +85,8 @@ struct Extras {
     locks: Arc<[HeldLock]>,
     quota: Option<Quota>,
     favorites: Arc<[ItemId]>,
+    is_safe: Option<bool>,
+    fingerprint: Arc<str>,
 }
 
 impl Extras {
@@ -104,6 +107,12 @@ impl Extras {
         if asked.wants_locks() {
             extras.locks = domain.locks_on(membership.space.id).await?.into();
         }
+        if asked.wants(Live::SafeToDelete) {
+            extras.is_safe = Some(domain.is_safe(item).await?);
+        }
+        if asked.wants(Live::DataFingerprint) {
+            extras.fingerprint = domain.data_fingerprint().into();
+        }
         if asked.wants(Live::QuotaUsed) || asked.wants(Live::QuotaAvailable) {
             extras.quota = Some(domain.quota(membership).await?);
         }
@@ -114,7 +123,8 @@ impl Extras {
     async fn of_page(pages: &Pages, last: &str) -> Result<Self, Error> {
         let Pages { domain, membership, folder, asked, of_folder, after, .. } = pages;
         let (locks, quota, favorites) = (of_folder.locks.clone(), of_folder.quota, of_folder.favorites.clone());
-        let mut extras = Self { locks, quota, favorites, ..Self::default() };
+        let fingerprint = of_folder.fingerprint.clone();
+        let mut extras = Self { locks, quota, favorites, fingerprint, ..Self::default() };
         if asked.wants_dead() {
             for (item, property) in domain.properties_of_page(membership, folder, after.as_deref(), last).await? {
                 extras.dead.entry(item).or_default().push(property);
@@ -128,6 +138,8 @@ impl Extras {
         entry.dead = self.dead.get(&item.id).map(Vec::as_slice).unwrap_or_default();
         entry.locks = &self.locks;
         entry.quota = self.quota;
+        entry.is_safe = self.is_safe;
+        entry.fingerprint = &self.fingerprint;
         entry.is_favorite = self.favorites.contains(&item.id);
     }
 }
@@ -216,6 +228,9 @@ impl Pages {
             entry.base = &self.place.base;
             extras.add_to(&mut entry, child);
             entry.checksums = sums.as_deref();
+            if self.asked.wants(Live::SafeToDelete) {
+                entry.is_safe = Some(self.domain.is_safe(child).await?);
+            }
             entry.write(&mut out, &href, &self.asked);
             written += 1;
             if out.len() > PAGE_TEXT {

@@ -49,6 +49,8 @@ pub(crate) fn entry<'a>(domain: &Domain, principal: &'a Principal, roots: &[Root
         quota: None,
         locks: &[],
         is_favorite: false,
+        is_safe: None,
+        fingerprint: "",
         dead: &[],
     }
 }

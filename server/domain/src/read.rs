@@ -41,20 +41,6 @@ impl Domain {
         Ok((membership, item))
     }
 
-    /// The item with this id, if it lies in a space and the principal may read it, with its path there.
-    pub async fn item_by_id(&self, principal: &Principal, id: ItemId) -> Result<(Membership, Item, ItemPath), Error> {
-        let mut db = self.store.read().await?;
-        let item = items::by_id(&mut db, id).await?.ok_or(Error::NotFound)?;
-        let membership = enter(&mut db, principal, item.space).await?;
-        membership.check(Action::Read, &item)?;
-        let (names, lives) = items::path(&mut db, id).await?;
-        if !lives {
-            return Err(Error::NotFound);
-        }
-        let path = ItemPath::from_segments(names.iter().map(String::as_str))?;
-        Ok((membership, item, path))
-    }
-
     /// All children of a folder, by name.
     pub async fn children(&self, membership: &Membership, folder: &Item) -> Result<Vec<Item>, Error> {
         membership.check(Action::Read, folder)?;

@@ -16,8 +16,10 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// Follows the journal until asked to stop.
 pub async fn run_triggers(domain: Domain, stop: CancellationToken) {
+    let mut changed = domain.changed();
     while !stop.is_cancelled() {
         let begun = Instant::now();
+        changed.mark_unchanged();
         let wait = match look(&domain).await {
             Ok(until_due) => until_due.min(LOOK_AGAIN),
             Err(error) => {
@@ -29,7 +31,7 @@ pub async fn run_triggers(domain: Domain, stop: CancellationToken) {
         let pause = (LEISURE * looked.duration_since(begun)).clamp(APART, LONGEST);
         tokio::select! {
             () = stop.cancelled() => return,
-            () = domain.changed().notified() => {}
+            _ = changed.changed() => {}
             () = tokio::time::sleep(wait) => {}
         }
         tokio::select! {

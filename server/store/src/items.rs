@@ -78,7 +78,7 @@ fn kind(word: &str, row: i64) -> Result<ItemKind, StoreError> {
     }
 }
 
-fn item(row: &AnyRow) -> Result<Item, StoreError> {
+pub(crate) fn item(row: &AnyRow) -> Result<Item, StoreError> {
     let id: i64 = row.try_get("id")?;
     let kind = kind(row.try_get("kind")?, id)?;
     Ok(Item {

@@ -24,7 +24,7 @@ use crate::local::Stamp;
 use crate::mirror::Mirror;
 use crate::names::LocalNames;
 use crate::plan::{Plan, Problem};
-use crate::reconcile::{Bases, Rules, reconcile};
+use crate::reconcile::{Bases, Rules, Sending, reconcile};
 use crate::remote::{ItemId, Remote, RemoteError};
 use crate::report::{Event, Observer, Report};
 use crate::scan::Scan;
@@ -58,12 +58,19 @@ pub struct Engine<R: Remote> {
 struct State {
     mirror: Mirror,
     bases: Bases,
+    /// Uploads begun; what was confirmed is taken out.
+    sending: Sending,
 }
 
 impl State {
     fn apply(&mut self, write: &Write) {
         match write {
-            Write::Base(id, base) => drop(self.bases.insert(id.clone(), base.clone())),
+            Write::Base(id, base) => {
+                if let Some(sha256) = base.sha256.filter(|_| !self.sending.is_empty()) {
+                    self.sending.remove(&(base.parent.clone(), base.name.clone(), sha256));
+                }
+                self.bases.insert(id.clone(), base.clone());
+            }
             Write::Forget(id) => drop(self.bases.remove(id)),
             Write::Mirror(item) => drop(self.mirror.items.insert(item.id.clone(), item.clone())),
             Write::MirrorGone(id) => drop(self.mirror.items.remove(id)),
@@ -160,6 +167,7 @@ impl<R: Remote> Engine<R> {
             when: &when,
             host: &self.settings.host,
             names: self.names,
+            sending: &state.sending,
             skips: &|path, folder| seen.scan.selection.skips(path, folder),
         };
         let plan = reconcile(&seen.scan.tree, &state.mirror, &state.bases, &rules);
@@ -190,6 +198,10 @@ impl<R: Remote> Engine<R> {
             let _ = std::fs::remove_file(part);
         }
         self.hashed.clear();
+        if let Some(state) = self.state.as_mut().filter(|state| !state.sending.is_empty()) {
+            state.sending.clear();
+            self.journal.set_sending(&state.sending).await?;
+        }
         if report.is_complete() {
             self.journal.set_mark("quiet", Some(&seen.quiet)).await?;
         }

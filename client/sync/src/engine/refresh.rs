@@ -100,7 +100,8 @@ impl<R: Remote> Engine<R> {
     async fn load(&mut self) -> Result<(), SyncError> {
         if self.state.is_none() {
             let mirror = self.journal.mirror().await?;
-            self.state = Some(State { mirror, bases: self.journal.bases().await? });
+            let bases = self.journal.bases().await?;
+            self.state = Some(State { mirror, bases, sending: self.journal.sending().await? });
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use super::{Journal, JournalError};
 use crate::ledger::Write;
 use crate::mirror::{Applied, Mirror};
 use crate::plan::Base;
+use crate::reconcile::Sending;
 use crate::remote::{Chunk, Cursor, ItemId, Kind, RemoteItem};
 
 impl Journal {
@@ -43,6 +44,16 @@ impl Journal {
     pub async fn set_mark(&mut self, name: &'static str, value: Option<&[u8]>) -> Result<(), JournalError> {
         let outcome = set_mark(&mut self.connection, name, value).await;
         outcome.map_err(|error| self.fail(error))
+    }
+
+    /// Stores which uploads are about to begin, in place of those stored before.
+    ///
+    /// # Errors
+    /// [`JournalError`]
+    pub async fn set_sending(&mut self, sending: &Sending) -> Result<(), JournalError> {
+        let list: Vec<_> = sending.iter().collect();
+        let text = serde_json::to_vec(&list).unwrap_or_default();
+        self.set_mark("sending", (!list.is_empty()).then_some(text.as_slice())).await
     }
 
     /// Forgets everything agreed on and the mirror: the next round compares both sides anew and deletes nothing.

@@ -11,7 +11,7 @@ mod order;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::digest::Sha256;
 use crate::local::{Content, LocalKind, LocalTree};
@@ -26,6 +26,10 @@ const NONE: u32 = u32::MAX;
 /// What both sides last agreed on, by id; the synced folder itself is not among them.
 pub type Bases = HashMap<ItemId, Base>;
 
+/// What this computer began to send and never heard the end of: folder, name and content. When the server has just that at just that
+/// place, it is nobody else's edit.
+pub type Sending = HashSet<(ItemId, Box<str>, Sha256)>;
+
 /// What reconcile is told beside the three states.
 pub struct Rules<'a> {
     /// Time for the names of conflict copies, like `2026-11-20 08-15`.
@@ -34,6 +38,8 @@ pub struct Rules<'a> {
     pub host: &'a str,
     /// What the local file system tells apart.
     pub names: LocalNames,
+    /// Uploads of a pass that was broken off.
+    pub sending: &'a Sending,
     /// Paths that take no part (ignore patterns, selective synchronisation); the second argument is "a folder".
     pub skips: &'a dyn Fn(&str, bool) -> bool,
 }
@@ -260,6 +266,15 @@ impl<'a> Table<'a> {
     fn base_place(&self, node: &Node<'a>) -> Option<(u32, &'a str)> {
         let base = node.base.filter(|_| node.base_parent != NONE)?;
         Some((node.base_parent, &base.name))
+    }
+
+    /// The content both sides agreed on, or that this computer sent without hearing the end of it.
+    fn agreed_content(&self, node: &Node<'a>, sending: &Sending) -> Option<Sha256> {
+        let ours = node.item.and_then(|item| {
+            let key = (item.parent.clone()?, item.name.clone(), item.sha256?);
+            (!sending.is_empty() && sending.contains(&key)).then_some(key.2)
+        });
+        ours.or_else(|| node.base.and_then(|base| base.sha256))
     }
 
     fn target<'b>(&'b self, node: &'b Node<'a>) -> Option<(u32, &'b str)> {

@@ -282,7 +282,7 @@ impl<'a> Table<'a> {
         if hash.is_some() && hash == item.sha256 {
             return None;
         }
-        let (here, there) = (self.edited_here(node), self.edited_there(node));
+        let (here, there) = (self.edited_here(node, rules.sending), self.edited_there(node, rules.sending));
         if !here && !there {
             return None;
         }

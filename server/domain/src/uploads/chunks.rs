@@ -115,7 +115,7 @@ impl Domain {
         let work = self.transact(move |tx| {
             Box::pin(async move {
                 let blob = readable(tx, &principal, version, &range).await?;
-                let session = open(tx, &principal, session_id).await?;
+                let session = open(tx, &principal, session_id, now).await?;
                 let chunk = Chunk { blob, ..chunk };
                 let gone = record(tx, &session, &chunk, now).await?;
                 Ok((chunk, gone))
@@ -163,7 +163,7 @@ impl ChunkUpload {
         let (id, appends, recorded) = (session.id, new.appends, chunk.clone());
         let work = domain.transact(move |tx| {
             Box::pin(async move {
-                let session = open(tx, &principal, id).await?;
+                let session = open(tx, &principal, id, now).await?;
                 if appends && session.received != recorded.place {
                     return Err(Error::PreconditionFailed);
                 }
@@ -196,9 +196,10 @@ impl ChunkUpload {
 }
 
 /// The session, if it is still open.
-async fn open(tx: &mut Tx, principal: &Principal, id: UploadId) -> Result<UploadSession, Error> {
-    let session = sessions::by_id(tx, id).await?;
-    session.filter(|session| session.ending.is_none() && session.user == principal.user).ok_or(Error::NotFound)
+async fn open(tx: &mut Tx, principal: &Principal, id: UploadId, now: Timestamp) -> Result<UploadSession, Error> {
+    let session = sessions::by_id(tx, id).await?.ok_or(Error::NotFound)?;
+    let is_open = session.ending.is_none() && session.user == principal.user && session.expires_at > now;
+    if is_open { Ok(session) } else { Err(Error::NotFound) }
 }
 
 /// Puts a chunk into its place. Gives the blobs whose files may go.
