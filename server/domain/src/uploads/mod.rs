@@ -108,7 +108,7 @@ impl Domain {
         let target = Target { principal: principal.clone(), at: at.clone(), intent };
         let bounds = Bounds { announced: target.intent.announced_size, ..Bounds::default() };
         let incoming = Incoming::small(self, bounds, target.intent.checksum.as_ref());
-        Ok(Upload { domain: self.clone(), target, incoming })
+        Ok(Upload { domain: self.clone(), target, incoming, remembered: None })
     }
 }
 
