@@ -269,3 +269,23 @@ async fn folded_bodies_are_unfolded_and_bounded() {
     assert_eq!(finish(&w, &format!("{ANNA}/c.bin")).await.status, 201);
     assert!(w.get(&format!("{ANNA}/c.bin")).await.body == plain);
 }
+
+#[tokio::test]
+async fn our_own_client_gets_files_folded_and_nobody_else_does() {
+    let w = World::new().await;
+    let plain = "a line of a table\n".repeat(5000);
+    let to = format!("{ANNA}/table.txt");
+    w.request("PUT", &to).send(plain.clone()).await;
+    let get = |client: &str, accepted: &str| {
+        w.request("GET", &to).header("stitchbox-client", client).header("accept-encoding", accepted)
+    };
+    let folded = get("1", "gzip, zstd").send("").await;
+    assert_eq!((folded.header("content-encoding"), folded.header("content-length")), ("zstd", ""));
+    assert_eq!(zstd::stream::decode_all(&folded.body[..]).unwrap(), plain.as_bytes());
+    for other in [get("0", "zstd"), get("1", "gzip"), get("1", "zstd").header("range", "bytes=0-9999")] {
+        let answer = other.send("").await;
+        assert_eq!(answer.header("content-encoding"), "");
+        assert!(plain.as_bytes().starts_with(&answer.body));
+        assert_eq!(answer.header("etag"), folded.header("etag"));
+    }
+}
