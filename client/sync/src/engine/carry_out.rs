@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 
 use super::{Engine, SyncError, patiently};
 use crate::ledger::{Ledger, Write};
@@ -179,18 +180,15 @@ impl<R: Remote> Engine<R> {
             if now.is_empty() {
                 return; // the folders around them could not be made, which is said already
             }
-            let paths = now.iter().filter_map(|(action, to)| Some((*action, *to, doing.ledger.remote_path(to)?)));
-            let paths: Vec<_> = paths.collect();
-            let (remote, observer, retries) = (&self.remote, &self.observer, self.settings.retries);
-            let made: Vec<_> = futures::stream::iter(paths)
-                .map(|(action, to, path)| async move {
-                    let made = patiently(retries, observer, || remote.make_folder(&path)).await;
-                    (action, to, made)
-                })
-                .buffer_unordered(SMALL_REQUESTS)
-                .collect()
-                .await;
-            for (action, to, made) in made {
+            let mut requests = Vec::new();
+            for (at, (_, to)) in now.iter().enumerate() {
+                let Some(path) = doing.ledger.remote_path(to) else { continue };
+                let (remote, observer, retries) = (self.remote.clone(), self.observer.clone(), self.settings.retries);
+                let request = async move { (at, patiently(retries, &observer, || remote.make_folder(&path)).await) };
+                requests.push(request.boxed());
+            }
+            for (at, made) in several(requests).await {
+                let Some((action, to)) = now.get(at).copied() else { continue };
                 match made {
                     Ok(item) => {
                         doing.report.folders += 1;
@@ -205,24 +203,20 @@ impl<R: Remote> Engine<R> {
     }
 
     async fn delete_there(&mut self, actions: &[Action], doing: &mut Doing<'_>) {
-        let mut asked = Vec::new();
-        for action in actions {
+        let mut requests = Vec::new();
+        for (at, action) in actions.iter().enumerate() {
             let Some(node) = doing.ledger.node(action.node) else { continue };
             let path = node.remote.as_ref().and_then(|place| doing.ledger.remote_path(place));
-            if let (Some(path), Some(item)) = (path, node.item.clone()) {
-                asked.push((action, path, item));
-            }
+            let (Some(path), Some(item)) = (path, node.item.clone()) else { continue };
+            let (remote, observer, retries) = (self.remote.clone(), self.observer.clone(), self.settings.retries);
+            let request = async move {
+                let deleted = patiently(retries, &observer, || remote.delete(&path, &item.etag)).await;
+                (at, (item, deleted))
+            };
+            requests.push(request.boxed());
         }
-        let (remote, observer, retries) = (&self.remote, &self.observer, self.settings.retries);
-        let answers: Vec<_> = futures::stream::iter(asked)
-            .map(|(action, path, item)| async move {
-                let deleted = patiently(retries, observer, || remote.delete(&path, &item.etag)).await;
-                (action, item, deleted)
-            })
-            .buffer_unordered(SMALL_REQUESTS)
-            .collect()
-            .await;
-        for (action, item, deleted) in answers {
+        for (at, (item, deleted)) in several(requests).await {
+            let Some(action) = actions.get(at) else { continue };
             match deleted {
                 Ok(()) | Err(RemoteError::Gone) => {
                     doing.report.deleted_there += 1;
@@ -274,6 +268,11 @@ impl<R: Remote> Engine<R> {
         self.observer.event(Event::Failed { problem: problem.clone() });
         doing.failures.push(problem);
     }
+}
+
+/// Makes requests, some at once; answers come with the requests' numbers in any order.
+async fn several<T: Send>(requests: Vec<BoxFuture<'static, (usize, T)>>) -> Vec<(usize, T)> {
+    futures::stream::iter(requests).buffer_unordered(SMALL_REQUESTS).collect().await
 }
 
 #[derive(Clone, Copy, PartialEq)]
