@@ -63,7 +63,7 @@ struct Sides {
 impl Sides {
     fn content(&mut self) -> String {
         self.made += 1;
-        let long = if self.dice.roll(8) == 0 { 400_000 } else { 10 };
+        let long = if self.dice.roll(25) == 0 { 300_000 } else { 10 };
         format!("content {} {}", self.made, "x".repeat(long))
     }
 
@@ -179,7 +179,7 @@ fn killed_thirty_times_nothing_is_lost() {
         sides.change_here();
         sides.change_there();
         let mut child = start(&sides.root, &sides.server);
-        std::thread::sleep(Duration::from_millis(20 + sides.dice.roll(180)));
+        std::thread::sleep(Duration::from_millis(30 + sides.dice.roll(120)));
         if child.try_wait().unwrap().is_none() {
             child.kill().unwrap();
             killed += 1;

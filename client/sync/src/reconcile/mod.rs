@@ -88,6 +88,8 @@ struct Node<'a> {
     /// The node whose index its remote children name as their parent.
     remote_key: u32,
     frozen: bool,
+    /// The journal is to forget what was agreed.
+    forget: bool,
     keep: bool,
     target_parent: u32,
     target_name: Option<Box<str>>,
@@ -107,6 +109,7 @@ impl<'a> Node<'a> {
             remote_parent: NONE,
             remote_key: own,
             frozen: false,
+            forget: false,
             keep: false,
             target_parent: NONE,
             target_name: None,
