@@ -11,6 +11,7 @@ use super::{Engine, SyncError, patiently};
 use crate::ledger::{Ledger, Write};
 use crate::place::{self, PlaceError, Trash};
 use crate::plan::{Action, Deed, Place, Plan, Problem};
+use crate::reconcile::Begun;
 use crate::remote::{Kind, Remote, RemoteError};
 use crate::report::{Event, Report};
 use crate::scan::Scan;
@@ -32,6 +33,8 @@ pub(super) struct Doing<'a> {
     pub touched: std::collections::HashSet<PathBuf>,
     /// The server could not be reached or does not know us: the pass ends.
     pub over: Option<RemoteError>,
+    /// Steps the journal was told of before they were done.
+    pub begun: Vec<Begun>,
 }
 
 impl<R: Remote> Engine<R> {
@@ -51,6 +54,7 @@ impl<R: Remote> Engine<R> {
             writes: plan.forgotten.iter().cloned().map(Write::Forget).collect(),
             touched: std::collections::HashSet::new(),
             over: None,
+            begun: Vec::new(),
         };
         self.flush(&mut doing).await?;
         let mut rest = &plan.actions[..];
@@ -58,6 +62,7 @@ impl<R: Remote> Engine<R> {
             let class = Class::of(&first.deed);
             let end = rest.iter().position(|action| Class::of(&action.deed) != class).unwrap_or(rest.len());
             let (run, later) = rest.split_at(end);
+            self.remember_begun(run, &mut doing).await?;
             match class {
                 Class::Here => self.do_here(run, &mut doing),
                 Class::Moves => self.move_there(run, &mut doing).await,
@@ -74,7 +79,44 @@ impl<R: Remote> Engine<R> {
         let agreed: Vec<Write> = plan.agreed.iter().filter_map(|node| doing.ledger.agree(*node)).collect();
         doing.writes.extend(agreed);
         self.flush(&mut doing).await?;
+        if !doing.begun.is_empty() {
+            self.journal.set_begun(&[]).await?;
+        }
         Ok(doing.failures)
+    }
+
+    /// Writes down what is about to be done, before it is: should the journal never hear the end of it, it can be recognised.
+    async fn remember_begun(&mut self, actions: &[Action], doing: &mut Doing<'_>) -> Result<(), SyncError> {
+        let before = doing.begun.len();
+        for action in actions {
+            let (Deed::LocalFolder(to) | Deed::LocalMove(to) | Deed::RemoteMove(to) | Deed::Download { to, .. }) =
+                &action.deed
+            else {
+                continue;
+            };
+            let (node, folder) = (doing.ledger.node(action.node), doing.ledger.node(to.parent));
+            let item = node.and_then(|node| node.item.as_ref());
+            let parent = folder.and_then(|folder| folder.item.as_ref()).map(|item| item.id.clone());
+            // a folder in a folder that is yet to be made has no path but the plan's
+            let planned = || doing.plan.step(action).map(|step| step.to.unwrap_or(step.path));
+            let path = doing.ledger.local_path(to).or_else(planned);
+            if let (Some(item), Some(path), Some(parent)) = (item, path, parent) {
+                let brings = matches!(action.deed, Deed::Download { .. });
+                doing.begun.push(Begun {
+                    id: item.id.clone(),
+                    path,
+                    parent,
+                    name: to.name.clone(),
+                    kind: item.kind,
+                    etag: item.etag.clone(),
+                    sha256: item.sha256.filter(|_| brings),
+                });
+            }
+        }
+        if doing.begun.len() > before {
+            self.journal.set_begun(&doing.begun).await?;
+        }
+        Ok(())
     }
 
     /// Stores the journal's writes, after the names they speak of are durable.
