@@ -3,10 +3,13 @@
 use crate::entity_tags::TagList;
 use crate::errors::Fault;
 use crate::if_header;
-use crate::mount::{Address, Mount, NoAddress};
+use crate::mount::{Address, Mount, NoAddress, push_segment};
 use crate::request_headers::{Depth, date, depth, text};
 use axum::http::{HeaderMap, Method, Uri};
-use stitchbox_domain::{Conditions, Domain, Error, FilesView, ItemPath, Location, Principal, Refusal, StateList};
+use stitchbox_domain::{
+    Conditions, Domain, Error, FilesView, ItemPath, Location, Membership, Principal, Refusal, SPACES_FOLDER, StateList,
+};
+use stitchbox_schema::SpaceKind;
 
 /// A request whose sender is known, to an address of the files or of another part of the WebDAV tree.
 #[derive(Debug)]
@@ -161,6 +164,24 @@ impl<A> Call<A> {
 }
 
 impl Call {
+    /// URL of the root of a space in the mount of the request; `None` if the mount does not show the space.
+    pub(crate) async fn base_of_space(&self, membership: &Membership) -> Result<Option<String>, Error> {
+        let top = self.address.top();
+        Ok(match (&self.address.mount, membership.space.kind) {
+            (Mount::Space(name), _) => {
+                let shown = self.domain.find_space(&self.principal, name).await?;
+                (shown.space.id == membership.space.id).then_some(top)
+            }
+            (Mount::Files(_) | Mount::Own, SpaceKind::Personal) => Some(top),
+            (Mount::Files(_) | Mount::Own, SpaceKind::Project) => {
+                let mut base = top;
+                push_segment(&mut base, SPACES_FOLDER);
+                push_segment(&mut base, &membership.space.name);
+                Some(base)
+            }
+        })
+    }
+
     /// What the address of the request means.
     pub(crate) async fn view(&self) -> Result<View, Fault> {
         let view = self.view_of(&self.address).await?;

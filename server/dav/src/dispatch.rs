@@ -5,9 +5,7 @@ use crate::call::Call;
 use crate::errors::Fault;
 use crate::mount::{Address, NoAddress};
 use crate::options::server_options;
-use crate::{
-    bulk, delete, get, lock, mkcol, propfind, proppatch, put, relocate, request_body, tus, user_lock,
-};
+use crate::{bulk, delete, get, lock, mkcol, propfind, proppatch, put, relocate, report, request_body, tus, user_lock};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONNECTION, EXPECT, HOST, HeaderValue};
@@ -103,6 +101,7 @@ impl Realm for Address {
             "MOVE" => relocate::relocate(call, body).await,
             "COPY" => relocate::copy(call, body).await,
             "PROPFIND" => propfind::propfind(call, body).await,
+            "REPORT" => report::report(call, body).await,
             "PROPPATCH" => proppatch::proppatch(call, body).await,
             "LOCK" if user_lock::is_asked_for(call) => user_lock::lock(call, body).await,
             "UNLOCK" if user_lock::is_asked_for(call) => user_lock::unlock(call, body).await,

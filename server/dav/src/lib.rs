@@ -31,9 +31,11 @@ mod proppatch;
 mod put;
 mod range;
 mod relocate;
+mod report;
 mod request_body;
 mod request_headers;
 mod roots;
+mod search;
 mod sheet;
 mod spaces_folder;
 mod trash_address;
@@ -88,7 +90,10 @@ pub fn router(domain: Domain) -> Router {
     let router = realm::<tus::TusUpload>(router, &["/dav/tus/{*path}"]);
     let router = realm::<trash_address::TrashAddress>(router, &trash);
     let router = realm::<version_address::VersionAddress>(router, &versions);
-    realm::<roots::Root>(router, &roots).with_state(domain)
+    let router = realm::<roots::Root>(router, &roots);
+    let router = realm::<uploads::Sessions>(router, &["/remote.php/dav/uploads/{*path}"]);
+    let router = realm::<bulk::Bulk>(router, &["/remote.php/dav/bulk"]);
+    realm::<tus::TusUpload>(router, &["/dav/tus/{*path}"]).with_state(domain)
 }
 
 /// Routes of one part of the tree.

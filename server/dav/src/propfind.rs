@@ -16,7 +16,9 @@ use bytes::Bytes;
 use futures::stream;
 use std::collections::HashMap;
 use std::sync::Arc;
-use stitchbox_domain::{Domain, Error, HeldLock, Item, Listed, Membership, Property, Quota, SPACES_FOLDER};
+use stitchbox_domain::{
+    Domain, Error, HeldLock, Item, ItemPath, Listed, Membership, Property, Quota, SPACES_FOLDER,
+};
 use stitchbox_schema::{ItemId, VersionId};
 
 /// Children read at a time; fewer where each may bring many kept properties.
@@ -65,14 +67,25 @@ async fn write_root(
     folder: &str,
     asked: &Asked,
 ) -> Result<(), Error> {
-    let mut href = folder.to_owned();
-    push_segment(&mut href, &membership.space.name);
+    let mut base = folder.to_owned();
+    push_segment(&mut base, &membership.space.name);
+    write_item(out, call, (membership, item), (&base, &ItemPath::default()), asked).await
+}
+
+/// Writes one item by itself. `base` is the URL of the root of its space.
+pub(crate) async fn write_item(
+    out: &mut String,
+    call: &Call,
+    (membership, item): (&Membership, &Item),
+    (base, path): (&str, &ItemPath),
+    asked: &Asked,
+) -> Result<(), Error> {
     let extras = Extras::of_one(call, membership, item, asked).await?;
     let mut entry = Entry::of_item(&call.domain, membership, item);
-    entry.path.push('/');
-    entry.base = &href;
+    entry.path = path.to_string();
+    entry.base = base;
     extras.add_to(&mut entry, item);
-    entry.write(out, &href, asked);
+    entry.write(out, &href_below(base, path), asked);
     Ok(())
 }
 

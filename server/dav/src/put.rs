@@ -32,7 +32,11 @@ pub(crate) async fn put(call: &Call, body: &mut Body) -> Result<Response<Body>, 
         make_folders: false,
     };
     let keeps_mtime = intent.mtime.is_some();
-    let mut upload = call.domain.begin_upload(&call.principal, &place.location, intent).await?;
+    // Who asks before sending is answered before sending.
+    let mut upload = match headers.contains_key("expect") {
+        true => call.domain.begin_upload(&call.principal, &place.location, intent).await?,
+        false => call.domain.begin_unasked(&call.principal, &place.location, intent).await?,
+    };
     while let Some(bytes) = body.next().await? {
         upload.write(bytes).await?;
     }

@@ -59,6 +59,7 @@ pub struct Domain {
     changed: watch::Sender<u64>,
     pub(crate) followers: Arc<Followers>,
     pub(crate) wholes: Arc<crate::uploads::Wholes>,
+    pub(crate) personal_spaces: Arc<crate::view::PersonalSpaces>,
     pub(crate) previews: Arc<Previews>,
     run_changed: Arc<Notify>,
 }
@@ -96,6 +97,7 @@ impl Domain {
             changed: watch::Sender::new(0),
             followers: Arc::new(Followers::default()),
             wholes: Arc::default(),
+            personal_spaces: Arc::default(),
             previews: Arc::default(),
             run_changed: Arc::new(Notify::new()),
         })

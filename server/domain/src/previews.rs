@@ -122,13 +122,17 @@ impl Domain {
             return Ok(known);
         }
         // Never closed; were it, the picture would be drawn all the same.
-        let _place = Arc::clone(&self.previews.drawing).acquire_owned().await.ok();
+        let place = Arc::clone(&self.previews.drawing).acquire_owned().await.ok();
         if let Some(known) = self.remembered(&key) {
             return Ok(known);
         }
         let bytes = self.whole(version).await?;
         let (name, kind) = (content.item.name.clone(), Kind::from_word(&version.content));
-        let drawing = tokio::task::spawn_blocking(move || draw(&name, kind, &bytes, size.bounds));
+        let drawing = tokio::task::spawn_blocking(move || {
+            // Held to the end of the work, which goes on when the client that asked is gone.
+            let _place = place;
+            draw(&name, kind, &bytes, size.bounds)
+        });
         let picture = drawing.await.unwrap_or_else(|error| {
             tracing::error!(%error, version = version.id.0, "a preview broke; this is a defect of the program");
             None
@@ -191,6 +195,23 @@ mod tests {
         ] {
             assert_eq!(has_preview(word), expected, "{word}");
         }
+    }
+
+    #[test]
+    fn a_map_is_drawn_in_the_colours_of_its_heights() {
+        // Zygo's ASCII is long to write by hand; points of a plane are not: z grows with x.
+        let points: String = (0..20).flat_map(|y| (0..40).map(move |x| format!("{x} {y} {}\n", x * 2))).collect();
+        let bounds = Bounds { width: 64, height: 64 };
+        let Ok(Measurement::Map(map)) = read_measurement("a.xyz", points.as_bytes(), &Limits::default()) else {
+            panic!("the points are a map")
+        };
+        let (rows, columns) = map.map.shape();
+        let picture = draw("a.xyz", Kind::Unknown, points.as_bytes(), bounds).unwrap();
+        assert_eq!((rows, columns), (20, 40));
+        // IHDR: width and height of the picture, 40:20 in 64 by 64.
+        assert_eq!((&picture[16..20], &picture[20..24]), (&[0, 0, 0, 64][..], &[0, 0, 0, 32][..]));
+        assert!(draw("a.xyz", Kind::MetroPro, b"\x88\x1b\x03\x6f broken", bounds).is_none());
+        assert!(draw("a.png", Kind::Png, b"\x89PNG\r\n\x1a\n", bounds).is_none());
     }
 
     #[test]

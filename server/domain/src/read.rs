@@ -63,9 +63,10 @@ impl Domain {
     pub async fn content(&self, principal: &Principal, at: &Location) -> Result<Content, Error> {
         let mut db = self.store.read().await?;
         let membership = enter(&mut db, principal, at.space).await?;
-        let item = resolve(&mut db, membership.space.root, &at.path).await?;
+        let shown = items::shown_at_path(&mut db, membership.space.root, at.path.names()).await?;
+        let (item, version) = shown.ok_or(Error::NotFound)?;
         membership.check(Action::Read, &item)?;
-        let version = version_of(&mut db, &item).await?.ok_or(Error::IsFolder)?;
+        let version = version.ok_or(Error::IsFolder)?;
         Ok(Content { membership, item, version })
     }
 

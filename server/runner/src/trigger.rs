@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Time between two looks: each takes note in a transaction of its own, which must not cost every upload a second flush.
 /// The first change after a quiet time is looked at at once.
-const APART: Duration = Duration::from_millis(50);
+const APART: Duration = Duration::from_millis(200);
 
 /// Follows the journal until asked to stop.
 pub async fn run_triggers(domain: Domain, stop: CancellationToken) {

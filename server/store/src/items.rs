@@ -1,5 +1,6 @@
 //! Drive items: the tree.
 
+use crate::versions::{self, Version};
 use crate::{Connection, StoreError, Tx, placeholders};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
@@ -115,9 +116,14 @@ pub async fn child(db: &mut Connection, folder: ItemId, name: &str) -> Result<Op
 const HOPS: usize = 8;
 
 /// One statement for every number of names up to [`HOPS`]: each name is looked up in the index of its folder.
-static BY_PATH: LazyLock<[String; HOPS]> = LazyLock::new(|| {
+static BY_PATH: LazyLock<[String; HOPS]> = LazyLock::new(|| by_path("", ""));
+/// The same with the version a file shows.
+static SHOWN_BY_PATH: LazyLock<[String; HOPS]> = LazyLock::new(|| by_path(versions::JOINED, versions::JOIN));
+
+/// `columns` follow those of the item; `{item}` in `join` is the item.
+fn by_path(columns: &str, join: &str) -> [String; HOPS] {
     std::array::from_fn(|last| {
-        let mut sql = format!("SELECT i{last}.* FROM items AS i0");
+        let mut sql = format!("SELECT i{last}.*{columns} FROM items AS i0");
         for hop in 1..=last {
             let _ = write!(
                 sql,
@@ -126,26 +132,50 @@ static BY_PATH: LazyLock<[String; HOPS]> = LazyLock::new(|| {
                 hop + 2
             );
         }
+        sql += &join.replace("{item}", &format!("i{last}"));
         sql + " WHERE i0.parent_id = $1 AND i0.name = $2"
     })
-});
+}
+
+/// The row that names lead to from a folder. There must be names.
+async fn row_at_path(
+    db: &mut Connection,
+    folder: ItemId,
+    names: &[ItemName],
+    statements: &'static [String; HOPS],
+) -> Result<Option<AnyRow>, StoreError> {
+    let (mut reached, mut from) = (None, folder.0);
+    for names in names.chunks(HOPS) {
+        let Some(sql) = statements.get(names.len() - 1) else { return Ok(None) };
+        let query = names.iter().fold(sqlx::query(sql.as_str()).bind(from), |query, name| query.bind(name.as_str()));
+        let Some(row) = query.fetch_optional(&mut *db).await? else { return Ok(None) };
+        from = row.try_get("id")?;
+        reached = Some(row);
+    }
+    Ok(reached)
+}
 
 /// The item that names lead to from a folder; the folder itself if there are none.
 pub async fn at_path(db: &mut Connection, folder: ItemId, names: &[ItemName]) -> Result<Option<Item>, StoreError> {
     if names.is_empty() {
         return by_id(db, folder).await;
     }
-    let mut reached = None;
-    let mut from = folder;
-    for names in names.chunks(HOPS) {
-        let Some(sql) = BY_PATH.get(names.len() - 1) else { return Ok(None) };
-        let query = names.iter().fold(sqlx::query(sql.as_str()).bind(from.0), |query, name| query.bind(name.as_str()));
-        let Some(row) = query.fetch_optional(&mut *db).await? else { return Ok(None) };
-        let found = item(&row)?;
-        from = found.id;
-        reached = Some(found);
+    row_at_path(db, folder, names, &BY_PATH).await?.as_ref().map(item).transpose()
+}
+
+/// As [`at_path`], with the version if it is a file.
+pub async fn shown_at_path(
+    db: &mut Connection,
+    folder: ItemId,
+    names: &[ItemName],
+) -> Result<Option<(Item, Option<Version>)>, StoreError> {
+    if names.is_empty() {
+        return Ok(by_id(db, folder).await?.map(|item| (item, None)));
     }
-    Ok(reached)
+    let Some(row) = row_at_path(db, folder, names, &SHOWN_BY_PATH).await? else { return Ok(None) };
+    let item = item(&row)?;
+    let version = versions::joined(&row, &item)?;
+    Ok(Some((item, version)))
 }
 
 /// An item as a listing tells it.

@@ -25,6 +25,7 @@ mod readers;
 pub mod run_counts;
 pub mod runs;
 pub mod safety;
+pub mod search;
 pub mod segments;
 pub mod sessions;
 pub mod settings;

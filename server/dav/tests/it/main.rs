@@ -3,8 +3,10 @@
 mod access;
 mod bulk;
 mod files;
+mod keeping;
 mod listings;
 mod locks;
+mod persons;
 mod properties;
 mod tree;
 mod tus;

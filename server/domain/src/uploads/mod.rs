@@ -98,6 +98,20 @@ impl Domain {
     }
 }
 
+impl Domain {
+    /// As [`Domain::begin_upload`] for a client that sends its small body anyway: only the commit looks at the place, so
+    /// the small upload, of which there are many, looks once. A body that is not announced as small is begun as usual.
+    pub async fn begin_unasked(&self, principal: &Principal, at: &Location, intent: Intent) -> Result<Upload, Error> {
+        if intent.announced_size.is_none_or(|size| size > SMALL_BYTES as u64) {
+            return self.begin_upload(principal, at, intent).await;
+        }
+        let target = Target { principal: principal.clone(), at: at.clone(), intent };
+        let bounds = Bounds { announced: target.intent.announced_size, ..Bounds::default() };
+        let incoming = Incoming::small(self, bounds, target.intent.checksum.as_ref());
+        Ok(Upload { domain: self.clone(), target, incoming, remembered: None })
+    }
+}
+
 /// What an upload can expect at its place.
 struct Prospect {
     membership: crate::Membership,
