@@ -182,7 +182,11 @@ pub async fn what_a_run_has_read_stays_as_long_as_the_run_is_shown(w: World) {
     w.remove("/s").await;
     w.advance(DAY * 31);
     let_go(&w).await;
-    assert_eq!(w.domain.runs(&w.anna, RunFilter::default(), 10).await.unwrap().len(), 0, "the run went with its folder");
+    assert_eq!(
+        w.domain.runs(&w.anna, RunFilter::default(), 10).await.unwrap().len(),
+        0,
+        "the run went with its folder"
+    );
     w.advance(DAY * 2);
     let_go(&w).await;
     assert_eq!(w.domain.trash(&w.anna, w.space).await.unwrap().len(), 0);
@@ -229,9 +233,7 @@ pub async fn bytes_that_another_blob_is_made_of_stay(w: World) {
         let_go(&w).await;
     }
     assert!(has_bytes(&w, source).await);
-    let dropped = w.store.write(move |tx| {
-        Box::pin(async move { purge::drop_blob(tx, whole, now).await })
-    });
+    let dropped = w.store.write(move |tx| Box::pin(async move { purge::drop_blob(tx, whole, now).await }));
     let dropped: Result<(), StoreError> = dropped.await;
     dropped.unwrap();
     let_go(&w).await;
