@@ -52,6 +52,11 @@ pub const MIGRATIONS: &[Migration] = &[
         template: include_str!("../migrations/0003_feed.sql"),
     },
     Migration {
+        version: 4,
+        description: "logins through a browser, use and wiping of app passwords",
+        template: include_str!("../migrations/0004_logins.sql"),
+    },
+    Migration {
         version: 5,
         description: "locks of persons, favorites",
         template: include_str!("../migrations/0005_user_locks.sql"),

@@ -1,6 +1,7 @@
 //! The JSON interface at `/api/v1`: translates requests into calls of the domain and its answers into the documents of
 //! the vocabulary. It decides nothing; one endpoint is one file.
 
+mod app_passwords;
 mod caller;
 mod changes;
 mod empty_trash;
@@ -42,6 +43,9 @@ pub(crate) struct Api {
 pub fn router(domain: Domain, stop: CancellationToken) -> Router {
     Router::new()
         .route("/api/v1/token", post(token::post))
+        .route("/api/v1/app-passwords", get(app_passwords::get).post(app_passwords::post))
+        .route("/api/v1/app-passwords/{id}", delete(app_passwords::delete))
+        .route("/api/v1/app-passwords/{id}/wipe", post(app_passwords::wipe))
         .route("/api/v1/spaces", get(spaces::get))
         .route("/api/v1/changes", get(changes::get))
         .route("/api/v1/tree", get(tree::get))

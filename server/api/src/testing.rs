@@ -47,7 +47,12 @@ fn password_of(name: &str) -> String {
 }
 
 fn basic(name: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{name}:{}", password_of(name))))
+    basic_with(name, &password_of(name))
+}
+
+/// `Authorization` with any password.
+pub(crate) fn basic_with(name: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))
 }
 
 async fn open(folder: &Path) -> Domain {
@@ -210,6 +215,13 @@ impl House {
         let authorization = basic("ada");
         let headers: Vec<_> = [("authorization", authorization.as_str())].iter().chain(more).copied().collect();
         read(self.send(method, path, &headers).await).await
+    }
+
+    /// Somebody sends a document.
+    pub(crate) async fn send_json(&self, name: &str, method: &str, path: &str, document: &Value) -> Answer {
+        let request = Request::builder().method(method).uri(path).header("authorization", basic(name));
+        let request = request.body(Body::from(document.to_string())).unwrap();
+        read(self.router.clone().oneshot(request).await.unwrap()).await
     }
 
     async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> http::Response<Body> {

@@ -198,6 +198,13 @@ pub enum AppPasswordAction {
         /// Id, as listed
         id: AppPasswordId,
     },
+    /// Revoke one and ask its holder, a lost device, to remove everything it has
+    Wipe {
+        /// Login name
+        user: String,
+        /// Id, as listed
+        id: AppPasswordId,
+    },
 }
 
 /// A role, or the end of a membership.
@@ -266,6 +273,7 @@ impl AppPasswordAction {
             Self::Add { user, space, create_only, label } => Order::AddAppPassword { user, label, space, create_only },
             Self::List { user } => Order::ListAppPasswords { user },
             Self::Revoke { user, id } => Order::RevokeAppPassword { user, id },
+            Self::Wipe { user, id } => Order::WipeAppPassword { user, id },
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::permissions::{is_mount_root, letters};
 use crate::xml_in::Name;
 use crate::xml_out::{begin_response, empty, end_response, propstat};
 use crate::{live_properties::Live, xml_requests::Wanted};
-use stitchbox_domain::{Domain, HeldLock, Item, Membership, Property, Quota, Version, covers};
+use stitchbox_domain::{Domain, HeldLock, Item, Membership, Property, Quota, covers};
 use stitchbox_schema::{ETag, SpaceKind, Timestamp};
 
 /// What is told about one entry.
@@ -176,9 +176,9 @@ impl Asked {
 }
 
 /// The checksums of a version as clients read them: the one the client gave, and ours.
-pub(crate) fn checksums(version: &Version) -> String {
-    match &version.checksum {
-        Some(given) if !given.starts_with("SHA256") => format!("{given} SHA256:{}", version.sha256),
-        _ => format!("SHA256:{}", version.sha256),
+pub(crate) fn checksums(given: Option<&str>, sha256: &str) -> String {
+    match given {
+        Some(given) if !given.starts_with("SHA256") => format!("{given} SHA256:{sha256}"),
+        _ => format!("SHA256:{sha256}"),
     }
 }

@@ -78,6 +78,7 @@ fn shape_of(error: &Error, base: &str) -> Shape {
             Refusal::Role(_)
             | Refusal::CreateOnly
             | Refusal::NotAdmin
+            | Refusal::AppPassword
             | Refusal::Derived
             | Refusal::Root
             | Refusal::PartOfDeleted

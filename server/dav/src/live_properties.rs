@@ -96,12 +96,16 @@ impl Live {
     pub(crate) fn write(self, out: &mut String, entry: &Entry<'_>) -> bool {
         let start = out.len();
         let tag = self.tag();
-        let _ = write!(out, "<{tag}>");
+        out.push('<');
+        out.push_str(tag);
+        out.push('>');
         if self.write_value(out, entry).is_none() {
             out.truncate(start);
             return false;
         }
-        let _ = write!(out, "</{tag}>");
+        out.push_str("</");
+        out.push_str(tag);
+        out.push('>');
         true
     }
 

@@ -16,14 +16,14 @@ use bytes::Bytes;
 use futures::stream;
 use std::collections::HashMap;
 use std::sync::Arc;
-use stitchbox_domain::{Domain, Error, HeldLock, Item, Membership, Property, Quota, SPACES_FOLDER};
+use stitchbox_domain::{Domain, Error, HeldLock, Item, Listed, Membership, Property, Quota, SPACES_FOLDER};
 use stitchbox_schema::{ItemId, VersionId};
 
 /// Children read at a time; fewer where each may bring many kept properties.
-const PAGE: i64 = 256;
+const PAGE: i64 = 400;
 const PAGE_WITH_DEAD: i64 = 32;
 /// A page ends with the entry that makes it longer than this, bytes: what one request asks of every child may be much.
-const PAGE_TEXT: usize = 256 * 1024;
+const PAGE_TEXT: usize = 512 * 1024;
 
 pub(crate) async fn propfind(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {
     let asked = Asked::of(xml_requests::propfind(&request_body::xml(body).await?)?);
@@ -98,7 +98,7 @@ impl Extras {
         if asked.wants(Live::Checksums)
             && let Some(version) = domain.version_of(item).await?
         {
-            extras.checksums.insert(version.id, checksums(&version));
+            extras.checksums.insert(version.id, checksums(version.checksum.as_deref(), &version.sha256));
         }
         if asked.wants_dead() {
             extras.dead.insert(item.id, domain.properties(item).await?);
@@ -118,16 +118,12 @@ impl Extras {
         Ok(extras)
     }
 
-    /// For a page of children of a folder; locks and quota are those of the folder.
+    /// For a page of children of a folder; locks and quota are those of the folder, checksums come with the children.
     async fn of_page(pages: &Pages, last: &str) -> Result<Self, Error> {
         let Pages { domain, membership, folder, asked, of_folder, after, .. } = pages;
         let (locks, quota, favorites) = (of_folder.locks.clone(), of_folder.quota, of_folder.favorites.clone());
         let fingerprint = of_folder.fingerprint.clone();
         let mut extras = Self { locks, quota, favorites, fingerprint, ..Self::default() };
-        if asked.wants(Live::Checksums) {
-            let versions = domain.versions_of_page(membership, folder, after.as_deref(), last).await?;
-            extras.checksums = versions.iter().map(|version| (version.id, checksums(version))).collect();
-        }
         if asked.wants_dead() {
             for (item, property) in domain.properties_of_page(membership, folder, after.as_deref(), last).await? {
                 extras.dead.entry(item).or_default().push(property);
@@ -206,17 +202,24 @@ impl Pages {
     async fn next(&mut self) -> Result<(String, bool), Error> {
         let after = self.after.as_deref();
         let limit = if self.asked.wants_dead() { PAGE_WITH_DEAD } else { PAGE };
-        let mut children = self.domain.children_page(&self.membership, &self.folder, after, limit).await?;
+        let mut children = match self.asked.wants(Live::Checksums) {
+            true => self.domain.listing_page(&self.membership, &self.folder, after, limit).await?,
+            false => {
+                let children = self.domain.children_page(&self.membership, &self.folder, after, limit).await?;
+                children.into_iter().map(|item| Listed { item, sums: None }).collect()
+            }
+        };
         let mut more = i64::try_from(children.len()).unwrap_or(0) == limit;
         let extras = match children.last() {
-            Some(last) => Extras::of_page(self, &last.name).await?,
+            Some(last) => Extras::of_page(self, &last.item.name).await?,
             None => Extras::default(),
         };
-        let mut out = String::with_capacity(children.len() * 512 + TAIL.len());
+        let mut out = String::with_capacity(children.len() * 640 + TAIL.len());
         let folder_path = self.place.location.path.to_string();
         let mut href = self.href.clone();
         let mut written = 0;
-        for child in &children {
+        for Listed { item: child, sums } in &children {
+            let sums = sums.as_ref().map(|sums| checksums(sums.given.as_deref(), &sums.sha256));
             href.truncate(self.href.len());
             push_segment(&mut href, &child.name);
             let mut entry = Entry::of_item(&self.domain, &self.membership, child);
@@ -226,6 +229,7 @@ impl Pages {
             if self.asked.wants(Live::SafeToDelete) {
                 entry.is_safe = Some(self.domain.is_safe(child).await?);
             }
+            entry.checksums = sums.as_deref();
             entry.write(&mut out, &href, &self.asked);
             written += 1;
             if out.len() > PAGE_TEXT {
@@ -237,7 +241,7 @@ impl Pages {
         if !more {
             out.push_str(TAIL);
         }
-        self.after = children.into_iter().next_back().map(|child| child.name);
+        self.after = children.into_iter().next_back().map(|child| child.item.name);
         Ok((out, more))
     }
 }

@@ -13,7 +13,7 @@ use crate::xml_out::{HEAD, TAIL, escape};
 use crate::{content_type, entry, request_body, whole_file, xml_requests};
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
-use stitchbox_domain::{Conditions, Error, Item, ItemPath, Location, Membership, SPACES_FOLDER, Version};
+use stitchbox_domain::{Conditions, Error, Found, Item, SPACES_FOLDER, Version};
 use stitchbox_schema::{ETag, ItemId, SpaceKind, VersionId};
 
 impl Realm for VersionAddress {
@@ -35,7 +35,7 @@ impl Realm for VersionAddress {
 }
 
 /// The file an address speaks of.
-async fn file(call: &Call<VersionAddress>) -> Result<(Membership, Item, ItemPath), Error> {
+async fn file(call: &Call<VersionAddress>) -> Result<Found, Error> {
     let named = &call.address.file;
     let digits = named.strip_suffix(call.domain.instance()).unwrap_or(named);
     let id: ItemId = digits.trim_start_matches('0').parse().map_err(|_| Error::NotFound)?;
@@ -53,7 +53,8 @@ async fn propfind(call: &Call<VersionAddress>, body: &mut Body) -> Result<Respon
     match &call.address.part {
         Part::Top | Part::Restore => Sheet::folder(format!("{href}/")).write(&mut out, &wanted),
         Part::File => {
-            let (membership, item, path) = file(call).await?;
+            let Found { membership, item, at } = file(call).await?;
+            let path = at.path;
             let path = match membership.space.kind {
                 SpaceKind::Personal => path.to_string(),
                 SpaceKind::Project => format!("/{SPACES_FOLDER}/{}{path}", membership.space.name),
@@ -65,7 +66,7 @@ async fn propfind(call: &Call<VersionAddress>, body: &mut Body) -> Result<Respon
                 .write(&mut out, &wanted);
         }
         Part::History => {
-            let (_, item, _) = file(call).await?;
+            let item = file(call).await?.item;
             if item.is_folder() {
                 return Err(Error::IsFolder.into());
             }
@@ -80,7 +81,7 @@ async fn propfind(call: &Call<VersionAddress>, body: &mut Body) -> Result<Respon
             }
         }
         Part::Version(version) => {
-            let (_, item, _) = file(call).await?;
+            let item = file(call).await?.item;
             let (item, version) = call.domain.version_of_file(&call.principal, item.id, *version).await?;
             sheet(call, &item, &version).write(&mut out, &wanted);
         }
@@ -90,7 +91,10 @@ async fn propfind(call: &Call<VersionAddress>, body: &mut Body) -> Result<Respon
 }
 
 fn sheet(call: &Call<VersionAddress>, item: &Item, version: &Version) -> Sheet {
-    let checksums = format!("<oc:checksum>{}</oc:checksum>", escape(&entry::checksums(version)));
+    let checksums = format!(
+        "<oc:checksum>{}</oc:checksum>",
+        escape(&entry::checksums(version.checksum.as_deref(), &version.sha256))
+    );
     Sheet::file(call.address.href_of(version.id), version.size, version.mtime)
         .and(Space::Dav, "getetag", ETag::of_version(version.id))
         .and(Space::Dav, "getcontenttype", content_type::of(&item.name))
@@ -101,7 +105,7 @@ fn sheet(call: &Call<VersionAddress>, item: &Item, version: &Version) -> Sheet {
 }
 
 async fn get(call: &Call<VersionAddress>, version: VersionId) -> Result<Response<Body>, Fault> {
-    let (_, item, _) = file(call).await?;
+    let item = file(call).await?.item;
     let (item, version) = call.domain.version_of_file(&call.principal, item.id, version).await?;
     Ok(whole_file::answer(&call.domain, &call.method, &version, &item.name).await?)
 }
@@ -114,10 +118,10 @@ async fn make_present(
     version: VersionId,
 ) -> Result<Response<Body>, Fault> {
     request_body::none(body).await?;
-    let (membership, _, path) = file(call).await?;
+    let found = file(call).await?;
     let to_restore = VersionAddress::of(&call.destination_path()?).is_ok_and(|to| to.part == Part::Restore);
     let (at, status) = if to_restore {
-        (Location { space: membership.space.id, path }, StatusCode::CREATED)
+        (found.at, StatusCode::CREATED)
     } else {
         (call.destination().await?.location, StatusCode::NO_CONTENT)
     };

@@ -63,8 +63,11 @@ pub(crate) fn empty(out: &mut String, name: &Name) {
 /// Writes a propstat with properties already written, if there are any.
 pub(crate) fn propstat(out: &mut String, properties: &str, status: &str) {
     if !properties.is_empty() {
-        let _ =
-            write!(out, "<d:propstat><d:prop>{properties}</d:prop><d:status>HTTP/1.1 {status}</d:status></d:propstat>");
+        for text in
+            ["<d:propstat><d:prop>", properties, "</d:prop><d:status>HTTP/1.1 ", status, "</d:status></d:propstat>"]
+        {
+            out.push_str(text);
+        }
     }
 }
 

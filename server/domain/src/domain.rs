@@ -2,6 +2,7 @@
 
 use crate::auth::Auth;
 use crate::follow::Followers;
+use crate::previews::Previews;
 use crate::{Clock, Error, Ids, Keep};
 use futures::future::BoxFuture;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -58,6 +59,7 @@ pub struct Domain {
     changed: watch::Sender<u64>,
     pub(crate) followers: Arc<Followers>,
     pub(crate) wholes: Arc<crate::uploads::Wholes>,
+    pub(crate) previews: Arc<Previews>,
     run_changed: Arc<Notify>,
 }
 
@@ -94,6 +96,7 @@ impl Domain {
             changed: watch::Sender::new(0),
             followers: Arc::new(Followers::default()),
             wholes: Arc::default(),
+            previews: Arc::default(),
             run_changed: Arc::new(Notify::new()),
         })
     }

@@ -16,6 +16,9 @@ pub enum Refusal {
     /// Only an administrator may.
     #[error("only an administrator may do this")]
     NotAdmin,
+    /// An app password, or a token for one, where the account password is needed.
+    #[error("this needs the password of your account; an app password cannot make or end others")]
+    AppPassword,
     /// The item was written by a run.
     #[error("this was written by a stitching run and is replaced by the next one; copy it to keep and edit it")]
     Derived,

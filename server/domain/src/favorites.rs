@@ -4,7 +4,7 @@
 use crate::access::enter;
 use crate::read::resolve;
 use crate::tree::refuse_creators;
-use crate::{Action, Domain, Error, Item, ItemPath, Location, Membership, Principal};
+use crate::{Action, Domain, Error, Found, Item, Location, Principal};
 use stitchbox_schema::ItemId;
 use stitchbox_store::favorites;
 
@@ -37,7 +37,7 @@ impl Domain {
     }
 
     /// The items the person marked and may (still) read, at most a thousand, with the paths in their spaces.
-    pub async fn favorites(&self, principal: &Principal) -> Result<Vec<(Membership, Item, ItemPath)>, Error> {
+    pub async fn favorites(&self, principal: &Principal) -> Result<Vec<Found>, Error> {
         let marked = favorites::of_user(&mut *self.store.read().await?, principal.user, MOST_TOLD).await?;
         let mut found = Vec::new();
         for item in marked {

@@ -1,7 +1,7 @@
 //! Looking: items, listings, contents, quota.
 
 use crate::access::enter;
-use crate::{Action, BlobStream, Domain, Error, Item, ItemPath, Location, Membership, Principal, Version};
+use crate::{Action, BlobStream, Domain, Error, Item, ItemPath, Listed, Location, Membership, Principal, Version};
 use std::ops::Range;
 use stitchbox_schema::ItemId;
 use stitchbox_store::{Connection, StoreError, items, versions};
@@ -28,11 +28,7 @@ pub struct Quota {
 
 /// Follows a path from the root of a space.
 pub(crate) async fn resolve(db: &mut Connection, root: ItemId, path: &ItemPath) -> Result<Item, Error> {
-    let mut item = items::by_id(db, root).await?.ok_or(Error::NotFound)?;
-    for name in path.names() {
-        item = items::child(db, item.id, name.as_str()).await?.ok_or(Error::NotFound)?;
-    }
-    Ok(item)
+    items::at_path(db, root, path.names()).await?.ok_or(Error::NotFound)
 }
 
 impl Domain {
@@ -43,20 +39,6 @@ impl Domain {
         let item = resolve(&mut db, membership.space.root, &at.path).await?;
         membership.check(Action::Read, &item)?;
         Ok((membership, item))
-    }
-
-    /// The item with this id, if it lies in a space and the principal may read it, with its path there.
-    pub async fn item_by_id(&self, principal: &Principal, id: ItemId) -> Result<(Membership, Item, ItemPath), Error> {
-        let mut db = self.store.read().await?;
-        let item = items::by_id(&mut db, id).await?.ok_or(Error::NotFound)?;
-        let membership = enter(&mut db, principal, item.space).await?;
-        membership.check(Action::Read, &item)?;
-        let (names, lives) = items::path(&mut db, id).await?;
-        if !lives {
-            return Err(Error::NotFound);
-        }
-        let path = ItemPath::from_segments(names.iter().map(String::as_str))?;
-        Ok((membership, item, path))
     }
 
     /// All children of a folder, by name.
@@ -97,16 +79,16 @@ impl Domain {
         version_of(&mut *self.store.read().await?, item).await
     }
 
-    /// The versions shown by the files of a page of a listing: names after `after` up to `last`.
-    pub async fn versions_of_page(
+    /// As [`Domain::children_page`], each file with the checksums of the version it shows.
+    pub async fn listing_page(
         &self,
         membership: &Membership,
         folder: &Item,
         after: Option<&str>,
-        last: &str,
-    ) -> Result<Vec<Version>, Error> {
+        limit: i64,
+    ) -> Result<Vec<Listed>, Error> {
         membership.check(Action::Read, folder)?;
-        Ok(versions::shown_in_page(&mut *self.store.read().await?, folder.id, after, last).await?)
+        Ok(items::listing_page(&mut *self.store.read().await?, folder.id, after, limit).await?)
     }
 
     /// All versions of a file, newest first.
@@ -129,7 +111,7 @@ impl Domain {
     /// The item's id as clients see it: stable for its life, and of this installation alone.
     #[must_use]
     pub fn oc_id(&self, item: &Item) -> String {
-        format!("{:08}{}", item.id.0, self.instance)
+        self.oc_id_of(item.id)
     }
 }
 

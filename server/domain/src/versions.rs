@@ -15,7 +15,7 @@ impl Domain {
         file: ItemId,
         version: VersionId,
     ) -> Result<(Item, Version), Error> {
-        let (_, item, _) = self.item_by_id(principal, file).await?;
+        let item = self.item_by_id(principal, file).await?.item;
         let version = versions::by_id(&mut *self.store.read().await?, version).await?;
         let version = version.filter(|version| version.item == item.id).ok_or(Error::NotFound)?;
         Ok((item, version))

@@ -29,6 +29,11 @@ impl OwnAddress {
         format!("{}://{}", if self.secure { "https" } else { "http" }, self.authority)
     }
 
+    /// Whether a browser calls this server so. The scheme is not looked at: a proxy may not tell it.
+    pub(crate) fn is_origin(&self, origin: &str) -> bool {
+        origin.split_once("://").is_some_and(|(_, authority)| authority == self.authority)
+    }
+
     /// The same for a WebSocket.
     pub(crate) fn socket_base(&self) -> String {
         format!("{}://{}", if self.secure { "wss" } else { "ws" }, self.authority)

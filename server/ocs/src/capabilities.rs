@@ -41,6 +41,7 @@ fn public() -> Map<String, Value> {
         "pollinterval": POLL_INTERVAL,
         "webdav-root": "remote.php/webdav",
         "reference-api": false,
+        "support-sse": true,
         "status": status::document(),
     });
     let theming = json!({
@@ -54,7 +55,7 @@ fn public() -> Map<String, Value> {
 }
 
 /// What is told after a login.
-fn private(client: Client, _address: &OwnAddress) -> Map<String, Value> {
+fn private(client: Client, address: &OwnAddress) -> Map<String, Value> {
     let mut dav = json!({"chunking": "1.0", "trashbin": "1.0"});
     if client.may_upload_in_bulk() {
         dav["bulkupload"] = json!("1.0");
@@ -70,6 +71,14 @@ fn private(client: Client, _address: &OwnAddress) -> Map<String, Value> {
         ("files".to_owned(), files(client)),
         ("files_sharing".to_owned(), json!({"api_enabled": false, "public": {"enabled": false}, "resharing": false})),
     ]);
+    let push = json!({
+        "type": ["files"],
+        "endpoints": {
+            "websocket": format!("{}/push/ws", address.socket_base()),
+            "pre_auth": format!("{}/index.php/apps/notify_push/pre_auth", address.base()),
+        },
+    });
+    capabilities.insert("notify_push".to_owned(), push);
     capabilities.insert("spaces".to_owned(), json!({"enabled": true, "version": "1.0.0", "projects": true}));
     capabilities
 }
@@ -132,6 +141,7 @@ mod tests {
             (Some("1.0"), Some(true))
         );
         assert_eq!(told["files_sharing"]["api_enabled"], false);
+        assert_eq!(told["notify_push"]["endpoints"]["websocket"], "ws://box.example/push/ws");
         assert_eq!(told["checksums"]["preferredUploadType"], "SHA1");
     }
 

@@ -1,9 +1,15 @@
 //! Which program asks, told by its `User-Agent`: a few capabilities break some programs that others want.
 
 use axum::extract::FromRequestParts;
+use http::HeaderMap;
 use http::header::USER_AGENT;
 use http::request::Parts;
 use std::convert::Infallible;
+
+/// What a program says it is: what its app password is called.
+pub(crate) fn program(headers: &HeaderMap) -> String {
+    headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).unwrap_or_default()
+}
 
 /// A program, as far as its kind matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +61,7 @@ impl<S: Sync> FromRequestParts<S> for Client {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let text = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-        Ok(Self::parse(text.unwrap_or_default()))
+        Ok(Self::parse(&program(&parts.headers)))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Version 1 has its own numbers (100 is fine, 997 unauthorised, 998 not found); version 2 repeats the HTTP status.
 
-use crate::error::OcsError;
+use crate::error::{CHALLENGE, OcsError};
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -49,9 +49,7 @@ impl Envelope {
         let mut response = self.write(status, code, &error.message(), json!([]));
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {
-            // Basic alone: clients of Nextcloud take the word Bearer for a different way to log in.
-            let challenge = HeaderValue::from_static("Basic realm=\"Stitchbox\", charset=\"UTF-8\"");
-            headers.insert(WWW_AUTHENTICATE, challenge);
+            headers.insert(WWW_AUTHENTICATE, CHALLENGE);
         }
         if let Some(seconds) = error.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -1,7 +1,12 @@
 //! Why a call was not answered with a document.
 
-use http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
 use stitchbox_domain::Error;
+
+/// Basic alone: clients of Nextcloud take the word Bearer for a different way to log in.
+pub(crate) const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"Stitchbox\", charset=\"UTF-8\"");
 
 /// What stands in the way of an answer.
 #[derive(Debug, thiserror::Error)]
@@ -9,9 +14,6 @@ pub(crate) enum OcsError {
     /// The rules say so.
     #[error("{0}")]
     Domain(#[from] Error),
-    /// The request cannot be understood.
-    #[error("{0}")]
-    BadRequest(&'static str),
     /// It may not be done this way.
     #[error("{0}")]
     Forbidden(&'static str),
@@ -27,7 +29,6 @@ impl OcsError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Domain(error) => of_domain(error),
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NoSuchEndpoint => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
@@ -47,6 +48,22 @@ impl OcsError {
             }
             other => other.to_string(),
         }
+    }
+
+    /// The answer where it is no part of OCS.
+    pub(crate) fn plain(&self) -> Response {
+        let status = self.status();
+        if status.is_server_error() {
+            tracing::error!(error = %self, "a request failed");
+        }
+        let mut response = (status, [(CONTENT_TYPE, "text/plain; charset=utf-8")], self.message()).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
+        }
+        if let Some(seconds) = self.retry_after() {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 
     /// Seconds until it is worth another try.

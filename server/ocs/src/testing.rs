@@ -1,10 +1,13 @@
 //! A whole house in a value: a domain on a SQLite store of its own behind the real router, with the user `ada`.
 
+pub(crate) mod socket;
+
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use futures::StreamExt;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -21,7 +24,7 @@ use tower::ServiceExt;
 pub(crate) struct House {
     pub(crate) domain: Domain,
     pub(crate) stop: CancellationToken,
-    router: Router,
+    pub(crate) router: Router,
     _folder: tempfile::TempDir,
 }
 
@@ -45,7 +48,12 @@ fn password_of(name: &str) -> String {
 }
 
 fn basic(name: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{name}:{}", password_of(name))))
+    basic_with(name, &password_of(name))
+}
+
+/// `Authorization` with any password.
+pub(crate) fn basic_with(name: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))
 }
 
 impl House {
@@ -101,6 +109,24 @@ impl House {
         self.domain.remove(&ada, &at, &Conditions::default()).await.unwrap();
     }
 
+    /// The id of the item at a path, as ada sees it.
+    pub(crate) async fn item_id(&self, space: &str, path: &str) -> i64 {
+        let (ada, at) = self.at(space, path).await;
+        self.domain.item(&ada, &at).await.unwrap().1.id.0
+    }
+
+    pub(crate) async fn space_id(&self, space: &str) -> i64 {
+        self.at(space, "/").await.1.space.0
+    }
+
+    /// Opens a stream of server-sent events.
+    pub(crate) async fn events(&self, name: &str, path: &str) -> EventReader {
+        let request = Request::get(path).header("authorization", basic(name)).body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        EventReader { body: response.into_body().into_data_stream(), text: String::new() }
+    }
+
     /// `GET` as ada.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.call("GET", path).await
@@ -129,6 +155,13 @@ impl House {
         self.send(method, path, &headers, "").await
     }
 
+    /// By nobody, as a trusted proxy with TLS passes it on.
+    pub(crate) async fn send_over_tls(&self, method: &str, path: &str, body: &str) -> Answer {
+        let request = Request::builder().method(method).uri(path).header("host", "box.example");
+        let request = request.extension(http::uri::Scheme::HTTPS).body(Body::from(body.to_owned())).unwrap();
+        read(self.router.clone().oneshot(request).await.unwrap()).await
+    }
+
     /// Anything, by nobody.
     pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header("host", "box.example");
@@ -137,6 +170,23 @@ impl House {
         }
         let request = request.body(Body::from(body.to_owned())).unwrap();
         read(self.router.clone().oneshot(request).await.unwrap()).await
+    }
+}
+
+/// Reads server-sent events as they come.
+pub(crate) struct EventReader {
+    body: BodyDataStream,
+    text: String,
+}
+
+impl EventReader {
+    /// Everything up to the first mention of a word.
+    pub(crate) async fn until(&mut self, word: &str) -> String {
+        while !self.text.contains(word) || !self.text.ends_with("\n\n") {
+            let chunk = self.body.next().await.expect("the stream goes on").unwrap();
+            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        self.text.clone()
     }
 }
 

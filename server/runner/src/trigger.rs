@@ -1,9 +1,13 @@
 //! The trigger loop: journal to folders, folders to runs.
 
 use crate::{AFTER_TROUBLE, LOOK_AGAIN};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use stitchbox_domain::{Domain, Error};
 use tokio_util::sync::CancellationToken;
+
+/// Time between two looks: each takes note in a transaction of its own, which must not cost every upload a second flush.
+/// The first change after a quiet time is looked at at once.
+const APART: Duration = Duration::from_millis(50);
 
 /// Follows the journal until asked to stop.
 pub async fn run_triggers(domain: Domain, stop: CancellationToken) {
@@ -17,10 +21,15 @@ pub async fn run_triggers(domain: Domain, stop: CancellationToken) {
                 AFTER_TROUBLE
             }
         };
+        let looked = Instant::now();
         tokio::select! {
-            () = stop.cancelled() => {}
+            () = stop.cancelled() => return,
             _ = changed.changed() => {}
             () = tokio::time::sleep(wait) => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(APART.saturating_sub(looked.elapsed())) => {}
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod feed;
 pub mod items;
 pub mod jobs;
 pub mod locks;
+pub mod login_flows;
 mod placeholders;
 pub mod properties;
 pub mod purge;

@@ -96,8 +96,8 @@ pub async fn insert_all(tx: &mut Tx, versions: &[Version]) -> Result<(), StoreEr
              VALUES {}",
             placeholders::rows(versions.len(), 11)
         );
-        // Only the number of rows varies; a statement for one row is worth remembering.
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(versions.len() == 1);
+        // Only the number of rows varies.
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(placeholders::is_common(versions.len()));
         for version in versions {
             query = query
                 .bind(version.id.0)
@@ -142,25 +142,6 @@ pub async fn by_id(db: &mut Connection, id: VersionId) -> Result<Option<Version>
 pub async fn of_item(db: &mut Connection, item: ItemId) -> Result<Vec<Version>, StoreError> {
     let rows =
         sqlx::query("SELECT * FROM versions WHERE item_id = $1 ORDER BY id DESC").bind(item.0).fetch_all(db).await?;
-    rows.iter().map(version).collect()
-}
-
-/// The versions shown by the files of a folder whose names sort after `after` and not after `last`.
-pub async fn shown_in_page(
-    db: &mut Connection,
-    folder: ItemId,
-    after: Option<&str>,
-    last: &str,
-) -> Result<Vec<Version>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT versions.* FROM items JOIN versions ON versions.id = items.version_id
-         WHERE items.parent_id = $1 AND items.name > $2 AND items.name <= $3",
-    )
-    .bind(folder.0)
-    .bind(after.unwrap_or(""))
-    .bind(last)
-    .fetch_all(db)
-    .await?;
     rows.iter().map(version).collect()
 }
 

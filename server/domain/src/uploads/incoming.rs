@@ -1,7 +1,8 @@
 //! A body on its way in, wherever it will be shown: small in memory, large through one buffer into the blob store.
 
 use super::SMALL_BYTES;
-use super::checksum::{Checksum, Digests};
+use super::checksum::Checksum;
+use super::hashing::Hashing;
 use crate::tree::Act;
 use crate::{Domain, Error};
 use bytes::Bytes;
@@ -52,7 +53,7 @@ pub(super) struct Incoming {
     whither: Whither,
     bounds: Bounds,
     body: Body,
-    digests: Digests,
+    hashing: Hashing,
     head: Vec<u8>,
     received: u64,
 }
@@ -126,7 +127,7 @@ impl Incoming {
             whither,
             bounds,
             body: Body::Small(Vec::with_capacity(capacity.min(SMALL_BYTES))),
-            digests: Digests::new(checksum),
+            hashing: Hashing::new(checksum),
             head: Vec::new(),
             received: 0,
         };
@@ -147,7 +148,7 @@ impl Incoming {
         self.stop_if_too_much()?;
         let missing_head = SNIFF_BYTES.saturating_sub(self.head.len()).min(bytes.len());
         self.head.extend_from_slice(bytes.get(..missing_head).unwrap_or_default());
-        self.digests.update(&bytes);
+        self.hashing.update(&bytes).await?;
         if let Body::Small(small) = &mut self.body {
             if small.len() + bytes.len() <= SMALL_BYTES {
                 small.extend_from_slice(&bytes);
@@ -193,11 +194,11 @@ impl Incoming {
 
     /// Verifies size and checksum and makes a large body durable.
     pub(super) async fn finish(self, checksum: Option<&Checksum>) -> Result<Received, Error> {
-        let Self { domain, body, digests, head, received, bounds, .. } = self;
+        let Self { domain, body, hashing, head, received, bounds, .. } = self;
         if let Some(announced) = bounds.announced.filter(|announced| *announced != received) {
             return Err(Error::BodyIncomplete { announced, received });
         }
-        let sha256 = digests.finish(checksum)?;
+        let sha256 = hashing.end().await?.finish(checksum)?;
         let created_at = domain.now();
         let size = i64::try_from(received).unwrap_or(i64::MAX);
         Ok(match body {

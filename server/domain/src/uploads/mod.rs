@@ -14,6 +14,7 @@ mod chunks;
 mod commit;
 mod finish;
 mod folders;
+mod hashing;
 mod incoming;
 mod publish;
 mod sessions;
