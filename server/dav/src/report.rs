@@ -10,6 +10,7 @@ use crate::xml_out::{HEAD, OC, TAIL};
 use crate::xml_requests::Wanted;
 use axum::body::Body;
 use axum::http::Response;
+use stitchbox_domain::Found;
 
 /// An answer ends with the entry that makes it longer than this, bytes: it is not streamed.
 const MOST_TEXT: usize = 4 * 1024 * 1024;
@@ -26,9 +27,9 @@ pub(crate) async fn report(call: &Call, body: &mut Body) -> Result<Response<Body
     let asked = Asked::of(names.map_or(Wanted::All { include: Vec::new() }, Wanted::Named));
     let mut out = String::from(HEAD);
     if is_about_favorites(&root) {
-        for (membership, item, path) in call.domain.favorites(&call.principal).await? {
+        for Found { membership, item, at } in call.domain.favorites(&call.principal).await? {
             if let Some(base) = call.base_of_space(&membership).await? {
-                write_item(&mut out, call, (&membership, &item), (&base, &path), &asked).await?;
+                write_item(&mut out, call, (&membership, &item), (&base, &at.path), &asked).await?;
             }
             if out.len() > MOST_TEXT {
                 break;

@@ -22,10 +22,10 @@ pub(crate) async fn search(call: &Call<Root>, body: &mut Body) -> Result<Respons
     let root = xml_in::read(&body)?.filter(|root| root.name.is_dav("searchrequest")).ok_or(BadXml)?;
     let question = Question::of(root.dav_child("basicsearch").ok_or(UNKNOWN)?)?;
     let address = Address::parse(&question.below).map_err(|_| Error::NotFound)?;
-    let Call { domain, principal, method, headers, authority, .. } = call;
+    let Call { domain, principal, method, headers, authority, secure, .. } = call;
     let (domain, principal) = (domain.clone(), principal.clone());
     let (method, headers, authority) = (method.clone(), headers.clone(), authority.clone());
-    let call = Call { domain, principal, method, address, headers, authority };
+    let call = Call { domain, principal, method, address, headers, authority, secure: *secure };
     let mut places = Vec::new();
     match call.view().await? {
         View::Place(place) if place.is_top_of_files => {

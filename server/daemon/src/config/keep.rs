@@ -81,7 +81,10 @@ impl FromStr for Kept {
 
 impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or_else(|| f.write_str("0"), |kept| Span(kept).fmt(f))
+        match self.0 {
+            Some(kept) => Span(kept).fmt(f),
+            None => f.write_str("0"),
+        }
     }
 }
 
