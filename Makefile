@@ -11,9 +11,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 export RUST_TEST_THREADS ?= 4
 # What `make soak` adds up to.
 SOAK_KILLS ?= 1000
+BENCH_ROUNDS ?= 5
 SOAK_SEED ?= $(shell date +%s)
 
-.PHONY: help setup setup-build build demo test determinism soak bench fmt lint generated
+.PHONY: help setup setup-build build demo test determinism soak bench bench-sync fmt lint generated
 
 help:
 	@echo "make demo    build, start a server, stitch a simulated mirror over WebDAV, stay until Ctrl-C (ONCE=1: end)"
@@ -21,6 +22,7 @@ help:
 	@echo "make determinism   one digest for every number of threads, build and processor"
 	@echo "make soak    the kill test with $(SOAK_KILLS) kills, and the long tests of the analysis"
 	@echo "make bench   memory of a 2 GiB upload and download; time from the last PUT to the result"
+	@echo "make bench-sync   speed of WebDAV and of large folders beside Apache, nginx and dav-server"
 	@echo "make fmt     format the code        make lint   what CI checks before the tests"
 	@echo "make setup   install the Debian packages that are missing"
 
@@ -61,6 +63,11 @@ bench: setup-build
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench_result_latency
 	$(TARGET)/release/bench_memory
+
+# Beside Apache, nginx and dav-server, some of them made durable; needs the lab of ../shared/bench/README.md at BENCH_LAB.
+bench-sync: setup-build
+	$(CARGO) build --release -p stitchbox-daemon
+	tests/bench/sync_table.py --program $(TARGET)/release/stitchboxd --rounds $(BENCH_ROUNDS)
 
 # Documents that are written by the program and committed; `make test` says when they are out of date.
 generated:

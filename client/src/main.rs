@@ -1,29 +1,37 @@
-//! `stitchbox`: stitch and simulate on this machine, upload to and download from a store, watch its runs.
+//! `stitchbox`: stitch and simulate on this machine; push to, pull from and synchronise with a store, watch its runs.
 //!
-//! Exit codes: 0 done · 1 failed (network, disk, refused by the server) · 2 wrong command line · 3 the series or recipe
-//! cannot be stitched; trying again without changing the files will not help · 4 finished, but not every file arrived.
+//! Exit codes are listed in [`exit`].
 
+mod account;
 mod compare;
 mod convert;
-mod credentials;
-mod dav;
-mod download;
 mod exit;
 mod info;
 mod interrupt;
+mod login;
+mod logins;
+mod ls;
+mod mv;
+mod place;
 mod process;
+mod progress;
+mod pull;
+mod push;
 mod recipe;
+mod rm;
 mod runs;
 mod score;
+mod share;
 mod simulate;
 mod stitch;
-mod upload;
+mod sync;
+mod there;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use exit::Failure;
+use exit::{EXIT_CODES, Failure};
 
 /// Stitch mirror measurements, and exchange them with a Stitchbox (or any WebDAV) server.
 #[derive(Debug, Parser)]
@@ -32,9 +40,6 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 }
-
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the series or recipe cannot be stitched \
-as it is, 4 not every file arrived.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -52,10 +57,26 @@ enum Command {
     Convert(convert::Args),
     /// Say what is in a file: format, size, pixel, statistics; or list the formats
     Info(info::Args),
-    /// Upload a folder by WebDAV, with checksums, in parallel
-    Upload(upload::Args),
-    /// Download a folder by WebDAV
-    Download(download::Args),
+    /// Log this device in to a server, by browser or password
+    Login(login::Args),
+    /// End a login and revoke its app password
+    Logout(login::LogoutArgs),
+    /// Keep a local folder and a folder of a server in step, both ways
+    Sync(sync::Args),
+    /// Push a folder to a server, verified, in parallel; delete it here when it is safe there
+    #[command(visible_alias = "upload")]
+    Push(push::Args),
+    /// Pull a folder from a server
+    #[command(visible_alias = "download")]
+    Pull(pull::Args),
+    /// List a folder of a server, or the spaces
+    Ls(ls::Args),
+    /// Rename or move on a server
+    Mv(mv::Args),
+    /// Delete on a server (into its trash)
+    Rm(rm::Args),
+    /// Give a user, a partner's server or whoever has a link access
+    Share(share::Args),
     /// Show the stitching runs of a server
     Runs(runs::Args),
     /// Check a recipe
@@ -75,8 +96,15 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Info(args) => info::run(&args),
-        Command::Upload(args) => in_runtime(upload::run(args)),
-        Command::Download(args) => in_runtime(download::run(args)),
+        Command::Login(args) => in_runtime(login::run(args)),
+        Command::Logout(args) => in_runtime(login::logout(args)),
+        Command::Sync(args) => in_runtime(sync::run(args)),
+        Command::Push(args) => in_runtime(push::run(args)),
+        Command::Pull(args) => in_runtime(pull::run(args)),
+        Command::Ls(args) => in_runtime(ls::run(args)),
+        Command::Mv(args) => in_runtime(mv::run(args)),
+        Command::Rm(args) => in_runtime(rm::run(args)),
+        Command::Share(args) => in_runtime(share::run(args)),
         Command::Runs(args) => in_runtime(runs::run(args)),
         Command::Recipe(command) => recipe::run(&command),
     };

@@ -6,18 +6,16 @@ use futures::StreamExt as _;
 use reqwest::Url;
 use serde::Deserialize;
 
-use crate::credentials::{CredentialArgs, Credentials, http_client};
-use crate::dav::child;
+use stitchbox_remote::{Connection, child};
+
+use crate::account::AccountArgs;
 use crate::exit::Failure;
 
 /// Arguments of `runs`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Address of the server
-    #[arg(long, env = "STITCHBOX_SERVER", default_value = "http://127.0.0.1:8080")]
-    server: Url,
     #[command(flatten)]
-    credentials: CredentialArgs,
+    account: AccountArgs,
     /// Go on and print every change
     #[arg(long)]
     watch: bool,
@@ -51,16 +49,18 @@ enum RunList {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let http = http_client()?;
-    let credentials = args.credentials.read()?;
-    let address = child(&args.server, &["api", "v1", "runs"]);
+    // a server on this very machine is the one that is meant where none is known
+    let here = || Url::parse(HERE).map_err(|error| Failure::failed(error.to_string()));
+    let server = args.account.server().or_else(|_| here())?;
+    let connection = args.account.connect(&server)?;
+    let address = child(&server, ["api", "v1", "runs"]);
     // the stream first, then the list: so nothing is lost between the two
     let mut stream = None;
     if args.watch {
-        stream = Some(Stream::open(&http, &credentials, &child(&address, &["events"])).await?);
+        stream = Some(Stream::open(&connection, &child(&address, ["events"])).await?);
     }
-    let text =
-        answer(&http, &credentials, &address, None).await?.text().await.map_err(|error| no_answer(&address, &error))?;
+    let text = answer(&connection, &address, None).await?.text().await;
+    let text = text.map_err(|error| Failure::failed(format!("{address}: the answer broke off: {error}")))?;
     if args.json {
         println!("{}", text.trim());
     } else {
@@ -80,26 +80,16 @@ fn parse_list(text: &str) -> Result<Vec<Run>, Failure> {
 }
 
 async fn answer(
-    http: &reqwest::Client,
-    credentials: &Credentials,
+    connection: &Connection,
     address: &Url,
     last_event: Option<&str>,
 ) -> Result<reqwest::Response, Failure> {
-    let mut request = credentials.apply(http.get(address.clone()));
-    if let Some(id) = last_event {
-        request = request.header("Last-Event-ID", id);
-    }
-    let response = request.send().await.map_err(|error| no_answer(address, &error))?;
-    match response.status().as_u16() {
-        200..=299 => Ok(response),
-        401 => Err(Failure::failed(format!("{address}: the server does not accept this user and password"))),
-        status => Err(Failure::failed(format!("{address}: the server answered {status}"))),
-    }
+    let headers: Vec<(&str, &str)> = last_event.iter().map(|id| ("Last-Event-ID", *id)).collect();
+    connection.get(address, &headers).await.map_err(|error| Failure::request(address, &error))
 }
 
-fn no_answer(address: &Url, error: &reqwest::Error) -> Failure {
-    Failure::failed(format!("{address}: no answer: {error}"))
-}
+/// The server that is meant where none is named and nobody logged in.
+const HERE: &str = "http://127.0.0.1:8080/";
 
 /// Pause before a broken stream is opened again.
 const COME_BACK: Duration = Duration::from_secs(2);
@@ -108,21 +98,20 @@ const ATTEMPTS: u32 = 10;
 
 /// The open stream of changes.
 struct Stream<'a> {
-    http: &'a reqwest::Client,
-    credentials: &'a Credentials,
+    connection: &'a Connection,
     address: Url,
     response: reqwest::Response,
 }
 
 impl<'a> Stream<'a> {
-    async fn open(http: &'a reqwest::Client, credentials: &'a Credentials, address: &Url) -> Result<Self, Failure> {
-        let response = answer(http, credentials, address, None).await?;
-        Ok(Self { http, credentials, address: address.clone(), response })
+    async fn open(connection: &'a Connection, address: &Url) -> Result<Self, Failure> {
+        let response = answer(connection, address, None).await?;
+        Ok(Self { connection, address: address.clone(), response })
     }
 
     /// Prints every change until the user ends it, or the server stays away.
     async fn watch(self, json: bool) -> Result<(), Failure> {
-        let Self { http, credentials, address, mut response } = self;
+        let Self { connection, address, mut response } = self;
         let mut last_event = None;
         loop {
             let mut events = Events::default();
@@ -140,7 +129,7 @@ impl<'a> Stream<'a> {
             let mut attempt = 1;
             response = loop {
                 tokio::time::sleep(COME_BACK).await;
-                match answer(http, credentials, &address, last_event.as_deref()).await {
+                match answer(connection, &address, last_event.as_deref()).await {
                     Ok(response) => break response,
                     Err(failure) if attempt >= ATTEMPTS => return Err(failure),
                     Err(_) => attempt += 1,

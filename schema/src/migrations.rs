@@ -35,20 +35,42 @@ impl Migration {
 }
 
 /// All migrations, oldest first.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    description: "spaces, tree, changes, series, runs, jobs",
-    template: include_str!("../migrations/0001_first.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        description: "spaces, tree, changes, series, runs, jobs",
+        template: include_str!("../migrations/0001_first.sql"),
+    },
+    Migration {
+        version: 2,
+        description: "uploads in pieces, blobs put together from ranges",
+        template: include_str!("../migrations/0002_upload_sessions.sql"),
+    },
+    Migration {
+        version: 3,
+        description: "how far back the journal reaches, purging",
+        template: include_str!("../migrations/0003_feed.sql"),
+    },
+    Migration {
+        version: 4,
+        description: "logins through a browser, use and wiping of app passwords",
+        template: include_str!("../migrations/0004_logins.sql"),
+    },
+    Migration {
+        version: 5,
+        description: "locks of persons, favorites",
+        template: include_str!("../migrations/0005_user_locks.sql"),
+    },
+];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn versions_count_up_from_one_and_no_word_is_left_open() {
-        for (migration, version) in MIGRATIONS.iter().zip(1..) {
-            assert_eq!(migration.version, version);
+    fn versions_go_up_and_no_word_is_left_open() {
+        assert!(MIGRATIONS.iter().map(|migration| migration.version).is_sorted_by(|earlier, later| earlier < later));
+        for migration in MIGRATIONS {
             for dialect in [Dialect::Sqlite, Dialect::Postgres] {
                 assert!(!migration.sql(dialect).contains('{'), "{}", migration.description);
             }

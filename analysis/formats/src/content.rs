@@ -14,9 +14,13 @@ pub enum Content {
     Measurement(Format),
     /// Binary or empty, and not recognised.
     Unknown,
-    /// A text, picture, document or archive.
+    /// A picture as PNG.
+    Png,
+    /// A text, another picture, document or archive.
     Document,
 }
+
+const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 impl Content {
     /// Looks at the first [`crate::SNIFF_BYTES`] bytes, or all of a shorter file.
@@ -26,6 +30,7 @@ impl Content {
             Some(Format::MetroPro) => Self::MetroPro,
             Some(Format::Datx) => Self::Hdf5,
             Some(format) => Self::Measurement(format),
+            None if head.starts_with(PNG_SIGNATURE) => Self::Png,
             None if sniff::is_document(head) => Self::Document,
             None => Self::Unknown,
         }
@@ -39,6 +44,7 @@ impl Content {
             Self::Hdf5 => "hdf5",
             Self::Measurement(format) => format.id(),
             Self::Unknown => "unknown",
+            Self::Png => "png",
             Self::Document => "document",
         }
     }
@@ -47,7 +53,8 @@ impl Content {
     #[must_use]
     pub fn from_word(word: &str) -> Self {
         let others = Format::OF_SERIES.into_iter().filter(|f| !matches!(f, Format::MetroPro | Format::Datx));
-        let all = [Self::MetroPro, Self::Hdf5, Self::Document].into_iter().chain(others.map(Self::Measurement));
+        let all =
+            [Self::MetroPro, Self::Hdf5, Self::Png, Self::Document].into_iter().chain(others.map(Self::Measurement));
         all.into_iter().find(|content| content.as_str() == word).unwrap_or(Self::Unknown)
     }
 
@@ -59,6 +66,7 @@ impl Content {
             Self::Hdf5 => Format::Datx.head(),
             Self::Measurement(format) => format.head(),
             Self::Unknown => &[0],
+            Self::Png => PNG_SIGNATURE,
             Self::Document => b"text",
         }
     }

@@ -15,4 +15,4 @@ pub use key::Key;
 pub use store::{BlobStore, BlobStream, Staged};
 
 /// Size of the one buffer a body passes through, bytes. (Facts: 4 KiB buffers cost a factor of eight in speed.)
-pub const BUFFER_BYTES: usize = 256 * 1024;
+pub const BUFFER_BYTES: usize = 512 * 1024;

@@ -107,7 +107,7 @@ impl Staged {
     /// Appends bytes.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), BlobError> {
         match &mut self.0 {
-            Place::Local(staged) => staged.write(&bytes).await,
+            Place::Local(staged) => staged.write(bytes).await,
             Place::Remote(staged) => staged.write(bytes).await,
         }
     }

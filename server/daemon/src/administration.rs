@@ -88,8 +88,17 @@ pub enum Order {
         /// Which, as listed.
         id: AppPasswordId,
     },
+    /// Ask the holder of an app password to remove what it has.
+    WipeAppPassword {
+        /// Login name.
+        user: String,
+        /// Which, as listed.
+        id: AppPasswordId,
+    },
     /// Check every blob and the whole tree.
     Verify,
+    /// The database was restored from a backup: tell every client.
+    Restored,
 }
 
 impl Order {
@@ -115,7 +124,9 @@ impl fmt::Debug for Order {
             Self::AddAppPassword { .. } => "AddAppPassword",
             Self::ListAppPasswords { .. } => "ListAppPasswords",
             Self::RevokeAppPassword { .. } => "RevokeAppPassword",
+            Self::WipeAppPassword { .. } => "WipeAppPassword",
             Self::Verify => "Verify",
+            Self::Restored => "Restored",
         })
     }
 }
@@ -218,7 +229,20 @@ async fn carry_out(domain: &Domain, order: Order) -> Result<Report, Error> {
             domain.revoke_app_password(&user, id).await?;
             Ok(Report::remark(format!("app password {id} of {user} is revoked")))
         }
+        Order::WipeAppPassword { user, id } => {
+            domain.wipe_app_password(&user, id).await?;
+            let when = "the device removes what it has when it next comes, if its program can";
+            Ok(Report::remark(format!("app password {id} of {user} opens nothing any more; {when}")))
+        }
         Order::Verify => verify(domain).await,
+        Order::Restored => {
+            let fingerprint = domain.mark_restored().await?;
+            Ok(Report::remark(format!(
+                "clients are told that this server was restored from a backup (data fingerprint {fingerprint}): they \
+                 compare everything once and delete nothing the backup does not know; run `verify` to find bytes that \
+                 are missing"
+            )))
+        }
     }
 }
 
@@ -257,7 +281,9 @@ fn app_password_line(found: &AppPassword, spaces: &[(Space, Quota)]) -> String {
         spaces.iter().find(|(space, _)| space.id == id).map_or("a space that is gone", |(space, _)| space.name.as_str())
     });
     let rights = if found.create_only { "create only" } else { "full" };
-    format!("{}\t{}\t{space}\t{rights}\t{}", found.id, found.label, found.created_at.rfc3339())
+    let used = found.last_used_at.map_or_else(|| "never used".to_owned(), |at| format!("used {}", at.rfc3339()));
+    let wipe = if found.wipe_asked_at.is_some() { "\twaits to be wiped" } else { "" };
+    format!("{}\t{}\t{space}\t{rights}\t{}\t{used}{wipe}", found.id, found.label, found.created_at.rfc3339())
 }
 
 fn limit(quota: Option<i64>) -> String {
@@ -269,10 +295,12 @@ async fn explain(domain: &Domain, order: &Order, error: &Error) -> String {
     match (order, error) {
         (Order::AddUser { name, .. }, Error::Exists) => format!("there is already a user {name:?}"),
         (Order::AddSpace { name, .. }, Error::Exists) => format!("there is already a project space {name:?}"),
-        (Order::RevokeAppPassword { user, id }, Error::NotFound) => match missing(domain, Some(user), None).await {
-            Some(what) => what,
-            None => format!("{user} has no app password {id}; `app-password list {user}` shows those there are"),
-        },
+        (Order::RevokeAppPassword { user, id } | Order::WipeAppPassword { user, id }, Error::NotFound) => {
+            match missing(domain, Some(user), None).await {
+                Some(what) => what,
+                None => format!("{user} has no app password {id}; `app-password list {user}` shows those there are"),
+            }
+        }
         (_, Error::NotFound) => {
             let (user, space) = names(order);
             let what = missing(domain, user, space).await;

@@ -85,6 +85,13 @@ pub enum Action {
         #[command(flatten)]
         place: Place,
     },
+    /// To be run once after the database was restored from a backup, before clients come back: they then compare
+    /// everything instead of deleting what the backup does not know
+    Restored {
+        /// Where everything is
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 /// `user …`
@@ -191,6 +198,13 @@ pub enum AppPasswordAction {
         /// Id, as listed
         id: AppPasswordId,
     },
+    /// Revoke one and ask its holder, a lost device, to remove everything it has
+    Wipe {
+        /// Login name
+        user: String,
+        /// Id, as listed
+        id: AppPasswordId,
+    },
 }
 
 /// A role, or the end of a membership.
@@ -259,6 +273,7 @@ impl AppPasswordAction {
             Self::Add { user, space, create_only, label } => Order::AddAppPassword { user, label, space, create_only },
             Self::List { user } => Order::ListAppPasswords { user },
             Self::Revoke { user, id } => Order::RevokeAppPassword { user, id },
+            Self::Wipe { user, id } => Order::WipeAppPassword { user, id },
         }
     }
 }
@@ -304,6 +319,7 @@ mod tests {
             &["app-password", "add", "ada", "--space", "ring", "--create-only", "--label", "rig", "--data", "d"],
             &["app-password", "revoke", "ada", "12", "--data", "d"],
             &["verify", "--data", "d"],
+            &["restored", "--data", "d"],
             &["check-config"],
         ] {
             parse(line).unwrap_or_else(|error| panic!("{line:?}: {error}"));

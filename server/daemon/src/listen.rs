@@ -108,7 +108,15 @@ async fn serve_connection(
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         begun.set();
         let client = proxies::client(peer, request.headers(), &trusted_proxies);
-        request.extensions_mut().insert(ConnectInfo(client));
+        let (scheme, authority) = proxies::outside(peer, request.headers(), &trusted_proxies);
+        let extensions = request.extensions_mut();
+        extensions.insert(ConnectInfo(client));
+        if let Some(scheme) = scheme {
+            extensions.insert(scheme);
+        }
+        if let Some(authority) = authority {
+            extensions.insert(authority);
+        }
         router.clone().oneshot(request.map(Body::new))
     });
     let mut builder = Builder::new(TokioExecutor::new());
@@ -119,7 +127,7 @@ async fn serve_connection(
         .keep_alive_interval(SIGN_OF_LIFE)
         .keep_alive_timeout(SIGN_OF_LIFE)
         .initial_stream_window_size(STREAM_WINDOW);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {

@@ -36,9 +36,15 @@ const FAILED: u8 = 2;
 /// How long threads that still compute may hold up the end of the program; their runs are given back already.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
 
+/// Threads for requests, on however small a machine.
+const LEAST_THREADS: usize = 4;
+
 fn main() -> ExitCode {
     let action = CommandLine::parse().action;
-    let runtime = match tokio::runtime::Runtime::new() {
+    // Reads of the database and of the first bytes of a file block the thread that asks, so there are more than processors.
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = (2 * processors).max(LEAST_THREADS);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("stitchboxd: the system gives no threads: {error}");
@@ -77,6 +83,7 @@ async fn act(action: Action) -> Result<ExitCode, Failure> {
         Action::Space { place, action } => administer(place, action.order()).await,
         Action::AppPassword { place, action } => administer(place, action.order()).await,
         Action::Verify { place } => administer(place, Order::Verify).await,
+        Action::Restored { place } => administer(place, Order::Restored).await,
         Action::CheckConfig { config } => check_config(config.as_deref()),
     }
 }

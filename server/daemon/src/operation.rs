@@ -1,13 +1,12 @@
 //! The pages for whoever operates the server: is it alive, is it ready, how is it doing. No login, no secrets.
 
+use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use serde_json::json;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use stitchbox_blob::{BlobError, BlobStore};
@@ -80,13 +79,12 @@ pub async fn keep_metrics(metrics: PrometheusHandle, domain: Domain, stop: Cance
     }
 }
 
-/// `/healthz`, `/readyz`, `/metrics`, and the `status.php` that sync clients look for first.
+/// `/healthz`, `/readyz` and `/metrics`.
 pub fn router(domain: Domain, blobs: BlobStore, metrics: PrometheusHandle, stop: CancellationToken) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(show_metrics))
-        .route("/status.php", get(status))
         .with_state(Operation { domain, blobs, metrics, stop })
 }
 
@@ -135,22 +133,6 @@ fn resident_bytes() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
     Some((pages * rustix::param::page_size() as u64) as f64)
-}
-
-/// Clients decide by the version what the server can do; it is Nextcloud-shaped, ours is `productversion`.
-async fn status() -> Json<serde_json::Value> {
-    Json(json!({
-        "installed": true,
-        "maintenance": false,
-        "needsDbUpgrade": false,
-        "version": "30.0.0.0",
-        "versionstring": "30.0.0",
-        "edition": "",
-        "product": "Stitchbox",
-        "productname": "Stitchbox",
-        "productversion": env!("CARGO_PKG_VERSION"),
-        "extendedSupport": false,
-    }))
 }
 
 #[cfg(test)]

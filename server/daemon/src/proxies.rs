@@ -1,12 +1,15 @@
 //! Trusted proxies: whose word counts on where a request comes from.
 
 use http::HeaderMap;
+use http::uri::{Authority, Scheme};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+const FORWARDED_HOST: &str = "x-forwarded-host";
 
 /// Addresses with a common beginning: `10.0.0.0/8`, or one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +42,25 @@ pub fn client(peer: SocketAddr, headers: &HeaderMap, trusted: &[Network]) -> Soc
         client = SocketAddr::new(address, 0);
     }
     client
+}
+
+/// Under which address the client reached the proxy, if the peer is a trusted one and says so: the scheme, and the host.
+/// The nearest proxy's word counts, which is the last one.
+pub fn outside(peer: SocketAddr, headers: &HeaderMap, trusted: &[Network]) -> (Option<Scheme>, Option<Authority>) {
+    if !trusted.iter().any(|network| network.holds(peer.ip())) {
+        return (None, None);
+    }
+    let last = |name: &str| {
+        let line = headers.get_all(name).into_iter().next_back()?.to_str().ok()?;
+        line.rsplit(',').next().map(str::trim).filter(|word| !word.is_empty())
+    };
+    let scheme = last(FORWARDED_PROTO).and_then(|word| match word.to_ascii_lowercase().as_str() {
+        "https" | "wss" => Some(Scheme::HTTPS),
+        "http" | "ws" => Some(Scheme::HTTP),
+        _ => None,
+    });
+    let host = last(FORWARDED_HOST).filter(|word| !word.contains('@'));
+    (scheme, host.and_then(|word| word.parse().ok()))
 }
 
 /// An address as proxies write it: alone, in brackets, or with a port.
@@ -116,6 +138,27 @@ mod tests {
         ] {
             assert_eq!(seen(peer, lines, trusted), expected, "{peer} {lines:?}");
         }
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_which_address_the_client_used() {
+        let said = |peer: &str, headers: &[(&'static str, &str)]| {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.append(*name, value.parse().unwrap());
+            }
+            let (scheme, host) =
+                outside(SocketAddr::new(peer.parse().unwrap(), 9), &map, &["127.0.0.1".parse().unwrap()]);
+            (scheme.map(|scheme| scheme.to_string()), host.map(|host| host.to_string()))
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let told = [("x-forwarded-proto", "https"), ("x-forwarded-host", "box.example:8443")];
+        assert_eq!(said("127.0.0.1", &told), (text("https"), text("box.example:8443")));
+        assert_eq!(said("192.0.2.1", &told), (None, None));
+        assert_eq!(said("127.0.0.1", &[("x-forwarded-proto", "gopher"), ("x-forwarded-host", "a b")]), (None, None));
+        assert_eq!(said("127.0.0.1", &[("x-forwarded-host", "eve@box.example")]), (None, None));
+        assert_eq!(said("127.0.0.1", &[("x-forwarded-proto", "http, HTTPS")]), (text("https"), None));
+        assert_eq!(said("127.0.0.1", &[]), (None, None));
     }
 
     #[test]

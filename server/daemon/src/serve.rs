@@ -79,6 +79,7 @@ fn write_blobs(data: &DataFolder, blobs: &BlobStore) -> Result<Held, Failure> {
 fn front_ends(domain: &Domain, life: &Lifecycle) -> Router {
     Router::new()
         .merge(stitchbox_dav::router(domain.clone()))
+        .merge(stitchbox_ocs::router(domain.clone(), life.stop()))
         .merge(stitchbox_api::router(domain.clone(), life.stop()))
         .merge(stitchbox_web::router())
         .route("/", options(|| async { stitchbox_dav::server_options() }))

@@ -3,21 +3,26 @@
 use crate::entity_tags::TagList;
 use crate::errors::Fault;
 use crate::if_header;
-use crate::mount::{Address, Mount, NoAddress};
+use crate::mount::{Address, Mount, NoAddress, push_segment};
 use crate::request_headers::{Depth, date, depth, text};
 use axum::http::{HeaderMap, Method, Uri};
-use stitchbox_domain::{Conditions, Domain, Error, FilesView, ItemPath, Location, Principal, Refusal, StateList};
+use stitchbox_domain::{
+    Conditions, Domain, Error, FilesView, ItemPath, Location, Membership, Principal, Refusal, SPACES_FOLDER, StateList,
+};
+use stitchbox_schema::SpaceKind;
 
-/// A request whose sender is known.
+/// A request whose sender is known, to an address of the files or of another part of the WebDAV tree.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct Call<A = Address> {
     pub domain: Domain,
     pub principal: Principal,
     pub method: Method,
-    pub address: Address,
+    pub address: A,
     pub headers: HeaderMap,
     /// Host and port of the request, as the client named this server.
     pub authority: Option<String>,
+    /// The client speaks TLS, as far as the listener or a trusted proxy says so.
+    pub secure: bool,
 }
 
 /// A place in a space, with the URL of that space in the mount of the request.
@@ -39,17 +44,11 @@ pub(crate) enum View {
     SpacesFolder,
 }
 
-impl Call {
-    /// What the address of the request means.
-    pub(crate) async fn view(&self) -> Result<View, Fault> {
-        let view = self.view_of(&self.address).await?;
-        if let View::Place(place) = &view {
-            tracing::Span::current().record("space", place.location.space.0);
-        }
-        Ok(view)
-    }
+const UNREADABLE: Fault = Fault::BadRequest("the header Destination is not a URL");
 
-    async fn view_of(&self, address: &Address) -> Result<View, Error> {
+impl<A> Call<A> {
+    /// What an address of the files means.
+    pub(crate) async fn view_of(&self, address: &Address) -> Result<View, Error> {
         let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
         let user = match &address.mount {
             Mount::Files(user) => user,
@@ -75,46 +74,22 @@ impl Call {
         })
     }
 
-    /// URL of the root of the space the request speaks of, for an error about a path in it.
-    pub(crate) async fn base(&self) -> String {
-        match self.view().await {
-            Ok(View::Place(place)) => place.base,
-            Ok(View::SpacesFolder) | Err(_) => self.address.href(),
+    /// The path named by `Destination`, percent-encoded.
+    pub(crate) fn destination_path(&self) -> Result<String, Fault> {
+        let value = self.headers.get("destination").ok_or(Fault::BadRequest("the header Destination is missing"))?;
+        let Ok(value) = std::str::from_utf8(value.as_bytes()) else { return Err(UNREADABLE) };
+        match self.own_path(value.trim()) {
+            Written::Path(path) => Ok(path),
+            Written::OtherServer => Err(Fault::OtherServer),
+            Written::Unreadable => Err(UNREADABLE),
         }
-    }
-
-    /// The place the request wants to change.
-    pub(crate) async fn place(&self) -> Result<Place, Fault> {
-        match self.view().await? {
-            View::Place(place) => Ok(place),
-            View::SpacesFolder => Err(Error::from(Refusal::Root).into()),
-        }
-    }
-
-    /// Refuses a `Depth` that would leave a part of a folder behind (RFC 4918, 9.6.1 and 9.9.2).
-    pub(crate) async fn refuse_partial_depth(&self, place: &Place) -> Result<(), Fault> {
-        let partial = matches!(depth(&self.headers)?, Some(Depth::Zero | Depth::One));
-        if partial && self.domain.item(&self.principal, &place.location).await?.1.is_folder() {
-            return Err(Fault::BadRequest(
-                "this is done to a folder with everything in it; leave out the header Depth",
-            ));
-        }
-        Ok(())
     }
 
     /// The place named by `Destination`: a URL of this server or an absolute path.
     pub(crate) async fn destination(&self) -> Result<Place, Fault> {
-        let value = self.headers.get("destination").ok_or(Fault::BadRequest("the header Destination is missing"))?;
-        let unreadable = Fault::BadRequest("the header Destination is not a URL");
-        let Ok(value) = std::str::from_utf8(value.as_bytes()) else { return Err(unreadable) };
-        let path = match self.own_path(value.trim()) {
-            Written::Path(path) => path,
-            Written::OtherServer => return Err(Fault::OtherServer),
-            Written::Unreadable => return Err(unreadable),
-        };
-        let address = match Address::parse(&path) {
+        let address = match Address::parse(&self.destination_path()?) {
             Ok(address) => address,
-            Err(NoAddress::Malformed) => return Err(unreadable),
+            Err(NoAddress::Malformed) => return Err(UNREADABLE),
             Err(NoAddress::Outside) => return Err(Fault::OtherServer),
         };
         match self.view_of(&address).await? {
@@ -145,6 +120,15 @@ impl Call {
         }
     }
 
+    /// The tags of an entity-tag header, if it is there.
+    pub(crate) fn tags(&self, name: &str) -> Result<Option<TagList>, Fault> {
+        if !self.headers.contains_key(name) {
+            return Ok(None);
+        }
+        let list = text(&self.headers, name).and_then(TagList::parse);
+        list.map(Some).ok_or(Fault::BadRequest("a header with entity tags cannot be read; they stand in quotes"))
+    }
+
     /// Everything the request demands before it may change anything.
     pub(crate) async fn conditions(&self) -> Result<Conditions, Fault> {
         let mut state_lists = Vec::new();
@@ -167,15 +151,6 @@ impl Call {
         })
     }
 
-    /// The tags of an entity-tag header, if it is there.
-    pub(crate) fn tags(&self, name: &str) -> Result<Option<TagList>, Fault> {
-        if !self.headers.contains_key(name) {
-            return Ok(None);
-        }
-        let list = text(&self.headers, name).and_then(TagList::parse);
-        list.map(Some).ok_or(Fault::BadRequest("a header with entity tags cannot be read; they stand in quotes"))
-    }
-
     /// The place a list of an `If` header speaks of; `None` for one that is not here or that the person may not see.
     async fn tagged(&self, written: &str) -> Result<Option<Location>, Fault> {
         let Written::Path(path) = self.own_path(written) else { return Ok(None) };
@@ -185,6 +160,62 @@ impl Call {
             Ok(View::SpacesFolder) | Err(Error::NotFound | Error::Name(_)) => Ok(None),
             Err(other) => Err(other.into()),
         }
+    }
+}
+
+impl Call {
+    /// URL of the root of a space in the mount of the request; `None` if the mount does not show the space.
+    pub(crate) async fn base_of_space(&self, membership: &Membership) -> Result<Option<String>, Error> {
+        let top = self.address.top();
+        Ok(match (&self.address.mount, membership.space.kind) {
+            (Mount::Space(name), _) => {
+                let shown = self.domain.find_space(&self.principal, name).await?;
+                (shown.space.id == membership.space.id).then_some(top)
+            }
+            (Mount::Files(_) | Mount::Own, SpaceKind::Personal) => Some(top),
+            (Mount::Files(_) | Mount::Own, SpaceKind::Project) => {
+                let mut base = top;
+                push_segment(&mut base, SPACES_FOLDER);
+                push_segment(&mut base, &membership.space.name);
+                Some(base)
+            }
+        })
+    }
+
+    /// What the address of the request means.
+    pub(crate) async fn view(&self) -> Result<View, Fault> {
+        let view = self.view_of(&self.address).await?;
+        if let View::Place(place) = &view {
+            tracing::Span::current().record("space", place.location.space.0);
+        }
+        Ok(view)
+    }
+
+    /// URL of the root of the space the request speaks of, for an error about a path in it.
+    pub(crate) async fn base(&self) -> String {
+        match self.view().await {
+            Ok(View::Place(place)) => place.base,
+            Ok(View::SpacesFolder) | Err(_) => self.address.href(),
+        }
+    }
+
+    /// The place the request wants to change.
+    pub(crate) async fn place(&self) -> Result<Place, Fault> {
+        match self.view().await? {
+            View::Place(place) => Ok(place),
+            View::SpacesFolder => Err(Error::from(Refusal::Root).into()),
+        }
+    }
+
+    /// Refuses a `Depth` that would leave a part of a folder behind (RFC 4918, 9.6.1 and 9.9.2).
+    pub(crate) async fn refuse_partial_depth(&self, place: &Place) -> Result<(), Fault> {
+        let partial = matches!(depth(&self.headers)?, Some(Depth::Zero | Depth::One));
+        if partial && self.domain.item(&self.principal, &place.location).await?.1.is_folder() {
+            return Err(Fault::BadRequest(
+                "this is done to a folder with everything in it; leave out the header Depth",
+            ));
+        }
+        Ok(())
     }
 }
 

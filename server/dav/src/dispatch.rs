@@ -5,17 +5,32 @@ use crate::call::Call;
 use crate::errors::Fault;
 use crate::mount::{Address, NoAddress};
 use crate::options::server_options;
-use crate::{delete, get, lock, mkcol, propfind, proppatch, put, relocate, request_body};
+use crate::{bulk, delete, get, lock, mkcol, propfind, proppatch, put, relocate, report, request_body, tus, user_lock};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONNECTION, EXPECT, HOST, HeaderValue};
+use axum::http::uri::Scheme;
 use axum::http::{Request, Response, Version};
 use stitchbox_domain::{Domain, Error};
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
-/// Answers one request on any of the mounts.
-pub(crate) async fn serve(State(domain): State<Domain>, request: Request<Body>) -> Response<Body> {
+/// A part of the WebDAV tree: how its addresses are read and what can be done there.
+pub(crate) trait Realm: Sized + Send + Sync + 'static {
+    /// Reads the path of a URL, still percent-encoded, without query.
+    fn parse(path: &str) -> Result<Self, NoAddress>;
+
+    /// Does what the method says.
+    fn verb(call: &Call<Self>, body: &mut Body) -> impl Future<Output = Result<Response<Body>, Fault>> + Send;
+
+    /// URL of the root of the space the request speaks of, for an error about a path in it.
+    fn base(_call: &Call<Self>) -> impl Future<Output = String> + Send {
+        std::future::ready(String::new())
+    }
+}
+
+/// Answers one request to a part of the tree.
+pub(crate) async fn serve<A: Realm>(State(domain): State<Domain>, request: Request<Body>) -> Response<Body> {
     if request.version() == Version::HTTP_11 && !request.headers().contains_key(HOST) {
         return Fault::BadRequest("the header Host is missing").respond("");
     }
@@ -23,17 +38,18 @@ pub(crate) async fn serve(State(domain): State<Domain>, request: Request<Body>) 
         return server_options();
     }
     let span = tracing::info_span!("dav", method = %request.method(), user = Empty, space = Empty);
-    answer(domain, request).instrument(span).await
+    answer::<A>(domain, request).instrument(span).await
 }
 
-async fn answer(domain: Domain, request: Request<Body>) -> Response<Body> {
+async fn answer<A: Realm>(domain: Domain, request: Request<Body>) -> Response<Body> {
     let (parts, mut body) = request.into_parts();
     let version = parts.version;
+    let secure = parts.extensions.get::<Scheme>().or_else(|| parts.uri.scheme()) == Some(&Scheme::HTTPS);
     let (done, base, headers) = match authenticate(&domain, &parts.headers, &parts.extensions).await {
         Err(error) => (Err(error.into()), String::new(), parts.headers),
         Ok(principal) => {
             tracing::Span::current().record("user", principal.name.as_str());
-            match Address::parse(parts.uri.path()) {
+            match A::parse(parts.uri.path()) {
                 Err(NoAddress::Outside) => (Err(Error::NotFound.into()), String::new(), parts.headers),
                 Err(NoAddress::Malformed) => {
                     let why = "the address cannot be read: its percent-encoding is broken or hides a slash";
@@ -43,10 +59,10 @@ async fn answer(domain: Domain, request: Request<Body>) -> Response<Body> {
                     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
                     let authority = host.or_else(|| parts.uri.authority().map(|name| name.as_str())).map(str::to_owned);
                     let (method, headers) = (parts.method, parts.headers);
-                    let call = Call { domain, principal, method, address, headers, authority };
-                    let done = verb(&call, &mut body).await;
+                    let call = Call { domain, principal, method, address, headers, authority, secure };
+                    let done = A::verb(&call, &mut body).await;
                     let base = match &done {
-                        Err(Fault::Domain(Error::Locked { .. })) => call.base().await,
+                        Err(Fault::Domain(Error::Locked { .. })) => A::base(&call).await,
                         Ok(_) | Err(_) => String::new(),
                     };
                     (done, base, call.headers)
@@ -67,19 +83,34 @@ async fn answer(domain: Domain, request: Request<Body>) -> Response<Body> {
     response
 }
 
-async fn verb(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {
-    match call.method.as_str() {
-        "GET" | "HEAD" => get::get(call).await,
-        "PUT" => put::put(call, body).await,
-        "MKCOL" => mkcol::mkcol(call, body).await,
-        "DELETE" => delete::delete(call, body).await,
-        "MOVE" => relocate::relocate(call, body).await,
-        "COPY" => relocate::copy(call, body).await,
-        "PROPFIND" => propfind::propfind(call, body).await,
-        "PROPPATCH" => proppatch::proppatch(call, body).await,
-        "LOCK" => lock::lock(call, body).await,
-        "UNLOCK" => lock::unlock(call, body).await,
-        "POST" => Err(Fault::MethodNotAllowed("files are sent with PUT; the header Allow names what can be done")),
-        _ => Err(Fault::NotImplemented("this server does not know the method")),
+impl Realm for Address {
+    fn parse(path: &str) -> Result<Self, NoAddress> {
+        Self::parse(path)
+    }
+
+    async fn base(call: &Call) -> String {
+        call.base().await
+    }
+
+    async fn verb(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {
+        match call.method.as_str() {
+            "GET" | "HEAD" => get::get(call).await,
+            "PUT" => put::put(call, body).await,
+            "MKCOL" => mkcol::mkcol(call, body).await,
+            "DELETE" => delete::delete(call, body).await,
+            "MOVE" => relocate::relocate(call, body).await,
+            "COPY" => relocate::copy(call, body).await,
+            "PROPFIND" => propfind::propfind(call, body).await,
+            "REPORT" => report::report(call, body).await,
+            "PROPPATCH" => proppatch::proppatch(call, body).await,
+            "LOCK" if user_lock::is_asked_for(call) => user_lock::lock(call, body).await,
+            "UNLOCK" if user_lock::is_asked_for(call) => user_lock::unlock(call, body).await,
+            "LOCK" => lock::lock(call, body).await,
+            "UNLOCK" => lock::unlock(call, body).await,
+            "POST" if tus::is_meant(&call.headers) => tus::create(call, body).await,
+            "POST" if bulk::is_meant(&call.headers) => bulk::receive(call, &call.place().await?, body).await,
+            "POST" => Err(Fault::MethodNotAllowed("files are sent with PUT; the header Allow names what can be done")),
+            _ => Err(Fault::NotImplemented("this server does not know the method")),
+        }
     }
 }

@@ -163,7 +163,7 @@ fn text_of(owner: &Element) -> String {
 }
 
 /// A random UUID (version 4) as URN.
-fn fresh_token() -> String {
+pub(crate) fn fresh_token() -> String {
     let mut random = [0u8; 16];
     // Without randomness the token is not secret; the lock still belongs to its user alone.
     let _ = getrandom::fill(&mut random);

@@ -4,7 +4,7 @@ use crate::permissions::{is_mount_root, letters};
 use crate::xml_in::Name;
 use crate::xml_out::{begin_response, empty, end_response, propstat};
 use crate::{live_properties::Live, xml_requests::Wanted};
-use stitchbox_domain::{Domain, Item, Lock, Membership, Property, Quota, Version};
+use stitchbox_domain::{Domain, HeldLock, Item, Membership, Property, Quota, covers};
 use stitchbox_schema::{ETag, SpaceKind, Timestamp};
 
 /// What is told about one entry.
@@ -30,7 +30,13 @@ pub(crate) struct Entry<'a> {
     pub owner: &'a str,
     pub checksums: Option<&'a str>,
     pub quota: Option<Quota>,
-    pub locks: &'a [Lock],
+    pub locks: &'a [HeldLock],
+    /// Marked by the person who asks.
+    pub is_favorite: bool,
+    /// Whether its source may be deleted, where that was asked.
+    pub is_safe: Option<bool>,
+    /// Changes when the server was restored from a backup.
+    pub fingerprint: &'a str,
     pub dead: &'a [Property],
 }
 
@@ -56,8 +62,16 @@ impl<'a> Entry<'a> {
             checksums: None,
             quota: None,
             locks: &[],
+            is_favorite: false,
+            is_safe: None,
+            fingerprint: "",
             dead: &[],
         }
+    }
+
+    /// The lock that holds on the entry, if one does.
+    pub(crate) fn held(&self) -> Option<&'a HeldLock> {
+        self.locks.iter().find(|held| covers(&held.lock, &self.path))
     }
 
     /// Writes the whole response. `href` is the URL without a slash at the end.
@@ -68,7 +82,7 @@ impl<'a> Entry<'a> {
             let end = out.len() - "</d:href>".len();
             out.insert(end, '/');
         }
-        let (mut found, mut missing) = (String::new(), String::new());
+        let (mut found, mut missing) = (String::with_capacity(1024), String::new());
         for live in &asked.live {
             if asked.names_only {
                 let start = found.len();
@@ -150,6 +164,11 @@ impl Asked {
         self.live.contains(&live)
     }
 
+    /// Whether anything about locks is asked for.
+    pub(crate) fn wants_locks(&self) -> bool {
+        self.live.iter().any(|live| live.is_about_locks())
+    }
+
     /// Whether any kept property is.
     pub(crate) fn wants_dead(&self) -> bool {
         self.all_dead || !self.dead.is_empty()
@@ -157,9 +176,9 @@ impl Asked {
 }
 
 /// The checksums of a version as clients read them: the one the client gave, and ours.
-pub(crate) fn checksums(version: &Version) -> String {
-    match &version.checksum {
-        Some(given) if !given.starts_with("SHA256") => format!("{given} SHA256:{}", version.sha256),
-        _ => format!("SHA256:{}", version.sha256),
+pub(crate) fn checksums(given: Option<&str>, sha256: &str) -> String {
+    match given {
+        Some(given) if !given.starts_with("SHA256") => format!("{given} SHA256:{sha256}"),
+        _ => format!("SHA256:{sha256}"),
     }
 }

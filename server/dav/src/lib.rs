@@ -5,7 +5,9 @@
 
 mod answer_headers;
 mod authenticate;
+mod bulk;
 mod call;
+mod coding;
 mod content_type;
 mod delete;
 mod dispatch;
@@ -14,6 +16,7 @@ mod entity_tags;
 mod entry;
 mod errors;
 mod folder_page;
+mod folding;
 mod get;
 mod if_header;
 mod live_properties;
@@ -28,9 +31,21 @@ mod proppatch;
 mod put;
 mod range;
 mod relocate;
+mod report;
 mod request_body;
 mod request_headers;
+mod roots;
+mod search;
+mod sheet;
 mod spaces_folder;
+mod trash_address;
+mod trashbin;
+mod tus;
+mod uploads;
+mod user_lock;
+mod version_address;
+mod versions;
+mod whole_file;
 mod xml_in;
 mod xml_out;
 mod xml_requests;
@@ -41,17 +56,44 @@ use axum::Router;
 use axum::routing::any;
 use stitchbox_domain::Domain;
 
-/// The routes below `/remote.php/dav/files/`, `/remote.php/webdav` and `/dav/spaces/`, for every method. Logins are
+/// The routes below `/remote.php/dav`, `/remote.php/webdav` and `/dav/spaces/`, for every method. Logins are
 /// slowed down by client address if the server provides `ConnectInfo<SocketAddr>`.
 ///
 /// `OPTIONS /` belongs to whoever owns `/`: answer it with [`server_options`].
 pub fn router(domain: Domain) -> Router {
-    let paths = [
+    let files = [
         "/remote.php/dav/files/{*path}",
         "/remote.php/webdav",
         "/remote.php/webdav/",
         "/remote.php/webdav/{*path}",
         "/dav/spaces/{*path}",
+        "/remote.php/dav/spaces/{*path}",
     ];
-    paths.into_iter().fold(Router::new(), |router, path| router.route(path, any(dispatch::serve))).with_state(domain)
+    let trash = [
+        "/remote.php/dav/trashbin/{*path}",
+        "/dav/spaces/trash-bin/{*path}",
+        "/remote.php/dav/spaces/trash-bin/{*path}",
+    ];
+    let versions = ["/remote.php/dav/versions/{*path}", "/remote.php/dav/meta/{*path}"];
+    let roots = [
+        "/remote.php/dav",
+        "/remote.php/dav/",
+        "/remote.php/dav/files",
+        "/remote.php/dav/files/",
+        "/remote.php/dav/principals",
+        "/remote.php/dav/principals/",
+        "/remote.php/dav/principals/{*path}",
+    ];
+    let router = realm::<mount::Address>(Router::new(), &files);
+    let router = realm::<uploads::Sessions>(router, &["/remote.php/dav/uploads/{*path}"]);
+    let router = realm::<bulk::Bulk>(router, &["/remote.php/dav/bulk"]);
+    let router = realm::<tus::TusUpload>(router, &["/dav/tus/{*path}"]);
+    let router = realm::<trash_address::TrashAddress>(router, &trash);
+    let router = realm::<version_address::VersionAddress>(router, &versions);
+    realm::<roots::Root>(router, &roots).with_state(domain)
+}
+
+/// Routes of one part of the tree.
+fn realm<A: dispatch::Realm>(router: Router<Domain>, paths: &[&str]) -> Router<Domain> {
+    paths.iter().fold(router, |router, path| router.route(path, any(dispatch::serve::<A>)))
 }

@@ -2,10 +2,10 @@
 
 use crate::content_type;
 use crate::entry::Entry;
-use crate::lock_xml::{SUPPORTED, active_lock};
+use crate::lock_xml::{SUPPORTED, active_lock, owner_type};
 use crate::request_headers::http_date;
 use crate::xml_in::{DAV, Name};
-use crate::xml_out::{NC, OC, escape};
+use crate::xml_out::{NC, OC, OWN, escape};
 use std::fmt::Write as _;
 use stitchbox_domain::covers;
 
@@ -62,22 +62,50 @@ live! {
     OwnerName OC "oc" "owner-display-name" false,
     ShareTypes OC "oc" "share-types" false,
     Favorite OC "oc" "favorite" false,
+    Name OC "oc" "name" false,
+    SafeToDelete OWN "sb" "safe-to-delete" false,
     IsMountRoot NC "nc" "is-mount-root" false,
     HasPreview NC "nc" "has-preview" false,
     IsEncrypted NC "nc" "is-encrypted" false,
+    CreationTime NC "nc" "creation_time" false,
+    MountType NC "nc" "mount-type" false,
+    Locked NC "nc" "lock" false,
+    LockOwner NC "nc" "lock-owner" false,
+    LockOwnerName NC "nc" "lock-owner-displayname" false,
+    LockOwnerType NC "nc" "lock-owner-type" false,
+    LockTime NC "nc" "lock-time" false,
+    LockTimeout NC "nc" "lock-timeout" false,
 }
 
 impl Live {
+    /// Whether it speaks of locks.
+    pub(crate) fn is_about_locks(self) -> bool {
+        matches!(
+            self,
+            Self::LockDiscovery
+                | Self::Locked
+                | Self::LockOwner
+                | Self::LockOwnerName
+                | Self::LockOwnerType
+                | Self::LockTime
+                | Self::LockTimeout
+        )
+    }
+
     /// Writes the element; false if the entry has no such property.
     pub(crate) fn write(self, out: &mut String, entry: &Entry<'_>) -> bool {
         let start = out.len();
         let tag = self.tag();
-        let _ = write!(out, "<{tag}>");
+        out.push('<');
+        out.push_str(tag);
+        out.push('>');
         if self.write_value(out, entry).is_none() {
             out.truncate(start);
             return false;
         }
-        let _ = write!(out, "</{tag}>");
+        out.push_str("</");
+        out.push_str(tag);
+        out.push('>');
         true
     }
 
@@ -97,11 +125,17 @@ impl Live {
             Self::SupportedLock if entry.path.is_empty() => Ok(()),
             Self::SupportedLock => write!(out, "{SUPPORTED}"),
             Self::LockDiscovery => {
-                for lock in entry.locks.iter().filter(|lock| covers(lock, &entry.path)) {
-                    active_lock(out, lock, entry.base);
+                for held in entry.locks.iter().filter(|held| covers(&held.lock, &entry.path)) {
+                    active_lock(out, &held.lock, entry.base);
                 }
                 Ok(())
             }
+            Self::Locked => write!(out, "{}", if entry.held().is_some() { "1" } else { "" }),
+            Self::LockOwner => write!(out, "{}", escape(&entry.held()?.holder)),
+            Self::LockOwnerName => write!(out, "{}", escape(&entry.held()?.holder_shown)),
+            Self::LockOwnerType => write!(out, "{}", owner_type(&entry.held()?.lock)),
+            Self::LockTime => write!(out, "{}", entry.held()?.lock.taken_at.unix_seconds()),
+            Self::LockTimeout => write!(out, "{}", entry.held()?.lock.timeout_seconds.unwrap_or(0)),
             Self::QuotaUsed => write!(out, "{}", entry.quota.filter(|_| entry.is_folder)?.used),
             Self::QuotaAvailable => {
                 let quota = entry.quota.filter(|_| entry.is_folder)?;
@@ -113,10 +147,16 @@ impl Live {
             Self::Permissions => write!(out, "{}", entry.permissions),
             Self::Size => write!(out, "{}", entry.size),
             Self::Checksums => write!(out, "<oc:checksum>{}</oc:checksum>", escape(entry.checksums?)),
-            Self::DataFingerprint | Self::ShareTypes => Ok(()),
+            Self::DataFingerprint => write!(out, "{}", escape(entry.fingerprint)),
+            Self::ShareTypes => Ok(()),
+            Self::SafeToDelete => write!(out, "{}", entry.is_safe?),
             Self::OwnerId => write!(out, "{}", escape(entry.owner_id?)),
             Self::OwnerName => write!(out, "{}", escape(entry.owner)),
-            Self::Favorite => write!(out, "0"),
+            Self::Favorite => write!(out, "{}", u8::from(entry.is_favorite)),
+            Self::Name => write!(out, "{}", escape(entry.name)),
+            Self::CreationTime => write!(out, "{}", entry.created_at.unix_seconds()),
+            // What lies in a project is somebody else's as well: Nextcloud's word for it.
+            Self::MountType => write!(out, "{}", if entry.owner_id.is_some() { "" } else { "group" }),
             Self::IsMountRoot => write!(out, "{}", entry.is_mount_root),
             Self::HasPreview => write!(out, "false"),
             Self::IsEncrypted => write!(out, "0"),
@@ -136,6 +176,7 @@ mod tests {
             let namespace = match prefix {
                 "d" => DAV,
                 "oc" => OC,
+                "sb" => OWN,
                 _ => NC,
             };
             assert_eq!(Live::of(&Name::new(namespace, local)), Some(*live));

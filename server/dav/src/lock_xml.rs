@@ -3,7 +3,7 @@
 use crate::mount::href_below;
 use crate::xml_out::escape;
 use std::fmt::Write as _;
-use stitchbox_domain::{ItemPath, Lock};
+use stitchbox_domain::{HeldLock, ItemPath, Lock};
 
 /// The value of `supportedlock`.
 pub(crate) const SUPPORTED: &str = "<d:lockentry><d:lockscope><d:exclusive/></d:lockscope><d:locktype><d:write/></d:locktype></d:lockentry>\
@@ -31,6 +31,37 @@ pub(crate) fn active_lock(out: &mut String, lock: &Lock, base: &str) {
     );
 }
 
+/// Who holds a lock, in Nextcloud's words: `0` a person, `2` a program that shows a token.
+pub(crate) fn owner_type(lock: &Lock) -> u8 {
+    if lock.of_person { 0 } else { 2 }
+}
+
+/// The state of a file as `LOCK` and `UNLOCK` of a person answer it.
+pub(crate) fn state(held: Option<&HeldLock>) -> String {
+    let mut out = String::from(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<d:prop xmlns:d=\"DAV:\" xmlns:nc=\"http://nextcloud.org/ns\">",
+    );
+    match held {
+        None => out.push_str("<nc:lock></nc:lock>"),
+        Some(HeldLock { lock, holder, holder_shown }) => {
+            // Writing to a String cannot fail.
+            let _ = write!(
+                out,
+                "<nc:lock>1</nc:lock><nc:lock-owner-type>{}</nc:lock-owner-type><nc:lock-owner>{}</nc:lock-owner>\
+                 <nc:lock-owner-displayname>{}</nc:lock-owner-displayname><nc:lock-time>{}</nc:lock-time>\
+                 <nc:lock-timeout>{}</nc:lock-timeout>",
+                owner_type(lock),
+                escape(holder),
+                escape(holder_shown),
+                lock.taken_at.unix_seconds(),
+                lock.timeout_seconds.unwrap_or(0)
+            );
+        }
+    }
+    out.push_str("</d:prop>\n");
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +79,8 @@ mod tests {
             owner_xml: "<D:owner xmlns:D=\"DAV:\">me</D:owner>".to_owned(),
             timeout_seconds: Some(600),
             expires_at: Timestamp(0),
+            of_person: false,
+            taken_at: Timestamp(0),
         };
         let mut out = String::from("<d:lockdiscovery xmlns:d=\"DAV:\">");
         active_lock(&mut out, &lock, "/dav/spaces/KB");

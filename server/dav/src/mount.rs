@@ -1,7 +1,7 @@
 //! Addresses: which place a URL means, and the URLs of what lies around it.
 //!
 //! Three mounts show the same tree: `/remote.php/dav/files/USER/…`, `/remote.php/webdav/…` (the files of whoever asks)
-//! and `/dav/spaces/SPACE/…`. Names are percent-decoded once, piece by piece; a URL we write keeps the mount of the
+//! and `/dav/spaces/SPACE/…`, which is `/remote.php/dav/spaces/SPACE/…` too. Names are percent-decoded once, piece by piece; a URL we write keeps the mount of the
 //! request. Nothing is looked up here.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -12,7 +12,7 @@ const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 
 const FILES: &str = "/remote.php/dav/files/";
 const OWN: &str = "/remote.php/webdav";
-const SPACES: &str = "/dav/spaces/";
+const SPACES: [&str; 2] = ["/dav/spaces/", "/remote.php/dav/spaces/"];
 
 /// Where a URL enters the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,9 +53,9 @@ impl Address {
         let (mount, base, rest) = if let Some(rest) = path.strip_prefix(FILES) {
             let (user, rest) = first_segment(rest)?;
             (Mount::Files(user), FILES, rest)
-        } else if let Some(rest) = path.strip_prefix(SPACES) {
+        } else if let Some((base, rest)) = SPACES.iter().find_map(|base| Some((*base, path.strip_prefix(base)?))) {
             let (space, rest) = first_segment(rest)?;
-            (Mount::Space(space), SPACES, rest)
+            (Mount::Space(space), base, rest)
         } else if let Some(rest) = path.strip_prefix(OWN).filter(|rest| rest.is_empty() || rest.starts_with('/')) {
             (Mount::Own, OWN, rest)
         } else {
@@ -65,8 +65,7 @@ impl Address {
             Mount::Files(name) | Mount::Space(name) => format!("{base}{}", utf8_percent_encode(name, NAME)),
             Mount::Own => base.to_owned(),
         };
-        let segments = rest.split('/').filter(|piece| !piece.is_empty()).map(decode).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { mount, prefix, segments, slash: rest.ends_with('/') })
+        Ok(Self { mount, prefix, segments: segments(rest)?, slash: rest.ends_with('/') })
     }
 
     /// The URL of the folder that is the root for `path`, given that this address leads to `path`: hrefs of the same
@@ -78,6 +77,11 @@ impl Address {
             push_segment(&mut base, segment);
         }
         base
+    }
+
+    /// The URL of the mount, without a slash at the end.
+    pub(crate) fn top(&self) -> String {
+        self.prefix.clone()
     }
 
     /// The URL of the address itself, without a slash at the end.
@@ -103,6 +107,11 @@ pub(crate) fn href_below(base: &str, path: &ItemPath) -> String {
 pub(crate) fn push_segment(href: &mut String, name: &str) {
     href.push('/');
     href.extend(utf8_percent_encode(name, NAME));
+}
+
+/// The names of a path still percent-encoded, none empty.
+pub(crate) fn segments(path: &str) -> Result<Vec<String>, NoAddress> {
+    path.split('/').filter(|piece| !piece.is_empty()).map(decode).collect()
 }
 
 fn first_segment(rest: &str) -> Result<(String, &str), NoAddress> {
@@ -131,7 +140,7 @@ fn decode(piece: &str) -> Result<String, NoAddress> {
 mod tests {
     use super::*;
 
-    fn segments(path: &str) -> Vec<String> {
+    fn names(path: &str) -> Vec<String> {
         Address::parse(path).unwrap().segments
     }
 
@@ -147,8 +156,11 @@ mod tests {
             (address.mount.clone(), address.slash, address.href().as_str()),
             (Mount::Own, false, "/remote.php/webdav")
         );
-        let address = Address::parse("/dav/spaces/KB%20mirrors/x").unwrap();
-        assert_eq!(address.mount, Mount::Space("KB mirrors".to_owned()));
+        for prefix in ["/dav/spaces/KB%20mirrors", "/remote.php/dav/spaces/KB%20mirrors"] {
+            let address = Address::parse(&format!("{prefix}/x")).unwrap();
+            assert_eq!(address.mount, Mount::Space("KB mirrors".to_owned()));
+            assert_eq!(address.base_of(&ItemPath::parse("/x").unwrap()), prefix);
+        }
     }
 
     #[test]
@@ -160,7 +172,7 @@ mod tests {
 
     #[test]
     fn names_are_decoded_once_and_never_interpreted() {
-        assert_eq!(segments("/remote.php/webdav/a%2520b//%C3%BC/..;/%2e%2e"), ["a%20b", "ü", "..;", ".."]);
+        assert_eq!(names("/remote.php/webdav/a%2520b//%C3%BC/..;/%2e%2e"), ["a%20b", "ü", "..;", ".."]);
         for path in ["a%2fb", "a%2Fb", "a%ff", "a%zz", "a%", "a%2", "%c0%ae"] {
             assert_eq!(Address::parse(&format!("/remote.php/webdav/{path}")), Err(NoAddress::Malformed), "{path}");
         }

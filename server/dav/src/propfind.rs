@@ -16,14 +16,15 @@ use bytes::Bytes;
 use futures::stream;
 use std::collections::HashMap;
 use std::sync::Arc;
-use stitchbox_domain::{Domain, Error, Item, Lock, Membership, Property, Quota, SPACES_FOLDER};
+use stitchbox_domain::{Domain, Error, HeldLock, Item, ItemPath, Listed, Membership, Property, Quota, SPACES_FOLDER};
 use stitchbox_schema::{ItemId, VersionId};
+use tokio::task::JoinHandle;
 
 /// Children read at a time; fewer where each may bring many kept properties.
-const PAGE: i64 = 256;
+const PAGE: i64 = 400;
 const PAGE_WITH_DEAD: i64 = 32;
 /// A page ends with the entry that makes it longer than this, bytes: what one request asks of every child may be much.
-const PAGE_TEXT: usize = 256 * 1024;
+const PAGE_TEXT: usize = 512 * 1024;
 
 pub(crate) async fn propfind(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {
     let asked = Asked::of(xml_requests::propfind(&request_body::xml(body).await?)?);
@@ -35,7 +36,8 @@ pub(crate) async fn propfind(call: &Call, body: &mut Body) -> Result<Response<Bo
     }
 }
 
-fn multistatus(body: Body) -> Response<Body> {
+/// The answer to a PROPFIND.
+pub(crate) fn multistatus(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::MULTI_STATUS;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_XML));
@@ -64,14 +66,25 @@ async fn write_root(
     folder: &str,
     asked: &Asked,
 ) -> Result<(), Error> {
-    let mut href = folder.to_owned();
-    push_segment(&mut href, &membership.space.name);
-    let extras = Extras::of_one(&call.domain, membership, item, asked).await?;
+    let mut base = folder.to_owned();
+    push_segment(&mut base, &membership.space.name);
+    write_item(out, call, (membership, item), (&base, &ItemPath::default()), asked).await
+}
+
+/// Writes one item by itself. `base` is the URL of the root of its space.
+pub(crate) async fn write_item(
+    out: &mut String,
+    call: &Call,
+    (membership, item): (&Membership, &Item),
+    (base, path): (&str, &ItemPath),
+    asked: &Asked,
+) -> Result<(), Error> {
+    let extras = Extras::of_one(call, membership, item, asked).await?;
     let mut entry = Entry::of_item(&call.domain, membership, item);
-    entry.path.push('/');
-    entry.base = &href;
+    entry.path = path.to_string();
+    entry.base = base;
     extras.add_to(&mut entry, item);
-    entry.write(out, &href, asked);
+    entry.write(out, &href_below(base, path), asked);
     Ok(())
 }
 
@@ -81,23 +94,36 @@ struct Extras {
     /// By version: one that was replaced since is not told with the ETag of the next.
     checksums: HashMap<VersionId, String>,
     dead: HashMap<ItemId, Vec<Property>>,
-    locks: Arc<[Lock]>,
+    locks: Arc<[HeldLock]>,
     quota: Option<Quota>,
+    favorites: Arc<[ItemId]>,
+    is_safe: Option<bool>,
+    fingerprint: Arc<str>,
 }
 
 impl Extras {
-    async fn of_one(domain: &Domain, membership: &Membership, item: &Item, asked: &Asked) -> Result<Self, Error> {
+    async fn of_one(call: &Call, membership: &Membership, item: &Item, asked: &Asked) -> Result<Self, Error> {
+        let Call { domain, principal, .. } = call;
         let mut extras = Self::default();
+        if asked.wants(Live::Favorite) {
+            extras.favorites = domain.favorites_in(principal, item).await?.into();
+        }
         if asked.wants(Live::Checksums)
             && let Some(version) = domain.version_of(item).await?
         {
-            extras.checksums.insert(version.id, checksums(&version));
+            extras.checksums.insert(version.id, checksums(version.checksum.as_deref(), &version.sha256));
         }
         if asked.wants_dead() {
             extras.dead.insert(item.id, domain.properties(item).await?);
         }
-        if asked.wants(Live::LockDiscovery) {
+        if asked.wants_locks() {
             extras.locks = domain.locks_on(membership.space.id).await?.into();
+        }
+        if asked.wants(Live::SafeToDelete) {
+            extras.is_safe = Some(domain.is_safe(item).await?);
+        }
+        if asked.wants(Live::DataFingerprint) {
+            extras.fingerprint = domain.data_fingerprint().into();
         }
         if asked.wants(Live::QuotaUsed) || asked.wants(Live::QuotaAvailable) {
             extras.quota = Some(domain.quota(membership).await?);
@@ -105,14 +131,12 @@ impl Extras {
         Ok(extras)
     }
 
-    /// For a page of children of a folder; locks and quota are those of the folder.
+    /// For a page of children of a folder; locks and quota are those of the folder, checksums come with the children.
     async fn of_page(pages: &Pages, last: &str) -> Result<Self, Error> {
         let Pages { domain, membership, folder, asked, of_folder, after, .. } = pages;
-        let mut extras = Self { locks: of_folder.locks.clone(), quota: of_folder.quota, ..Self::default() };
-        if asked.wants(Live::Checksums) {
-            let versions = domain.versions_of_page(membership, folder, after.as_deref(), last).await?;
-            extras.checksums = versions.iter().map(|version| (version.id, checksums(version))).collect();
-        }
+        let (locks, quota, favorites) = (of_folder.locks.clone(), of_folder.quota, of_folder.favorites.clone());
+        let fingerprint = of_folder.fingerprint.clone();
+        let mut extras = Self { locks, quota, favorites, fingerprint, ..Self::default() };
         if asked.wants_dead() {
             for (item, property) in domain.properties_of_page(membership, folder, after.as_deref(), last).await? {
                 extras.dead.entry(item).or_default().push(property);
@@ -126,6 +150,9 @@ impl Extras {
         entry.dead = self.dead.get(&item.id).map(Vec::as_slice).unwrap_or_default();
         entry.locks = &self.locks;
         entry.quota = self.quota;
+        entry.is_safe = self.is_safe;
+        entry.fingerprint = &self.fingerprint;
+        entry.is_favorite = self.favorites.contains(&item.id);
     }
 }
 
@@ -136,7 +163,7 @@ async fn listing(call: &Call, place: Place, asked: Asked, depth: Depth) -> Resul
     if item.is_folder() && depth == Depth::Infinity {
         return Err(Fault::InfiniteDepth);
     }
-    let extras = Extras::of_one(domain, &membership, &item, &asked).await?;
+    let extras = Extras::of_one(call, &membership, &item, &asked).await?;
     let href = href_below(&place.base, &place.location.path);
     let roots = match place.is_top_of_files {
         true => spaces_folder::roots(domain, &call.principal).await?,
@@ -161,7 +188,17 @@ async fn listing(call: &Call, place: Place, asked: Asked, depth: Depth) -> Resul
         spaces_folder::entry(domain, &call.principal, &roots).write(&mut out, &folder, &asked);
     }
     let of_folder = extras;
-    let pages = Pages { domain: domain.clone(), membership, folder: item, place, href, asked, of_folder, after: None };
+    let pages = Pages {
+        domain: domain.clone(),
+        membership,
+        folder: item,
+        place,
+        href,
+        asked,
+        of_folder,
+        after: None,
+        ahead: None,
+    };
     let head = stream::once(std::future::ready(Ok(Bytes::from(out))));
     let rest = stream::try_unfold(Some(pages), |pages| async move {
         let Some(mut pages) = pages else { return Ok(None) };
@@ -181,42 +218,72 @@ struct Pages {
     asked: Asked,
     of_folder: Extras,
     after: Option<String>,
+    /// The next page, read while this one is written.
+    ahead: Option<JoinHandle<Result<Vec<Listed>, Error>>>,
 }
 
 impl Pages {
+    fn limit(&self) -> i64 {
+        if self.asked.wants_dead() { PAGE_WITH_DEAD } else { PAGE }
+    }
+
+    /// Reads the page that follows a name.
+    fn read(&self, after: Option<String>) -> impl Future<Output = Result<Vec<Listed>, Error>> + Send + use<> {
+        let (domain, membership, folder) = (self.domain.clone(), self.membership.clone(), self.folder.clone());
+        let (limit, with_sums) = (self.limit(), self.asked.wants(Live::Checksums));
+        async move { domain.listing_page(&membership, &folder, after.as_deref(), limit, with_sums).await }
+    }
+
     /// The next page as XML, and whether another follows. The last one ends the document.
     async fn next(&mut self) -> Result<(String, bool), Error> {
-        let after = self.after.as_deref();
-        let limit = if self.asked.wants_dead() { PAGE_WITH_DEAD } else { PAGE };
-        let mut children = self.domain.children_page(&self.membership, &self.folder, after, limit).await?;
-        let mut more = i64::try_from(children.len()).unwrap_or(0) == limit;
+        let read = match self.ahead.take() {
+            Some(ahead) => ahead.await.ok(),
+            None => None,
+        };
+        let mut children = match read {
+            Some(read) => read?,
+            None => self.read(self.after.clone()).await?,
+        };
+        let mut more = i64::try_from(children.len()).unwrap_or(0) == self.limit();
+        if let Some(last) = children.last().filter(|_| more) {
+            self.ahead = Some(tokio::spawn(self.read(Some(last.item.name.clone()))));
+        }
         let extras = match children.last() {
-            Some(last) => Extras::of_page(self, &last.name).await?,
+            Some(last) => Extras::of_page(self, &last.item.name).await?,
             None => Extras::default(),
         };
-        let mut out = String::with_capacity(children.len() * 512 + TAIL.len());
+        let mut out = String::with_capacity(children.len() * 640 + TAIL.len());
         let folder_path = self.place.location.path.to_string();
         let mut href = self.href.clone();
         let mut written = 0;
-        for child in &children {
+        for Listed { item: child, sums } in &children {
+            let sums = sums.as_ref().map(|sums| checksums(sums.given.as_deref(), &sums.sha256));
             href.truncate(self.href.len());
             push_segment(&mut href, &child.name);
             let mut entry = Entry::of_item(&self.domain, &self.membership, child);
             entry.path = format!("{}/{}", folder_path.trim_end_matches('/'), child.name);
             entry.base = &self.place.base;
             extras.add_to(&mut entry, child);
+            entry.checksums = sums.as_deref();
+            if self.asked.wants(Live::SafeToDelete) {
+                entry.is_safe = Some(self.domain.is_safe(child).await?);
+            }
             entry.write(&mut out, &href, &self.asked);
             written += 1;
             if out.len() > PAGE_TEXT {
                 break;
             }
         }
-        more |= written < children.len();
-        children.truncate(written);
+        if written < children.len() {
+            children.truncate(written);
+            more = true;
+            // It begins too late.
+            self.ahead = None;
+        }
         if !more {
             out.push_str(TAIL);
         }
-        self.after = children.into_iter().next_back().map(|child| child.name);
+        self.after = children.into_iter().next_back().map(|child| child.item.name);
         Ok((out, more))
     }
 }

@@ -29,8 +29,15 @@ pub(crate) async fn proppatch(call: &Call, body: &mut Body) -> Result<Response<B
     let names: Vec<Name> = patches.iter().map(|patch| patch.name().clone()).collect();
     let meanings: Vec<Meaning> = patches.into_iter().map(Meaning::of).collect();
     let statuses: Vec<&'static str> = if meanings.iter().all(|meaning| meaning.refusal().is_none()) {
-        let changes = meanings.into_iter().filter_map(Meaning::change).collect();
-        call.domain.change_properties(&call.principal, &place.location, changes, &conditions).await?;
+        let favorite = meanings.iter().rev().find_map(Meaning::favorite);
+        let changes: Vec<PropertyChange> = meanings.into_iter().filter_map(Meaning::change).collect();
+        // A mark alone changes nothing that others see and needs no right to write.
+        if !changes.is_empty() || favorite.is_none() {
+            call.domain.change_properties(&call.principal, &place.location, changes, &conditions).await?;
+        }
+        if let Some(marked) = favorite {
+            call.domain.set_favorite(&call.principal, &place.location, marked).await?;
+        }
         vec![OK; names.len()]
     } else {
         meanings.iter().map(|meaning| meaning.refusal().unwrap_or(NOT_DONE)).collect()
@@ -50,6 +57,8 @@ const NOT_DONE: &str = "424 Failed Dependency";
 /// What an instruction comes down to.
 enum Meaning {
     Change(PropertyChange),
+    /// Mark the item for the person who asks, or take the mark away.
+    Favorite(bool),
     /// Taking away what is only ever written.
     Nothing,
     Refused(&'static str),
@@ -67,6 +76,10 @@ impl Meaning {
                 Some(mtime) => Self::Change(PropertyChange::Mtime(mtime)),
                 None => Self::Refused(UNREADABLE),
             },
+            Patch::Set(element) if Live::of(&element.name) == Some(Live::Favorite) => {
+                Self::Favorite(matches!(element.text.trim(), "1" | "true" | "yes"))
+            }
+            Patch::Remove(name) if Live::of(&name) == Some(Live::Favorite) => Self::Favorite(false),
             patch if Live::of(patch.name()).is_some() => Self::Refused(PROTECTED),
             Patch::Remove(_) if is_mtime => Self::Nothing,
             Patch::Set(element) => {
@@ -80,14 +93,21 @@ impl Meaning {
     fn refusal(&self) -> Option<&'static str> {
         match self {
             Self::Refused(status) => Some(status),
-            Self::Change(_) | Self::Nothing => None,
+            Self::Change(_) | Self::Favorite(_) | Self::Nothing => None,
+        }
+    }
+
+    fn favorite(&self) -> Option<bool> {
+        match self {
+            Self::Favorite(marked) => Some(*marked),
+            Self::Change(_) | Self::Nothing | Self::Refused(_) => None,
         }
     }
 
     fn change(self) -> Option<PropertyChange> {
         match self {
             Self::Change(change) => Some(change),
-            Self::Nothing | Self::Refused(_) => None,
+            Self::Favorite(_) | Self::Nothing | Self::Refused(_) => None,
         }
     }
 }

@@ -48,6 +48,9 @@ pub(crate) fn entry<'a>(domain: &Domain, principal: &'a Principal, roots: &[Root
         checksums: None,
         quota: None,
         locks: &[],
+        is_favorite: false,
+        is_safe: None,
+        fingerprint: "",
         dead: &[],
     }
 }

@@ -11,11 +11,13 @@ pub(crate) const CONTENT_TYPE_XML: &str = "application/xml; charset=utf-8";
 pub(crate) const OC: &str = "http://owncloud.org/ns";
 /// Namespace of Nextcloud's properties.
 pub(crate) const NC: &str = "http://nextcloud.org/ns";
+/// Namespace of our own properties.
+pub(crate) const OWN: &str = "urn:stitchbox";
 
 /// Begins a multistatus.
 pub(crate) const HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n\
     <d:multistatus xmlns:d=\"DAV:\" xmlns:oc=\"http://owncloud.org/ns\" xmlns:nc=\"http://nextcloud.org/ns\" \
-    xmlns:s=\"http://sabredav.org/ns\">";
+    xmlns:s=\"http://sabredav.org/ns\" xmlns:sb=\"urn:stitchbox\">";
 /// Ends it.
 pub(crate) const TAIL: &str = "</d:multistatus>\n";
 
@@ -47,6 +49,7 @@ pub(crate) fn empty(out: &mut String, name: &Name) {
         "DAV:" => "d:",
         OC => "oc:",
         NC => "nc:",
+        OWN => "sb:",
         "" => "",
         namespace => {
             // Writing to a String cannot fail.
@@ -60,8 +63,11 @@ pub(crate) fn empty(out: &mut String, name: &Name) {
 /// Writes a propstat with properties already written, if there are any.
 pub(crate) fn propstat(out: &mut String, properties: &str, status: &str) {
     if !properties.is_empty() {
-        let _ =
-            write!(out, "<d:propstat><d:prop>{properties}</d:prop><d:status>HTTP/1.1 {status}</d:status></d:propstat>");
+        for text in
+            ["<d:propstat><d:prop>", properties, "</d:prop><d:status>HTTP/1.1 ", status, "</d:status></d:propstat>"]
+        {
+            out.push_str(text);
+        }
     }
 }
 

@@ -95,7 +95,6 @@ pub(crate) async fn enter(db: &mut Connection, principal: &Principal, id: SpaceI
     if principal.scope.space.is_some_and(|only| only != id) {
         return Err(Error::NotFound);
     }
-    let role = spaces::role_of(db, id, principal.user).await?.ok_or(Error::NotFound)?;
-    let space = spaces::by_id(db, id).await?.ok_or(Error::NotFound)?;
+    let (space, role) = spaces::of_member(db, id, principal.user).await?.ok_or(Error::NotFound)?;
     Ok(Membership { space, role, scope: principal.scope })
 }

@@ -4,7 +4,7 @@ use crate::Location;
 use stitchbox_schema::{ETag, Timestamp};
 
 /// The value of `If-Match` or `If-None-Match`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum EntityTags {
     /// `*`
     Any,

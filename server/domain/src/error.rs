@@ -16,12 +16,21 @@ pub enum Refusal {
     /// Only an administrator may.
     #[error("only an administrator may do this")]
     NotAdmin,
+    /// An app password, or a token for one, where the account password is needed.
+    #[error("this needs the password of your account; an app password cannot make or end others")]
+    AppPassword,
     /// The item was written by a run.
     #[error("this was written by a stitching run and is replaced by the next one; copy it to keep and edit it")]
     Derived,
     /// The root of a space, or a folder that only shows others.
     #[error("this folder belongs to the server; it cannot be moved, replaced or removed")]
     Root,
+    /// It lies in a folder that was deleted as a whole.
+    #[error("this lies in a folder that was deleted; restore the folder, or remove all of it for good")]
+    PartOfDeleted,
+    /// Somebody else put it into the trash.
+    #[error("this was deleted by somebody else; only a manager of the space can remove it for good")]
+    DeletedByAnother,
     /// The name stands for something else in a personal space.
     #[error("the names Spaces and Shares are taken in the top folder of a personal space; choose another one")]
     ReservedName,
@@ -45,6 +54,12 @@ pub enum Excess {
     /// Items copied at once.
     #[error("more than 50000 files and folders are not copied at once; copy the folders inside one by one")]
     Copied,
+    /// Open upload sessions of one user.
+    #[error("you have 1000 uploads in pieces open; finish or cancel some first")]
+    Sessions,
+    /// Pieces of one upload.
+    #[error("a file is not put together from more than 100000 pieces; send larger ones")]
+    Chunks,
 }
 
 /// The closed error of the rules. Each protocol maps it in one exhaustive match.
@@ -132,6 +147,12 @@ pub enum Error {
     /// Two servers drew the same id; the same request draws another one.
     #[error("two requests met in a rare coincidence; nothing was changed, send it again")]
     Collision,
+    /// The place in the journal a client left off at is not known any more.
+    #[error(
+        "the changes since this cursor are not kept any more, or the server was restored from a backup; list the tree \
+         again and go on from its cursor"
+    )]
+    CursorTooOld,
     /// Wrong name or password, or a token that is no longer valid.
     #[error("the login is not valid")]
     Unauthenticated,

@@ -5,7 +5,7 @@ use crate::read::resolve;
 use crate::{Conditions, Error, Item, Location, Membership, Principal, StateCondition, StateTest};
 use stitchbox_schema::{ETag, Timestamp};
 use stitchbox_store::locks::{self, Lock};
-use stitchbox_store::{Connection, Tx, accounts, items, spaces};
+use stitchbox_store::{Connection, Tx, accounts, items, sessions, spaces};
 
 /// A place that a request would change.
 pub(crate) struct Guarded<'a> {
@@ -75,7 +75,8 @@ pub(crate) async fn check(
     }
     conditions_hold(db, conditions, first, &all_locks).await?;
     for lock in &all_locks {
-        let shown = lock.user == principal.user && conditions.tokens().any(|token| token == lock.token);
+        let named = lock.of_person || conditions.tokens().any(|token| token == lock.token);
+        let shown = named && lock.user == principal.user;
         if !shown && places.iter().any(|place| place.is_touched_by(lock)) {
             // A shared lock of one's own is enough where others hold shared locks too (RFC 4918, 6.1).
             let own_shared = !lock.exclusive
@@ -158,7 +159,8 @@ pub(crate) async fn quota(db: &mut Connection, membership: &Membership, needed: 
     if needed <= 0 {
         return Ok(());
     }
-    let used = items::by_id(db, membership.space.root).await?.map_or(0, |root| root.size);
+    let shown = items::by_id(db, membership.space.root).await?.map_or(0, |root| root.size);
+    let used = shown.saturating_add(sessions::waiting_in(db, membership.space.id).await?);
     if used.saturating_add(needed) > quota {
         return Err(Error::QuotaExceeded { used, quota, needed });
     }

@@ -10,7 +10,7 @@ use crate::{Action, Conditions, Domain, Error, Excess, Item, ItemPath, Location,
 use std::time::Duration;
 use stitchbox_schema::{Role, SpaceId, Timestamp};
 use stitchbox_store::Tx;
-use stitchbox_store::locks::{self, Lock};
+use stitchbox_store::locks::{self, HeldLock, Lock};
 
 /// Longest time a lock is granted for; clients refresh.
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -69,6 +69,8 @@ impl Domain {
                     owner_xml: request.owner_xml,
                     timeout_seconds: Some(timeout_seconds),
                     expires_at,
+                    of_person: false,
+                    taken_at: now,
                 };
                 locks::remove_expired(tx, now).await?;
                 refuse_conflict(tx, &lock, now).await?;
@@ -135,9 +137,9 @@ impl Domain {
         .await
     }
 
-    /// The locks of a space that hold now.
-    pub async fn locks_on(&self, space: SpaceId) -> Result<Vec<Lock>, Error> {
-        Ok(locks::of_space(&mut *self.store.read().await?, space, self.now()).await?)
+    /// The locks of a space that hold now, with the names of their holders.
+    pub async fn locks_on(&self, space: SpaceId) -> Result<Vec<HeldLock>, Error> {
+        Ok(locks::held(&mut *self.store.read().await?, space, self.now()).await?)
     }
 }
 
@@ -161,12 +163,16 @@ async fn lockable(tx: &mut Tx, principal: &Principal, at: &Location) -> Result<(
 }
 
 /// [`Error::Locked`] for a lock in the way, [`Error::TooMuch`] if the user has too many already.
-async fn refuse_conflict(tx: &mut Tx, new: &Lock, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn refuse_conflict(tx: &mut Tx, new: &Lock, now: Timestamp) -> Result<(), Error> {
     let all = locks::of_space(tx, new.space, now).await?;
     if all.iter().filter(|held| held.user == new.user).count() >= MAX_LOCKS {
         return Err(Excess::Locks.into());
     }
     for held in all {
+        // What a person locked is open to her programs, which lock as they are used to.
+        if held.of_person && held.user == new.user {
+            continue;
+        }
         let overlap = covers(&held, &new.path) || new.deep && lies_below(&held.path, &new.path);
         if overlap && (held.exclusive || new.exclusive) {
             return Err(guard::locked(tx, &held).await?);

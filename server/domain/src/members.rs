@@ -233,7 +233,17 @@ impl Domain {
                     Some(name) => Some(space_entered_by(tx, &user, &name).await?),
                     None => None,
                 };
-                let made = AppPassword { id, user: user.id, label, secret_hash, space, create_only, created_at: now };
+                let made = AppPassword {
+                    id,
+                    user: user.id,
+                    label,
+                    secret_hash,
+                    space,
+                    create_only,
+                    created_at: now,
+                    last_used_at: None,
+                    wipe_asked_at: None,
+                };
                 accounts::insert_app_password(tx, &made).await?;
                 Ok(made)
             })
@@ -257,6 +267,21 @@ impl Domain {
                 let user = user_named(tx, &name).await?;
                 let revoked = accounts::revoke_app_password(tx, user.id, id, now).await?;
                 if revoked { Ok(()) } else { Err(Error::NotFound) }
+            })
+        })
+        .await
+    }
+
+    /// Asks the holder of an app password to remove everything it has from its device; from now on the password opens
+    /// nothing. [`Error::NotFound`] if the user has no such one.
+    pub async fn wipe_app_password(&self, user: &str, id: AppPasswordId) -> Result<(), Error> {
+        let now = self.now();
+        let name = user.to_owned();
+        self.transact(move |tx| {
+            Box::pin(async move {
+                let user = user_named(tx, &name).await?;
+                let asked = accounts::ask_for_wipe(tx, user.id, id, now).await?;
+                if asked { Ok(()) } else { Err(Error::NotFound) }
             })
         })
         .await

@@ -1,9 +1,7 @@
 //! Looking: items, listings, contents, quota.
 
 use crate::access::enter;
-use crate::{Action, BlobStream, Domain, Error, Item, ItemPath, Location, Membership, Principal, Version};
-use bytes::Bytes;
-use futures::StreamExt;
+use crate::{Action, BlobStream, Domain, Error, Item, ItemPath, Listed, Location, Membership, Principal, Version};
 use std::ops::Range;
 use stitchbox_schema::ItemId;
 use stitchbox_store::{Connection, StoreError, items, versions};
@@ -30,11 +28,7 @@ pub struct Quota {
 
 /// Follows a path from the root of a space.
 pub(crate) async fn resolve(db: &mut Connection, root: ItemId, path: &ItemPath) -> Result<Item, Error> {
-    let mut item = items::by_id(db, root).await?.ok_or(Error::NotFound)?;
-    for name in path.names() {
-        item = items::child(db, item.id, name.as_str()).await?.ok_or(Error::NotFound)?;
-    }
-    Ok(item)
+    items::at_path(db, root, path.names()).await?.ok_or(Error::NotFound)
 }
 
 impl Domain {
@@ -69,20 +63,16 @@ impl Domain {
     pub async fn content(&self, principal: &Principal, at: &Location) -> Result<Content, Error> {
         let mut db = self.store.read().await?;
         let membership = enter(&mut db, principal, at.space).await?;
-        let item = resolve(&mut db, membership.space.root, &at.path).await?;
+        let shown = items::shown_at_path(&mut db, membership.space.root, at.path.names()).await?;
+        let (item, version) = shown.ok_or(Error::NotFound)?;
         membership.check(Action::Read, &item)?;
-        let version = version_of(&mut db, &item).await?.ok_or(Error::IsFolder)?;
+        let version = version.ok_or(Error::IsFolder)?;
         Ok(Content { membership, item, version })
     }
 
     /// The bytes of a version. The range must lie within its size.
     pub async fn open(&self, version: &Version, range: Range<u64>) -> Result<BlobStream, Error> {
-        let body = versions::body(&mut *self.store.read().await?, version.blob).await?;
-        let Some(body) = body else { return Ok(self.blobs.read(version.blob, range).await?) };
-        let bytes = Bytes::from(body);
-        let end = usize::try_from(range.end).unwrap_or(usize::MAX).min(bytes.len());
-        let start = usize::try_from(range.start).unwrap_or(usize::MAX).min(end);
-        Ok(futures::stream::once(std::future::ready(Ok(bytes.slice(start..end)))).boxed())
+        self.blob_bytes(version.blob, range).await
     }
 
     /// The version a file shows; `None` for a folder.
@@ -90,22 +80,28 @@ impl Domain {
         version_of(&mut *self.store.read().await?, item).await
     }
 
-    /// The versions shown by the files of a page of a listing: names after `after` up to `last`.
-    pub async fn versions_of_page(
+    /// As [`Domain::children_page`], if so wished each file with the checksums of the version it shows.
+    pub async fn listing_page(
         &self,
         membership: &Membership,
         folder: &Item,
         after: Option<&str>,
-        last: &str,
-    ) -> Result<Vec<Version>, Error> {
+        limit: i64,
+        with_sums: bool,
+    ) -> Result<Vec<Listed>, Error> {
         membership.check(Action::Read, folder)?;
-        Ok(versions::shown_in_page(&mut *self.store.read().await?, folder.id, after, last).await?)
+        Ok(items::listing_page(&mut *self.store.read().await?, folder.id, after, limit, with_sums).await?)
     }
 
     /// All versions of a file, newest first.
     pub async fn versions(&self, principal: &Principal, at: &Location) -> Result<Vec<Version>, Error> {
         let content = self.content(principal, at).await?;
-        Ok(versions::of_item(&mut *self.store.read().await?, content.item.id).await?)
+        self.versions_of(&content.item).await
+    }
+
+    /// All versions of a file that was looked up before, newest first.
+    pub async fn versions_of(&self, item: &Item) -> Result<Vec<Version>, Error> {
+        Ok(versions::of_item(&mut *self.store.read().await?, item.id).await?)
     }
 
     /// How full a space is.
@@ -117,7 +113,7 @@ impl Domain {
     /// The item's id as clients see it: stable for its life, and of this installation alone.
     #[must_use]
     pub fn oc_id(&self, item: &Item) -> String {
-        format!("{:08}{}", item.id.0, self.instance)
+        self.oc_id_of(item.id)
     }
 }
 

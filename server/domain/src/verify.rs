@@ -148,10 +148,11 @@ impl Domain {
             return Ok(Hashed::Digest(hex(&hash.finalize())));
         }
         let size = u64::try_from(record.size).unwrap_or(0);
-        let mut stream = match self.blobs.read(record.id, 0..size).await {
+        let mut stream = match self.blob_bytes(record.id, 0..size).await {
             Ok(stream) => stream,
-            Err(BlobError::Missing(_)) => return Ok(Hashed::Missing),
-            Err(error) => return Ok(Hashed::Unreadable(error.to_string())),
+            Err(Error::Blob(BlobError::Missing(_))) => return Ok(Hashed::Missing),
+            Err(Error::Blob(error)) => return Ok(Hashed::Unreadable(error.to_string())),
+            Err(error) => return Err(error),
         };
         loop {
             match stream.try_next().await {

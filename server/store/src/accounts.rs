@@ -41,6 +41,10 @@ pub struct AppPassword {
     pub create_only: bool,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it was last used, to the hour.
+    pub last_used_at: Option<Timestamp>,
+    /// Since when its holder is asked to remove what it has; it opens nothing any more.
+    pub wipe_asked_at: Option<Timestamp>,
 }
 
 fn user(row: &AnyRow) -> Result<User, StoreError> {
@@ -64,6 +68,8 @@ fn app_password(row: &AnyRow) -> Result<AppPassword, StoreError> {
         space: row.try_get::<Option<i64>, _>("space_id")?.map(SpaceId),
         create_only: row.try_get::<i64, _>("create_only")? != 0,
         created_at: Timestamp(row.try_get("created_at")?),
+        last_used_at: row.try_get::<Option<i64>, _>("last_used_at")?.map(Timestamp),
+        wipe_asked_at: row.try_get::<Option<i64>, _>("wipe_asked_at")?.map(Timestamp),
     })
 }
 
@@ -137,22 +143,59 @@ pub async fn insert_app_password(tx: &mut Tx, new: &AppPassword) -> Result<(), S
     Ok(())
 }
 
-/// The app password whose secret has this hash, unless revoked.
+/// The app password whose secret has this hash, unless revoked or to be wiped.
 pub async fn app_password_by_hash(db: &mut Connection, hash: &str) -> Result<Option<AppPassword>, StoreError> {
-    let row = sqlx::query("SELECT * FROM app_passwords WHERE secret_hash = $1 AND revoked_at IS NULL")
-        .bind(hash)
+    let row = sqlx::query(
+        "SELECT * FROM app_passwords WHERE secret_hash = $1 AND revoked_at IS NULL AND wipe_asked_at IS NULL",
+    )
+    .bind(hash)
+    .fetch_optional(db)
+    .await?;
+    row.as_ref().map(app_password).transpose()
+}
+
+/// The app password with this id, unless revoked or to be wiped.
+pub async fn app_password_by_id(db: &mut Connection, id: AppPasswordId) -> Result<Option<AppPassword>, StoreError> {
+    let row = sqlx::query("SELECT * FROM app_passwords WHERE id = $1 AND revoked_at IS NULL AND wipe_asked_at IS NULL")
+        .bind(id.0)
         .fetch_optional(db)
         .await?;
     row.as_ref().map(app_password).transpose()
 }
 
-/// The app password with this id, unless revoked.
-pub async fn app_password_by_id(db: &mut Connection, id: AppPasswordId) -> Result<Option<AppPassword>, StoreError> {
-    let row = sqlx::query("SELECT * FROM app_passwords WHERE id = $1 AND revoked_at IS NULL")
-        .bind(id.0)
-        .fetch_optional(db)
-        .await?;
+/// The app password whose secret has this hash, if its holder is asked to remove what it has.
+pub async fn app_password_to_wipe(db: &mut Connection, hash: &str) -> Result<Option<AppPassword>, StoreError> {
+    let row = sqlx::query(
+        "SELECT * FROM app_passwords WHERE secret_hash = $1 AND revoked_at IS NULL AND wipe_asked_at IS NOT NULL",
+    )
+    .bind(hash)
+    .fetch_optional(db)
+    .await?;
     row.as_ref().map(app_password).transpose()
+}
+
+/// Asks the holder of an app password to remove what it has; whether there was one to ask.
+pub async fn ask_for_wipe(tx: &mut Tx, owner: UserId, id: AppPasswordId, at: Timestamp) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE app_passwords SET wipe_asked_at = COALESCE(wipe_asked_at, $3)
+         WHERE id = $2 AND user_id = $1 AND revoked_at IS NULL",
+    )
+    .bind(owner.0)
+    .bind(id.0)
+    .bind(at.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Notes that an app password was used.
+pub async fn note_use(tx: &mut Tx, id: AppPasswordId, at: Timestamp) -> Result<(), StoreError> {
+    sqlx::query("UPDATE app_passwords SET last_used_at = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(at.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// The app passwords of a user that are not revoked, oldest first.

@@ -1,27 +1,23 @@
 //! Opening the database: pools, pragmas, migrations.
 
-use crate::StoreError;
+use crate::readers::{Reader, Readers};
 use crate::writer::{Tx, Writer};
+use crate::{StoreError, sqlite};
 use futures::future::BoxFuture;
-use sqlx::any::AnyPoolOptions;
-use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Row};
+use sqlx::{AnyConnection, AssertSqlSafe, ConnectOptions, Row};
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::Once;
 use stitchbox_schema::migrations::{Dialect, MIGRATIONS};
 
 /// A connection to either database, as queries take it.
 pub type Connection = AnyConnection;
-/// A borrowed read-only connection; dereferences to [`Connection`].
-pub type Reader = PoolConnection<Any>;
 
-const READERS: u32 = 8;
 const STATEMENT_CACHE: &str = "statement-cache-capacity=256";
 
 /// The metadata store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    readers: AnyPool,
+    readers: Readers,
     writer: Writer,
     dialect: Dialect,
 }
@@ -29,23 +25,19 @@ pub struct Store {
 impl Store {
     /// Opens `sqlite://PATH` (made if missing) or `postgres://…`, and brings the schema up to date.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        sqlx::any::install_default_drivers();
+        install_drivers();
         let (dialect, url) = match url.strip_prefix("sqlite:") {
-            Some(_) => (Dialect::Sqlite, with_parameter(url, "mode=rwc")),
+            Some(_) => (Dialect::Sqlite, url.to_owned()),
             None => (Dialect::Postgres, with_parameter(url, STATEMENT_CACHE)),
         };
         let mut connection = connect(&url, dialect).await?;
         migrate(&mut connection, dialect).await?;
-        let readers = AnyPoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(Duration::from_secs(30))
-            .after_connect(move |connection, _| Box::pin(async move { prepare_reader(connection, dialect).await }))
-            .connect_lazy(&url)?;
+        let readers = Readers::new(&url, dialect)?;
         let reconnect = move || -> BoxFuture<'static, Result<Connection, StoreError>> {
             let url = url.clone();
             Box::pin(async move { connect(&url, dialect).await })
         };
-        Ok(Self { readers, writer: Writer::start(connection, dialect, reconnect), dialect })
+        Ok(Self { readers, writer: Writer::start(connection, dialect, reconnect)?, dialect })
     }
 
     /// Which database this is.
@@ -56,7 +48,7 @@ impl Store {
 
     /// A connection for reading. Never hold one across the streaming of a body.
     pub async fn read(&self) -> Result<Reader, StoreError> {
-        Ok(self.readers.acquire().await?)
+        self.readers.borrow().await
     }
 
     /// Runs `work` in a transaction and answers once it is durable. An `Err` undoes what this closure did and nothing
@@ -69,6 +61,16 @@ impl Store {
     {
         self.writer.write(work).await
     }
+}
+
+fn install_drivers() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // It fails only if somebody else in this process has installed some, which nobody does.
+        if let Err(error) = sqlx::any::install_drivers(&[sqlite::DRIVER, sqlx::postgres::any::DRIVER]) {
+            tracing::error!(%error, "the database drivers could not be installed");
+        }
+    });
 }
 
 fn with_parameter(url: &str, parameter: &str) -> String {
@@ -87,6 +89,8 @@ async fn connect(url: &str, dialect: Dialect) -> Result<Connection, StoreError> 
             "PRAGMA foreign_keys = ON",
             "PRAGMA cache_size = -16000",
             "PRAGMA journal_size_limit = 67108864",
+            // Moving the log into the database costs two flushes: after 16 MiB, not after 4.
+            "PRAGMA wal_autocheckpoint = 4000",
         ] {
             sqlx::query(pragma).execute(&mut connection).await?;
         }
@@ -103,17 +107,6 @@ async fn connect(url: &str, dialect: Dialect) -> Result<Connection, StoreError> 
         }
     }
     Ok(connection)
-}
-
-async fn prepare_reader(connection: &mut Connection, dialect: Dialect) -> Result<(), sqlx::Error> {
-    let statements: &[&'static str] = match dialect {
-        Dialect::Sqlite => &["PRAGMA busy_timeout = 30000", "PRAGMA query_only = ON", "PRAGMA cache_size = -8000"],
-        Dialect::Postgres => &["SET default_transaction_read_only = on"],
-    };
-    for statement in statements {
-        sqlx::query(*statement).execute(&mut *connection).await?;
-    }
-    Ok(())
 }
 
 async fn migrate(connection: &mut Connection, dialect: Dialect) -> Result<(), StoreError> {
@@ -133,7 +126,7 @@ async fn apply_missing(connection: &mut Connection, dialect: Dialect) -> Result<
         .fetch_one(&mut *connection)
         .await?
         .try_get(0)?;
-    let known = MIGRATIONS.len() as i64;
+    let known = MIGRATIONS.last().map_or(0, |last| last.version);
     if found > known {
         return Err(StoreError::TooNew { found, known });
     }

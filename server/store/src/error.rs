@@ -55,15 +55,30 @@ fn is_full(code: Option<&str>, message: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sqlx::{Connection, Executor, SqliteConnection};
+    use crate::Store;
 
     #[tokio::test]
     async fn a_full_disk_is_told_from_other_trouble() {
-        let mut db = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        db.execute("PRAGMA max_page_count = 2").await.unwrap();
-        let full = db.execute("CREATE TABLE a (b); CREATE TABLE c (d); CREATE TABLE e (f)").await.unwrap_err();
-        assert!(matches!(StoreError::from(full), StoreError::Full));
-        let other = db.execute("SELECT nothing FROM nowhere").await.unwrap_err();
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite://{}/db", folder.path().display())).await.unwrap();
+        let grow = |limit: &'static str| {
+            store.write::<_, StoreError, _>(move |tx| {
+                Box::pin(async move {
+                    sqlx::query(limit).execute(&mut **tx).await?;
+                    sqlx::query("INSERT INTO settings (name, value) VALUES ('big', hex(zeroblob(1000000)))")
+                        .execute(&mut **tx)
+                        .await?;
+                    Ok(())
+                })
+            })
+        };
+        let full = grow("PRAGMA max_page_count = 2").await.unwrap_err();
+        assert!(matches!(full, StoreError::Full), "{full}");
+        grow("PRAGMA max_page_count = 1000000").await.unwrap();
+        let taken = grow("PRAGMA max_page_count = 1000000").await.unwrap_err();
+        assert!(matches!(taken, StoreError::Conflict), "{taken}");
+        let mut db = store.read().await.unwrap();
+        let other = sqlx::query("SELECT nothing FROM nowhere").execute(&mut *db).await.unwrap_err();
         assert!(matches!(StoreError::from(other), StoreError::Driver(_)));
         assert!(is_full(Some("53100"), "could not extend file"));
     }

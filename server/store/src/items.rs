@@ -1,9 +1,12 @@
 //! Drive items: the tree.
 
+use crate::versions::{self, Version};
 use crate::{Connection, StoreError, Tx, placeholders};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
-use stitchbox_schema::{Cursor, ETag, ItemId, RunId, SpaceId, Timestamp, VersionId};
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+use stitchbox_schema::{Cursor, ETag, ItemId, ItemName, RunId, SpaceId, Timestamp, VersionId};
 
 /// File or folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,13 +70,17 @@ impl Item {
     }
 }
 
-fn item(row: &AnyRow) -> Result<Item, StoreError> {
+fn kind(word: &str, row: i64) -> Result<ItemKind, StoreError> {
+    match word {
+        "file" => Ok(ItemKind::File),
+        "folder" => Ok(ItemKind::Folder),
+        _ => Err(StoreError::Inconsistent { table: "items", column: "kind", row }),
+    }
+}
+
+pub(crate) fn item(row: &AnyRow) -> Result<Item, StoreError> {
     let id: i64 = row.try_get("id")?;
-    let kind = match row.try_get::<String, _>("kind")?.as_str() {
-        "file" => ItemKind::File,
-        "folder" => ItemKind::Folder,
-        _ => return Err(StoreError::Inconsistent { table: "items", column: "kind", row: id }),
-    };
+    let kind = kind(row.try_get("kind")?, id)?;
     Ok(Item {
         id: ItemId(id),
         space: SpaceId(row.try_get("space_id")?),
@@ -103,6 +110,142 @@ pub async fn child(db: &mut Connection, folder: ItemId, name: &str) -> Result<Op
         .fetch_optional(db)
         .await?;
     row.as_ref().map(item).transpose()
+}
+
+/// Names followed by one statement; a longer path takes several.
+const HOPS: usize = 8;
+
+/// One statement for every number of names up to [`HOPS`]: each name is looked up in the index of its folder.
+static BY_PATH: LazyLock<[String; HOPS]> = LazyLock::new(|| by_path("", ""));
+/// The same with the version a file shows.
+static SHOWN_BY_PATH: LazyLock<[String; HOPS]> = LazyLock::new(|| by_path(versions::JOINED, versions::JOIN));
+
+/// `columns` follow those of the item; `{item}` in `join` is the item.
+fn by_path(columns: &str, join: &str) -> [String; HOPS] {
+    std::array::from_fn(|last| {
+        let mut sql = format!("SELECT i{last}.*{columns} FROM items AS i0");
+        for hop in 1..=last {
+            let _ = write!(
+                sql,
+                " JOIN items AS i{hop} ON i{hop}.parent_id = i{}.id AND i{hop}.name = ${}",
+                hop - 1,
+                hop + 2
+            );
+        }
+        sql += &join.replace("{item}", &format!("i{last}"));
+        sql + " WHERE i0.parent_id = $1 AND i0.name = $2"
+    })
+}
+
+/// The row that names lead to from a folder. There must be names.
+async fn row_at_path(
+    db: &mut Connection,
+    folder: ItemId,
+    names: &[ItemName],
+    statements: &'static [String; HOPS],
+) -> Result<Option<AnyRow>, StoreError> {
+    let (mut reached, mut from) = (None, folder.0);
+    for names in names.chunks(HOPS) {
+        let Some(sql) = statements.get(names.len() - 1) else { return Ok(None) };
+        let query = names.iter().fold(sqlx::query(sql.as_str()).bind(from), |query, name| query.bind(name.as_str()));
+        let Some(row) = query.fetch_optional(&mut *db).await? else { return Ok(None) };
+        from = row.try_get("id")?;
+        reached = Some(row);
+    }
+    Ok(reached)
+}
+
+/// The item that names lead to from a folder; the folder itself if there are none.
+pub async fn at_path(db: &mut Connection, folder: ItemId, names: &[ItemName]) -> Result<Option<Item>, StoreError> {
+    if names.is_empty() {
+        return by_id(db, folder).await;
+    }
+    row_at_path(db, folder, names, &BY_PATH).await?.as_ref().map(item).transpose()
+}
+
+/// As [`at_path`], with the version if it is a file.
+pub async fn shown_at_path(
+    db: &mut Connection,
+    folder: ItemId,
+    names: &[ItemName],
+) -> Result<Option<(Item, Option<Version>)>, StoreError> {
+    if names.is_empty() {
+        return Ok(by_id(db, folder).await?.map(|item| (item, None)));
+    }
+    let Some(row) = row_at_path(db, folder, names, &SHOWN_BY_PATH).await? else { return Ok(None) };
+    let item = item(&row)?;
+    let version = versions::joined(&row, &item)?;
+    Ok(Some((item, version)))
+}
+
+/// An item as a listing tells it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The item.
+    pub item: Item,
+    /// Of the version a file shows, if they were asked for.
+    pub sums: Option<Sums>,
+}
+
+/// Checksums of a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sums {
+    /// SHA-256 of the content, hexadecimal.
+    pub sha256: String,
+    /// The checksum the client gave and we verified, as `SHA1:hex`.
+    pub given: Option<String>,
+}
+
+/// The page of a listing, and the same with the checksums of files.
+const LISTING: &str =
+    "SELECT id, space_id, parent_id, name, kind, version_id, size, mtime_ns, last_change, run_id, created_at
+     FROM items WHERE parent_id = $1 AND name > $2 ORDER BY name LIMIT $3";
+const LISTING_WITH_SUMS: &str =
+    "SELECT items.id, items.space_id, items.parent_id, items.name, items.kind, items.version_id, items.size,
+            items.mtime_ns, items.last_change, items.run_id, items.created_at, versions.sha256, versions.checksum
+     FROM items LEFT JOIN versions ON versions.id = items.version_id
+     WHERE items.parent_id = $1 AND items.name > $2 ORDER BY items.name LIMIT $3";
+
+/// Up to `limit` children of a folder whose name sorts after `after` (all from the start if `None`), by name; with the
+/// checksums of files if they are wanted.
+pub async fn listing_page(
+    db: &mut Connection,
+    folder: ItemId,
+    after: Option<&str>,
+    limit: i64,
+    with_sums: bool,
+) -> Result<Vec<Listed>, StoreError> {
+    let rows = sqlx::query(if with_sums { LISTING_WITH_SUMS } else { LISTING })
+        .bind(folder.0)
+        .bind(after.unwrap_or(""))
+        .bind(limit)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(|row| listed(row, with_sums)).collect()
+}
+
+/// By position: a listing has ten thousand rows.
+fn listed(row: &AnyRow, with_sums: bool) -> Result<Listed, StoreError> {
+    let id: i64 = row.try_get(0)?;
+    let item = Item {
+        id: ItemId(id),
+        space: SpaceId(row.try_get(1)?),
+        parent: row.try_get::<Option<i64>, _>(2)?.map(ItemId),
+        name: row.try_get(3)?,
+        kind: kind(row.try_get(4)?, id)?,
+        version: row.try_get::<Option<i64>, _>(5)?.map(VersionId),
+        size: row.try_get(6)?,
+        mtime: Timestamp(row.try_get(7)?),
+        last_change: Cursor(row.try_get(8)?),
+        run: row.try_get::<Option<i64>, _>(9)?.map(RunId),
+        created_at: Timestamp(row.try_get(10)?),
+    };
+    let sha256: Option<String> = if with_sums { row.try_get(11)? } else { None };
+    let sums = match sha256 {
+        Some(sha256) => Some(Sums { sha256, given: row.try_get(12)? }),
+        None => None,
+    };
+    Ok(Listed { item, sums })
 }
 
 /// All children of a folder, by name.
@@ -193,8 +336,8 @@ pub async fn insert_all(tx: &mut Tx, items: &[Item]) -> Result<(), StoreError> {
              VALUES {}",
             placeholders::rows(items.len(), 11)
         );
-        // Only the number of rows varies; a statement for one row is worth remembering.
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(items.len() == 1);
+        // Only the number of rows varies.
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(placeholders::is_common(items.len()));
         for item in items {
             query = query
                 .bind(item.id.0)

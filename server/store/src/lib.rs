@@ -9,17 +9,28 @@
 
 pub mod accounts;
 pub mod changes;
+pub mod compaction;
 mod connect;
 mod error;
+pub mod favorites;
+pub mod feed;
 pub mod items;
 pub mod jobs;
 pub mod locks;
+pub mod login_flows;
 mod placeholders;
 pub mod properties;
+pub mod purge;
+mod readers;
 pub mod run_counts;
 pub mod runs;
+pub mod safety;
+pub mod search;
+pub mod segments;
+pub mod sessions;
 pub mod settings;
 pub mod spaces;
+mod sqlite;
 pub mod trash;
 pub mod tree_check;
 pub mod uploads;
@@ -27,6 +38,7 @@ pub mod versions;
 pub mod watched;
 mod writer;
 
-pub use connect::{Connection, Reader, Store};
+pub use connect::{Connection, Store};
 pub use error::StoreError;
+pub use readers::Reader;
 pub use writer::Tx;

@@ -26,6 +26,21 @@ pub struct Lock {
     pub timeout_seconds: Option<i64>,
     /// When it ends unless refreshed.
     pub expires_at: Timestamp,
+    /// Taken by a person for all her programs, not by one program that shows its token.
+    pub of_person: bool,
+    /// When it was taken; the zero of time where that was not recorded.
+    pub taken_at: Timestamp,
+}
+
+/// A lock with the names of its holder.
+#[derive(Debug, Clone)]
+pub struct HeldLock {
+    /// The lock.
+    pub lock: Lock,
+    /// The login name of the holder.
+    pub holder: String,
+    /// The name for people.
+    pub holder_shown: String,
 }
 
 fn lock(row: &AnyRow) -> Result<Lock, StoreError> {
@@ -39,6 +54,8 @@ fn lock(row: &AnyRow) -> Result<Lock, StoreError> {
         owner_xml: row.try_get("owner_xml")?,
         timeout_seconds: row.try_get("timeout_s")?,
         expires_at: Timestamp(row.try_get("expires_at")?),
+        of_person: row.try_get::<i64, _>("of_person")? != 0,
+        taken_at: Timestamp(row.try_get("taken_at")?),
     })
 }
 
@@ -52,11 +69,29 @@ pub async fn of_space(db: &mut Connection, space: SpaceId, now: Timestamp) -> Re
     rows.iter().map(lock).collect()
 }
 
+/// As [`of_space`], with the names of the holders.
+pub async fn held(db: &mut Connection, space: SpaceId, now: Timestamp) -> Result<Vec<HeldLock>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT locks.*, users.name AS holder, users.display_name AS holder_shown
+         FROM locks JOIN users ON users.id = locks.user_id
+         WHERE locks.space_id = $1 AND locks.expires_at > $2 ORDER BY locks.path, locks.token",
+    )
+    .bind(space.0)
+    .bind(now.0)
+    .fetch_all(db)
+    .await?;
+    let held = |row: &AnyRow| {
+        Ok(HeldLock { lock: lock(row)?, holder: row.try_get("holder")?, holder_shown: row.try_get("holder_shown")? })
+    };
+    rows.iter().map(held).collect()
+}
+
 /// Takes a lock.
 pub async fn insert(tx: &mut Tx, lock: &Lock) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO locks (token, space_id, path, deep, exclusive, user_id, owner_xml, timeout_s, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO locks
+             (token, space_id, path, deep, exclusive, user_id, owner_xml, timeout_s, expires_at, of_person, taken_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(&lock.token)
     .bind(lock.space.0)
@@ -67,6 +102,8 @@ pub async fn insert(tx: &mut Tx, lock: &Lock) -> Result<(), StoreError> {
     .bind(&lock.owner_xml)
     .bind(lock.timeout_seconds)
     .bind(lock.expires_at.0)
+    .bind(i64::from(lock.of_person))
+    .bind(lock.taken_at.0)
     .execute(&mut **tx)
     .await?;
     Ok(())

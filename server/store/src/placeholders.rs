@@ -1,7 +1,13 @@
 //! The one piece of SQL that is put together at run time: how many rows an INSERT has.
 
-/// Most rows in one statement: with eleven columns well below the parameters both databases allow.
-pub(crate) const ROWS: usize = 400;
+/// Most rows in one statement. SQLite looks a parameter's name up among all of them, so many rows cost more than many
+/// statements; on PostgreSQL a round trip for so many is nothing.
+pub(crate) const ROWS: usize = 50;
+
+/// Whether a statement for so many rows comes again and is worth remembering.
+pub(crate) fn is_common(rows: usize) -> bool {
+    rows == 1 || rows == ROWS
+}
 
 /// `($1, $2), ($3, $4)` for two rows of two columns.
 pub(crate) fn rows(rows: usize, columns: usize) -> String {

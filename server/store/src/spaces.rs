@@ -28,7 +28,7 @@ pub struct Space {
 
 fn space(row: &AnyRow) -> Result<Space, StoreError> {
     let id: i64 = row.try_get("id")?;
-    let kind = row.try_get::<String, _>("kind")?.parse().map_err(|_| StoreError::Inconsistent {
+    let kind = row.try_get::<&str, _>("kind")?.parse().map_err(|_| StoreError::Inconsistent {
         table: "spaces",
         column: "kind",
         row: id,
@@ -92,6 +92,19 @@ pub async fn of_user(db: &mut Connection, user: UserId) -> Result<Vec<(Space, Ro
     rows.iter().map(|row| Ok((space(row)?, role(row, "member_role")?))).collect()
 }
 
+/// A space with the role somebody has in it; `None` for a stranger.
+pub async fn of_member(db: &mut Connection, id: SpaceId, user: UserId) -> Result<Option<(Space, Role)>, StoreError> {
+    let row = sqlx::query(
+        "SELECT spaces.*, members.role AS member_role FROM members JOIN spaces ON spaces.id = members.space_id
+         WHERE members.space_id = $1 AND members.user_id = $2",
+    )
+    .bind(id.0)
+    .bind(user.0)
+    .fetch_optional(db)
+    .await?;
+    row.as_ref().map(|row| Ok((space(row)?, role(row, "member_role")?))).transpose()
+}
+
 /// Every space, by name.
 pub async fn all(db: &mut Connection) -> Result<Vec<Space>, StoreError> {
     let rows = sqlx::query("SELECT * FROM spaces ORDER BY kind, name").fetch_all(db).await?;
@@ -99,7 +112,7 @@ pub async fn all(db: &mut Connection) -> Result<Vec<Space>, StoreError> {
 }
 
 fn role(row: &AnyRow, column: &'static str) -> Result<Role, StoreError> {
-    row.try_get::<String, _>(column)?.parse().map_err(|_| StoreError::Inconsistent {
+    row.try_get::<&str, _>(column)?.parse().map_err(|_| StoreError::Inconsistent {
         table: "members",
         column: "role",
         row: 0,

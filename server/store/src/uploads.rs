@@ -64,13 +64,24 @@ pub async fn remove(tx: &mut Tx, id: UploadId) -> Result<bool, StoreError> {
     Ok(done.rows_affected() == 1)
 }
 
-/// Whether somebody's upload into this folder is under way; what a run writes does not count.
-pub async fn is_open_in(db: &mut Connection, folder: ItemId, now: Timestamp) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT id FROM uploads WHERE folder_id = $1 AND expires_at > $2 AND run_id IS NULL LIMIT 1")
-        .bind(folder.0)
-        .bind(now.0)
-        .fetch_optional(db)
-        .await?;
+/// Whether somebody's upload into this folder is under way; what a run writes does not count, and a session counts as
+/// long as it expires after `session_alive`.
+pub async fn is_open_in(
+    db: &mut Connection,
+    folder: ItemId,
+    now: Timestamp,
+    session_alive: Timestamp,
+) -> Result<bool, StoreError> {
+    let row = sqlx::query(
+        "SELECT id FROM uploads WHERE folder_id = $1 AND expires_at > $2 AND run_id IS NULL
+         UNION ALL
+         SELECT id FROM upload_sessions WHERE folder_id = $1 AND expires_at > $3 AND item_id IS NULL LIMIT 1",
+    )
+    .bind(folder.0)
+    .bind(now.0)
+    .bind(session_alive.0)
+    .fetch_optional(db)
+    .await?;
     Ok(row.is_some())
 }
 

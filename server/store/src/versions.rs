@@ -1,5 +1,6 @@
 //! Versions and the blobs they point to. Neither ever changes once written.
 
+use crate::items::Item;
 use crate::{Connection, StoreError, Tx, placeholders};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
@@ -63,6 +64,31 @@ fn version(row: &AnyRow) -> Result<Version, StoreError> {
     })
 }
 
+/// Columns of the version an item shows, beside the item's own.
+pub(crate) const JOINED: &str = ", v.blob_id AS v_blob, v.size AS v_size, v.sha256 AS v_sha256, v.checksum AS v_checksum,
+     v.content AS v_content, v.mtime_ns AS v_mtime, v.created_at AS v_created, v.author_id AS v_author, v.run_id AS v_run";
+/// How they come to `{item}`.
+pub(crate) const JOIN: &str = " LEFT JOIN versions AS v ON v.id = {item}.version_id";
+
+/// The version an item shows, out of a row with [`JOINED`]; `None` for a folder.
+pub(crate) fn joined(row: &AnyRow, item: &Item) -> Result<Option<Version>, StoreError> {
+    let Some(id) = item.version else { return Ok(None) };
+    let missing = StoreError::Inconsistent { table: "items", column: "version_id", row: item.id.0 };
+    Ok(Some(Version {
+        id,
+        item: item.id,
+        blob: BlobId(row.try_get::<Option<i64>, _>("v_blob")?.ok_or(missing)?),
+        size: row.try_get("v_size")?,
+        sha256: row.try_get("v_sha256")?,
+        checksum: row.try_get("v_checksum")?,
+        content: row.try_get("v_content")?,
+        mtime: Timestamp(row.try_get("v_mtime")?),
+        created_at: Timestamp(row.try_get("v_created")?),
+        author: row.try_get::<Option<i64>, _>("v_author")?.map(UserId),
+        run: row.try_get::<Option<i64>, _>("v_run")?.map(RunId),
+    }))
+}
+
 /// Records a blob, with its body if it is small.
 pub async fn insert_blob(tx: &mut Tx, blob: &NewBlob) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO blobs (id, size, sha256, created_at) VALUES ($1, $2, $3, $4)")
@@ -96,8 +122,8 @@ pub async fn insert_all(tx: &mut Tx, versions: &[Version]) -> Result<(), StoreEr
              VALUES {}",
             placeholders::rows(versions.len(), 11)
         );
-        // Only the number of rows varies; a statement for one row is worth remembering.
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(versions.len() == 1);
+        // Only the number of rows varies.
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(placeholders::is_common(versions.len()));
         for version in versions {
             query = query
                 .bind(version.id.0)
@@ -142,25 +168,6 @@ pub async fn by_id(db: &mut Connection, id: VersionId) -> Result<Option<Version>
 pub async fn of_item(db: &mut Connection, item: ItemId) -> Result<Vec<Version>, StoreError> {
     let rows =
         sqlx::query("SELECT * FROM versions WHERE item_id = $1 ORDER BY id DESC").bind(item.0).fetch_all(db).await?;
-    rows.iter().map(version).collect()
-}
-
-/// The versions shown by the files of a folder whose names sort after `after` and not after `last`.
-pub async fn shown_in_page(
-    db: &mut Connection,
-    folder: ItemId,
-    after: Option<&str>,
-    last: &str,
-) -> Result<Vec<Version>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT versions.* FROM items JOIN versions ON versions.id = items.version_id
-         WHERE items.parent_id = $1 AND items.name > $2 AND items.name <= $3",
-    )
-    .bind(folder.0)
-    .bind(after.unwrap_or(""))
-    .bind(last)
-    .fetch_all(db)
-    .await?;
     rows.iter().map(version).collect()
 }
 
@@ -230,11 +237,16 @@ pub async fn is_expected(db: &mut Connection, blob: BlobId) -> Result<bool, Stor
     Ok(row.try_get::<i64, _>(0)? > 0)
 }
 
-/// The files that have a version on this blob.
+/// The files that have a version on this blob, or on one put together from it.
 pub async fn files_of_blob(db: &mut Connection, blob: BlobId) -> Result<Vec<ItemId>, StoreError> {
-    let rows = sqlx::query("SELECT DISTINCT item_id FROM versions WHERE blob_id = $1 ORDER BY item_id")
-        .bind(blob.0)
-        .fetch_all(db)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT item_id FROM versions WHERE blob_id = $1
+         UNION
+         SELECT item_id FROM versions JOIN blob_segments ON blob_segments.blob_id = versions.blob_id
+         WHERE blob_segments.source_id = $1 ORDER BY item_id",
+    )
+    .bind(blob.0)
+    .fetch_all(db)
+    .await?;
     rows.iter().map(|row| Ok(ItemId(row.try_get(0)?))).collect()
 }

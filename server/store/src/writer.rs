@@ -120,10 +120,24 @@ impl Writer {
         connection: AnyConnection,
         dialect: Dialect,
         reconnect: impl Fn() -> BoxFuture<'static, Result<AnyConnection, StoreError>> + Send + 'static,
-    ) -> Self {
+    ) -> Result<Self, StoreError> {
         let (queue, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(write_groups(receiver, Tx { connection }, dialect, Box::new(reconnect)));
-        Self { queue }
+        let groups = write_groups(receiver, Tx { connection }, dialect, Box::new(reconnect));
+        match dialect {
+            // Its statements block the thread they run on, a commit until the disk has answered.
+            Dialect::Sqlite => {
+                let runtime = tokio::runtime::Handle::current();
+                let work = move || {
+                    // For the closures: they may speak of timers and tasks.
+                    let _runtime = runtime.enter();
+                    futures::executor::block_on(groups);
+                };
+                let thread = std::thread::Builder::new().name("writer".to_owned());
+                thread.spawn(work).map_err(|error| StoreError::Driver(format!("no thread for the writer: {error}")))?;
+            }
+            Dialect::Postgres => drop(tokio::spawn(groups)),
+        }
+        Ok(Self { queue })
     }
 
     pub(crate) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
@@ -143,9 +157,14 @@ impl Writer {
 async fn write_groups(mut queue: mpsc::Receiver<Box<dyn Queued>>, mut tx: Tx, dialect: Dialect, reconnect: Reconnect) {
     let mut group = Vec::with_capacity(GROUP);
     while queue.recv_many(&mut group, GROUP).await > 0 {
-        let outcome = tokio::time::timeout(LONGEST_GROUP, commit_group(&mut group, &mut tx, dialect))
-            .await
-            .unwrap_or_else(|_| Err(StoreError::NotCommitted("the database did not answer in time".into())));
+        let commit = commit_group(&mut group, &mut tx, dialect);
+        let outcome = match dialect {
+            // It has its own patience (busy_timeout), and what runs on this thread cannot be interrupted.
+            Dialect::Sqlite => commit.await,
+            Dialect::Postgres => tokio::time::timeout(LONGEST_GROUP, commit)
+                .await
+                .unwrap_or_else(|_| Err(StoreError::NotCommitted("the database did not answer in time".into()))),
+        };
         let broken = outcome.is_err();
         for queued in group.drain(..) {
             queued.answer(outcome.clone());

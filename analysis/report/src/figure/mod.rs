@@ -8,7 +8,9 @@ mod colour;
 mod map_figure;
 mod shrink;
 mod text;
+mod thumbnail;
 
 pub use axis::{Axis, label};
 pub use colour::Palette;
 pub use map_figure::{MapFigure, Range};
+pub use thumbnail::{Bounds, Thumbnail, shrink_png};

@@ -4,8 +4,10 @@
 //! down, and many of one network all of it; they never lock anybody out. A password that was right is remembered for minutes by a MAC under a key of this
 //! process, but the user's row is read again every time: a changed password or a disabled user is noticed at once.
 
+mod app_passwords;
 mod credential_cache;
 mod credentials;
+mod login_flow;
 mod password;
 mod secret;
 mod throttle;
@@ -13,12 +15,14 @@ mod token;
 mod turns;
 
 pub use credentials::Credentials;
+pub use login_flow::{Collected, LoginTokens};
 pub use token::IssuedToken;
 
 pub(crate) use password::Passwords;
 pub(crate) use secret::AppSecret;
 
 use crate::{Domain, Error, Principal, Scope};
+use app_passwords::NotedUses;
 use credential_cache::{CredentialCache, Remembered};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -60,6 +64,8 @@ pub struct Auth {
     remembered: CredentialCache,
     throttle: Throttle,
     by_network: Throttle,
+    begun_logins: Throttle,
+    noted_uses: NotedUses,
     turns: Turns,
 }
 
@@ -84,6 +90,8 @@ impl Auth {
             remembered: CredentialCache::default(),
             throttle: Throttle::new(FREE_OF_CLIENT),
             by_network: Throttle::new(FREE_OF_NETWORK),
+            begun_logins: Throttle::new(FREE_OF_NETWORK),
+            noted_uses: NotedUses::default(),
             turns: Turns::default(),
         }
     }
@@ -173,6 +181,12 @@ impl Domain {
         self.auth.tokens.issue(&login.user, login.app_password.as_ref(), self.now(), self.settings.token_lifetime)
     }
 
+    /// The account of whoever asks.
+    pub async fn account(&self, principal: &Principal) -> Result<User, Error> {
+        let user = accounts::by_id(&mut *self.store.read().await?, principal.user).await?;
+        user.ok_or(Error::Unauthenticated)
+    }
+
     async fn check_password(&self, name: &str, password: &str, client: IpAddr, at: Entrance) -> Result<Login, Error> {
         if let Some(login) = self.check_app_password(name, password).await? {
             return Ok(login);
@@ -203,8 +217,10 @@ impl Domain {
         let mut db = self.store.read().await?;
         let Some(found) = accounts::app_password_by_hash(&mut db, &secret.hash()).await? else { return Ok(None) };
         let user = accounts::by_id(&mut db, found.user).await?;
-        let user = user.filter(|user| user.name == name && !user.disabled);
-        Ok(user.map(|user| Login { user, app_password: Some(found) }))
+        drop(db);
+        let Some(user) = user.filter(|user| user.name == name && !user.disabled) else { return Ok(None) };
+        self.note_use(&found).await;
+        Ok(Some(Login { user, app_password: Some(found) }))
     }
 
     /// A password that was right a short while ago, if it still is.

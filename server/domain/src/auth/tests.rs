@@ -1,7 +1,7 @@
 //! Logging in, end to end on a store of its own.
 
 use super::*;
-use crate::{Clock, NewSpace, NewUser, Settings};
+use crate::{Clock, NewSpace, NewUser, Refusal, Settings};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -154,4 +154,70 @@ async fn one_network_cannot_go_through_all_names() {
     let outcomes = futures::future::join_all(guesses).await;
     let throttled = outcomes.iter().filter(|outcome| matches!(outcome, Err(Error::Throttled { .. }))).count();
     assert!((10..30).contains(&throttled), "{throttled}");
+}
+
+const PROGRAM: &str = "mirall/3.7.3 (Nextcloud)\n";
+
+#[tokio::test]
+async fn a_login_through_a_browser_ends_after_twenty_minutes_granted_or_not() {
+    let house = house(Settings::default()).await;
+    let minutes = |count: i64| house.clock.0.fetch_add(count * 60 * 1_000_000_000, Ordering::Relaxed);
+    let late = house.domain.begin_login(PROGRAM, HERE).await.unwrap();
+    let granted = house.domain.begin_login(PROGRAM, HERE).await.unwrap();
+    house.domain.grant_login(&granted.grant, "ada", PASSWORD, HERE).await.unwrap();
+    minutes(19);
+    assert_eq!(house.domain.login_to_grant(&late.grant).await.unwrap(), "mirall/3.7.3 (Nextcloud)");
+    minutes(2);
+    let refused = house.domain.grant_login(&late.grant, "ada", PASSWORD, HERE).await;
+    assert!(matches!(refused, Err(Error::NotFound)), "{refused:?}");
+    assert!(matches!(house.domain.collect_login(&granted.poll).await, Err(Error::NotFound)));
+    assert!(house.domain.app_passwords("ada").await.unwrap().is_empty(), "none was made");
+}
+
+#[tokio::test]
+async fn a_login_is_collected_by_one_of_many_and_not_for_a_disabled_user() {
+    let house = house(Settings::default()).await;
+    let begun = house.domain.begin_login(PROGRAM, HERE).await.unwrap();
+    house.domain.grant_login(&begun.grant, "ada", PASSWORD, HERE).await.unwrap();
+    let polls = futures::future::join_all((0..8).map(|_| house.domain.collect_login(&begun.poll))).await;
+    assert_eq!(polls.iter().filter(|poll| poll.is_ok()).count(), 1);
+    assert_eq!(house.domain.app_passwords("ada").await.unwrap().len(), 1);
+    let begun = house.domain.begin_login(PROGRAM, HERE).await.unwrap();
+    house.domain.grant_login(&begun.grant, "ada", PASSWORD, HERE).await.unwrap();
+    house.domain.set_disabled("ada", true).await.unwrap();
+    assert!(house.domain.collect_login(&begun.poll).await.is_err());
+}
+
+#[tokio::test]
+async fn the_use_of_an_app_password_is_written_once_an_hour() {
+    let house = house(Settings::default()).await;
+    let (_, secret) = house.domain.add_app_password("ada", "rig", None, false).await.unwrap();
+    let used = || async { house.domain.app_passwords("ada").await.unwrap()[0].last_used_at };
+    assert_eq!(used().await, None);
+    house.login(&secret).await.unwrap();
+    let first = used().await.unwrap();
+    house.clock.0.fetch_add(59 * 60 * 1_000_000_000, Ordering::Relaxed);
+    house.login(&secret).await.unwrap();
+    assert_eq!(used().await, Some(first));
+    house.clock.0.fetch_add(2 * 60 * 1_000_000_000, Ordering::Relaxed);
+    house.login(&secret).await.unwrap();
+    assert_eq!(used().await, Some(first.after(Duration::from_secs(61 * 60))));
+}
+
+#[tokio::test]
+async fn only_the_password_of_the_account_makes_app_passwords() {
+    let house = house(Settings::default()).await;
+    let (made, secret) = house.domain.add_app_password("ada", "rig", None, false).await.unwrap();
+    let basic = |password: &str| Credentials::Basic { name: "ada".to_owned(), password: password.to_owned() };
+    let token = Credentials::Bearer(house.domain.issue_token("ada", &secret, HERE).await.unwrap().token);
+    for shown in [basic(&secret), token] {
+        let refused = house.domain.login_account(&shown, HERE).await;
+        assert!(matches!(refused, Err(Error::Forbidden(Refusal::AppPassword))), "{refused:?}");
+    }
+    house.domain.login_account(&basic(PASSWORD), HERE).await.unwrap();
+    assert!(house.domain.exchange_password("ada", &secret, PROGRAM, HERE).await.is_err());
+    house.domain.wipe_app_password("ada", made.id).await.unwrap();
+    assert!(house.domain.is_to_be_wiped(&secret).await.unwrap() && house.login(&secret).await.is_err());
+    house.domain.wiped(&secret).await.unwrap();
+    assert!(!house.domain.is_to_be_wiped(&secret).await.unwrap());
 }

@@ -64,56 +64,86 @@ impl std::fmt::Display for Checksum {
     }
 }
 
-/// The digests of a body, computed while it passes.
-#[derive(Debug)]
+/// The digests of a body, computed while it passes: SHA-256, and one more where a client asks for it.
+#[derive(Debug, Clone)]
 pub(crate) struct Digests {
     sha256: sha2::Sha256,
-    announced: Option<(Checksum, Running)>,
+    other: Option<Running>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Running {
-    Sha256,
     Sha1(sha1::Sha1),
     Md5(md5::Md5),
     Adler32(adler2::Adler32),
 }
 
+impl Running {
+    fn of(algorithm: Algorithm) -> Option<Self> {
+        match algorithm {
+            Algorithm::Sha256 => None,
+            Algorithm::Sha1 => Some(Self::Sha1(sha1::Sha1::new())),
+            Algorithm::Md5 => Some(Self::Md5(md5::Md5::new())),
+            Algorithm::Adler32 => Some(Self::Adler32(adler2::Adler32::new())),
+        }
+    }
+
+    fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Sha1(_) => Algorithm::Sha1,
+            Self::Md5(_) => Algorithm::Md5,
+            Self::Adler32(_) => Algorithm::Adler32,
+        }
+    }
+}
+
 impl Digests {
+    /// For a body with this announced checksum, or none.
     pub(crate) fn new(announced: Option<&Checksum>) -> Self {
-        let running = |checksum: &Checksum| match checksum.algorithm {
-            Algorithm::Sha256 => Running::Sha256,
-            Algorithm::Sha1 => Running::Sha1(sha1::Sha1::new()),
-            Algorithm::Md5 => Running::Md5(md5::Md5::new()),
-            Algorithm::Adler32 => Running::Adler32(adler2::Adler32::new()),
-        };
-        Self { sha256: sha2::Sha256::new(), announced: announced.map(|c| (c.clone(), running(c))) }
+        let other = announced.and_then(|checksum| Running::of(checksum.algorithm));
+        Self { sha256: sha2::Sha256::new(), other }
+    }
+
+    /// For a body whose checksum will be told at its end: sync clients announce SHA-1.
+    pub(crate) fn guessing() -> Self {
+        Self { sha256: sha2::Sha256::new(), other: Running::of(Algorithm::Sha1) }
+    }
+
+    /// Whether this checksum can be verified in the end.
+    pub(crate) fn know(&self, checksum: Option<&Checksum>) -> bool {
+        checksum.is_none_or(|checksum| {
+            checksum.algorithm == Algorithm::Sha256
+                || self.other.as_ref().is_some_and(|other| other.algorithm() == checksum.algorithm)
+        })
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.sha256.update(bytes);
-        match &mut self.announced {
-            None | Some((_, Running::Sha256)) => {}
-            Some((_, Running::Sha1(running))) => running.update(bytes),
-            Some((_, Running::Md5(running))) => running.update(bytes),
-            Some((_, Running::Adler32(running))) => running.write_slice(bytes),
+        match &mut self.other {
+            None => {}
+            Some(Running::Sha1(running)) => running.update(bytes),
+            Some(Running::Md5(running)) => running.update(bytes),
+            Some(Running::Adler32(running)) => running.write_slice(bytes),
         }
     }
 
     /// SHA-256 in hexadecimal, if the announced checksum (if any) is right.
-    pub(crate) fn finish(self) -> Result<String, Error> {
+    pub(crate) fn finish(self, announced: Option<&Checksum>) -> Result<String, Error> {
         let sha256 = hex(&self.sha256.finalize());
-        if let Some((announced, running)) = self.announced {
-            let found = match running {
-                Running::Sha256 => sha256.clone(),
+        let Some(announced) = announced else { return Ok(sha256) };
+        let found = match self.other {
+            _ if announced.algorithm == Algorithm::Sha256 => sha256.clone(),
+            Some(other) if other.algorithm() == announced.algorithm => match other {
                 Running::Sha1(running) => hex(&running.finalize()),
                 Running::Md5(running) => hex(&running.finalize()),
                 Running::Adler32(running) => format!("{:08x}", running.checksum()),
-            };
-            if found != announced.hex {
-                let algorithm = announced.algorithm.name();
-                return Err(Error::ChecksumMismatch { algorithm, expected: announced.hex, found });
-            }
+            },
+            // Not asked for at the beginning: nothing was computed, so nothing can be vouched for.
+            _ => return Err(Error::ChecksumUnreadable),
+        };
+        if found != announced.hex {
+            let algorithm = announced.algorithm.name();
+            return Err(Error::ChecksumMismatch { algorithm, expected: announced.hex.clone(), found });
         }
         Ok(sha256)
     }
@@ -134,9 +164,10 @@ mod tests {
     use super::*;
 
     fn sha256_if_right(announced: &str, body: &[u8]) -> Result<String, Error> {
-        let mut digests = Digests::new(Some(&Checksum::parse(announced)?));
+        let announced = Checksum::parse(announced)?;
+        let mut digests = Digests::new(Some(&announced));
         body.chunks(2).for_each(|piece| digests.update(piece));
-        digests.finish()
+        digests.finish(Some(&announced))
     }
 
     #[test]
@@ -152,6 +183,17 @@ mod tests {
             assert_eq!(sha256_if_right(right, b"abc").unwrap(), sha256, "{right}");
             assert!(matches!(sha256_if_right(right, b"abd"), Err(Error::ChecksumMismatch { .. })), "{right}");
         }
+    }
+
+    #[test]
+    fn a_checksum_told_late_is_verified_or_refused_but_never_ignored() {
+        let sha1 = Checksum::parse("SHA1:a9993e364706816aba3e25717850c26c9cd0d89d").unwrap();
+        let md5 = Checksum::parse("MD5:900150983cd24fb0d6963f7d28e17f72").unwrap();
+        let mut digests = Digests::guessing();
+        digests.update(b"abc");
+        assert!(digests.know(None) && digests.know(Some(&sha1)) && !digests.know(Some(&md5)));
+        assert!(digests.clone().finish(Some(&sha1)).is_ok());
+        assert!(matches!(digests.finish(Some(&md5)), Err(Error::ChecksumUnreadable)));
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! The commit: the transaction after which a file is there.
 
-use super::{Body, Large, Session, Target, Upload, checksum, destination};
+use super::incoming::Received;
+use super::{Target, Upload, checksum, destination, folders};
 use crate::tree::Act;
 use crate::{Conditions, Domain, Error, Ids, Item, ItemKind, Location, Principal, Version, guard};
+use ::bytes::Bytes;
 use std::sync::Arc;
-use stitchbox_formats::Content;
+use stitchbox_formats::{Content, SNIFF_BYTES};
 use stitchbox_schema::{BlobId, Cursor, ItemId, Timestamp, UploadId, VersionId};
 use stitchbox_store::changes::ChangeKind;
+use stitchbox_store::segments::{self, Segment};
+use stitchbox_store::sessions::{self, Ending, UploadSession};
 use stitchbox_store::versions::NewBlob;
 use stitchbox_store::{Tx, items, uploads, versions};
 
@@ -21,68 +25,101 @@ pub struct Committed {
     pub created: bool,
 }
 
+impl From<&Committed> for Ending {
+    fn from(committed: &Committed) -> Self {
+        Self { item: committed.item.id, version: committed.version.id, created: committed.created }
+    }
+}
+
 /// A finished body: durable already, or small enough to come along.
 #[derive(Debug)]
 pub(super) struct Finished {
     pub blob: NewBlob,
+    pub origin: Origin,
     pub content: Content,
     pub session: Option<UploadId>,
+}
+
+/// What the transaction has to record about the bytes.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// A blob of their own.
+    New,
+    /// Ranges of blobs that are recorded.
+    Segments(Vec<Segment>),
+    /// All of a blob that is recorded.
+    Recorded,
 }
 
 impl Upload {
     /// Verifies, makes durable, and shows the file. After `Ok` it survives everything.
     pub async fn commit(self) -> Result<Committed, Error> {
-        let Self { domain, target, body, digests, head, received, .. } = self;
-        if let Some(announced) = target.intent.announced_size
-            && announced != received
-        {
-            return Err(Error::BodyIncomplete { announced, received });
-        }
-        let sha256 = digests.finish()?;
-        let (finished, session) = finish(&domain, body, sha256, received, Content::of(&head)).await?;
-        let in_store = finished.blob.body.is_none().then_some(finished.blob.id);
+        let Self { domain, target, incoming, remembered } = self;
+        let Received { blob, head, announcement } = incoming.finish(target.intent.checksum.as_ref()).await?;
+        let in_store = blob.body.is_none().then_some(blob.id);
+        let session = announcement.as_ref().and_then(|announcement| announcement.id);
+        let finished = Finished { blob, origin: Origin::New, content: Content::of(&head), session };
         let (now, ids) = (domain.now(), domain.ids.clone());
-        let committed =
-            domain.transact(move |tx| Box::pin(async move { show(tx, &ids, &target, finished, now).await })).await;
-        // Of a refused upload the row goes when the session is dropped.
-        if let (Ok(_), Some(session)) = (&committed, session) {
-            session.forget();
+        let work = domain.transact(move |tx| {
+            Box::pin(async move {
+                let committed = show(tx, &ids, &target, finished, 0, now).await?;
+                if let Some(session) = remembered {
+                    let ending = Some(Ending::from(&committed));
+                    let size = committed.version.size;
+                    let session = UploadSession { ending, size: Some(size), received: size, ..session };
+                    sessions::insert(tx, &session).await?;
+                }
+                Ok(committed)
+            })
+        });
+        let committed = work.await;
+        // Of a refused upload the row goes when the announcement is dropped.
+        if let (Ok(_), Some(announcement)) = (&committed, announcement) {
+            announcement.forget();
         }
         settle(&domain, committed, in_store).await
     }
 }
 
-/// Makes the body durable where it is not part of the transaction.
-async fn finish(
-    domain: &Domain,
-    body: Body,
-    sha256: String,
-    received: u64,
-    content: Content,
-) -> Result<(Finished, Option<Session>), Error> {
-    let created_at = domain.now();
-    let size = i64::try_from(received).unwrap_or(i64::MAX);
-    Ok(match body {
-        Body::Small(bytes) => {
-            let id = BlobId(domain.ids.next(created_at));
-            let blob = NewBlob { id, size, sha256, body: Some(bytes), created_at };
-            (Finished { blob, content, session: None }, None)
+impl Domain {
+    /// Commits a small body that is whole in memory, at most [`super::SMALL_BYTES`]: nothing is looked at before the
+    /// transaction, so that many of them fill a group. A larger one is refused.
+    pub async fn put_whole(
+        &self,
+        principal: &Principal,
+        at: &Location,
+        intent: super::Intent,
+        body: Bytes,
+    ) -> Result<Committed, Error> {
+        if body.len() > super::SMALL_BYTES {
+            let announced = super::SMALL_BYTES as u64;
+            return Err(Error::BodyIncomplete { announced, received: body.len() as u64 });
         }
-        Body::Large(large) => {
-            let Large { blob: id, staged, session, .. } = *large;
-            staged.publish().await?;
-            let blob = NewBlob { id, size, sha256, body: None, created_at };
-            (Finished { blob, content, session: session.id }, Some(session))
+        let received = body.len() as u64;
+        if let Some(announced) = intent.announced_size.filter(|announced| *announced != received) {
+            return Err(Error::BodyIncomplete { announced, received });
         }
-    })
+        let mut digests = checksum::Digests::new(intent.checksum.as_ref());
+        digests.update(&body);
+        let sha256 = digests.finish(intent.checksum.as_ref())?;
+        let now = self.now();
+        let id = BlobId(self.ids.next(now));
+        let content = Content::of(body.get(..SNIFF_BYTES).unwrap_or(&body));
+        let blob = NewBlob { id, size: super::signed(received), sha256, body: Some(body.into()), created_at: now };
+        let finished = Finished { blob, origin: Origin::New, content, session: None };
+        let target = Target { principal: principal.clone(), at: at.clone(), intent };
+        let ids = self.ids.clone();
+        let work = self.transact(move |tx| Box::pin(async move { show(tx, &ids, &target, finished, 0, now).await }));
+        settle(self, work.await, None).await
+    }
 }
 
 /// Announces what was committed; takes back the bytes of what was refused.
-async fn settle(
+pub(super) async fn settle<T>(
     domain: &Domain,
-    committed: Result<Committed, Error>,
+    committed: Result<T, Error>,
     in_store: Option<BlobId>,
-) -> Result<Committed, Error> {
+) -> Result<T, Error> {
     match committed {
         Ok(committed) => {
             domain.announce();
@@ -105,16 +142,21 @@ fn is_certainly_refused(error: &Error) -> bool {
     !matches!(error, Error::Store(_) | Error::Exists)
 }
 
-async fn show(
+/// Shows a finished body at its place. `waiting` bytes of it count in the space already.
+pub(super) async fn show(
     tx: &mut Tx,
     ids: &Arc<Ids>,
     target: &Target,
     finished: Finished,
+    waiting: i64,
     now: Timestamp,
 ) -> Result<Committed, Error> {
+    if target.intent.make_folders {
+        folders::make_missing(tx, ids, target, now).await?;
+    }
     let spot = destination(tx, target, now).await?;
     let replaced = spot.item.as_ref().map_or(0, |item| item.size);
-    guard::quota(tx, &spot.membership, finished.blob.size - replaced).await?;
+    guard::quota(tx, &spot.membership, finished.blob.size - replaced - waiting).await?;
     redeem(tx, finished.session).await?;
     let act = Act { actor: Some(target.principal.user), run: None, at: now };
     let place = Place { folder: &spot.folder, name: spot.name.as_str(), existing: spot.item.as_ref() };
@@ -132,7 +174,7 @@ pub(super) async fn redeem(tx: &mut Tx, session: Option<UploadId>) -> Result<(),
 }
 
 /// Where a version appears.
-pub(super) struct Place<'a> {
+pub(crate) struct Place<'a> {
     pub folder: &'a Item,
     pub name: &'a str,
     pub existing: Option<&'a Item>,
@@ -153,37 +195,55 @@ pub(super) async fn new_version(
     meta: Meta<'_>,
     act: Act,
 ) -> Result<Committed, Error> {
-    versions::insert_blob(tx, &finished.blob).await?;
+    if !matches!(finished.origin, Origin::Recorded) {
+        versions::insert_blob(tx, &finished.blob).await?;
+    }
+    if let Origin::Segments(made_of) = &finished.origin {
+        segments::insert(tx, finished.blob.id, made_of).await?;
+    }
+    let NewBlob { id: blob, size, sha256, .. } = finished.blob;
+    let content = finished.content.as_str().to_owned();
+    let bytes = Recorded { blob, size, sha256, checksum: meta.checksum.map(ToString::to_string), content };
+    show_recorded(tx, ids, place, bytes, meta.mtime, act).await
+}
+
+/// Bytes that are recorded and durable.
+pub(crate) struct Recorded {
+    pub blob: BlobId,
+    pub size: i64,
+    pub sha256: String,
+    pub checksum: Option<String>,
+    pub content: String,
+}
+
+/// Records a version on a blob that is there and lets the file, new or old, show it.
+pub(crate) async fn show_recorded(
+    tx: &mut Tx,
+    ids: &Ids,
+    place: Place<'_>,
+    bytes: Recorded,
+    mtime: Timestamp,
+    act: Act,
+) -> Result<Committed, Error> {
+    let Recorded { blob, size, sha256, checksum, content } = bytes;
     // Later versions have larger ids, whatever the clocks say.
     let before = place.existing.and_then(|old| old.version).map_or(0, |version| version.0);
     let id = VersionId(ids.next_after(act.at, before));
     let created = place.existing.is_none();
     let (item, size_before) = match place.existing {
         Some(old) => {
-            let size = finished.blob.size;
-            items::show_version(tx, old.id, id, size, meta.mtime, act.run).await?;
-            let shown = Item { version: Some(id), size, mtime: meta.mtime, run: act.run, ..old.clone() };
+            items::show_version(tx, old.id, id, size, mtime, act.run).await?;
+            let shown = Item { version: Some(id), size, mtime, run: act.run, ..old.clone() };
             (shown, old.size)
         }
         None => {
-            let item = new_item(ids, &place, id, finished.blob.size, meta.mtime, act);
+            let item = new_item(ids, &place, id, size, mtime, act);
             items::insert(tx, &item).await?;
             (item, 0)
         }
     };
-    let version = Version {
-        id,
-        item: item.id,
-        blob: finished.blob.id,
-        size: finished.blob.size,
-        sha256: finished.blob.sha256,
-        checksum: meta.checksum.map(ToString::to_string),
-        content: finished.content.as_str().to_owned(),
-        mtime: meta.mtime,
-        created_at: act.at,
-        author: act.actor,
-        run: act.run,
-    };
+    let (created_at, author, run) = (act.at, act.actor, act.run);
+    let version = Version { id, item: item.id, blob, size, sha256, checksum, content, mtime, created_at, author, run };
     versions::insert(tx, &version).await?;
     let kind = if created { ChangeKind::Created } else { ChangeKind::Updated };
     act.append(tx, kind, &item, place.folder.id, item.size - size_before).await?;
@@ -217,9 +277,9 @@ pub(crate) async fn empty_file(
 ) -> Result<Committed, Error> {
     let intent = super::Intent { conditions: conditions.clone(), ..super::Intent::default() };
     let target = Target { principal: principal.clone(), at: at.clone(), intent };
-    let sha256 = checksum::Digests::new(None).finish()?;
+    let sha256 = checksum::Digests::new(None).finish(None)?;
     let id = BlobId(ids.next(now));
     let blob = NewBlob { id, size: 0, sha256, body: Some(Vec::new()), created_at: now };
-    let finished = Finished { blob, content: Content::of(&[]), session: None };
-    show(tx, ids, &target, finished, now).await
+    let finished = Finished { blob, origin: Origin::New, content: Content::of(&[]), session: None };
+    show(tx, ids, &target, finished, 0, now).await
 }

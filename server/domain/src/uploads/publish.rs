@@ -1,7 +1,8 @@
 //! Derived files: the outputs of a run take the same way in as every other byte, and all appear in one transaction.
 
-use super::commit::{Finished, Meta, Place, new_version, redeem};
-use super::{Session, announce, checksum::Digests};
+use super::checksum::Digests;
+use super::commit::{Finished, Meta, Origin, Place, new_version, redeem};
+use super::incoming::{Announcement, Whither, announce};
 use crate::series::act_of_run;
 use crate::tree::{Act, discard, new_folder};
 use crate::{Domain, Error, Ids, Item, ItemPath, Location, Run};
@@ -18,7 +19,7 @@ pub struct Draft {
     name: String,
     finished: Finished,
     // Dropped, published or not, it takes its announcing row with it; bytes that were not published are swept.
-    _session: Option<Session>,
+    _session: Option<Announcement>,
 }
 
 impl Draft {
@@ -49,15 +50,16 @@ impl Domain {
         let (id, body, session) = if bytes.len() <= super::SMALL_BYTES {
             (BlobId(self.ids.next(created_at)), Some(bytes.to_vec()), None)
         } else {
-            let (id, session, _) =
-                announce(self, run.space, run.folder, name.to_owned(), act_of_run(run.id, created_at)).await?;
+            let whither = Whither::of(act_of_run(run.id, created_at), run.space, run.folder, name.to_owned());
+            let (id, session, _) = announce(self, &whither, created_at).await?;
             let mut staged = self.blobs.stage(id).await?;
             staged.write(bytes).await?;
             staged.publish().await?;
             (id, None, Some(session))
         };
         let blob = NewBlob { id, size, sha256, body, created_at };
-        let finished = Finished { blob, content, session: session.as_ref().and_then(|session| session.id) };
+        let finished =
+            Finished { blob, origin: Origin::New, content, session: session.as_ref().and_then(|session| session.id) };
         Ok(Draft { name: name.to_owned(), finished, _session: session })
     }
 }
@@ -67,7 +69,7 @@ async fn digest(bytes: Bytes) -> Result<String, Error> {
     let hash = move || {
         let mut digests = Digests::new(None);
         digests.update(&bytes);
-        digests.finish()
+        digests.finish(None)
     };
     tokio::task::spawn_blocking(hash).await.map_err(|_| Error::BodyBroken)?
 }
@@ -157,10 +159,14 @@ pub(crate) fn draft_of_text(
     let blob = NewBlob {
         id: BlobId(ids.next(now)),
         size: i64::try_from(text.len()).unwrap_or(i64::MAX),
-        sha256: digests.finish()?,
+        sha256: digests.finish(None)?,
         body: Some(text.as_bytes().to_vec()),
         created_at: now,
     };
     let content = Content::of(text.as_bytes().get(..SNIFF_BYTES).unwrap_or(text.as_bytes()));
-    Ok(Draft { name: name.to_owned(), finished: Finished { blob, content, session: None }, _session: None })
+    Ok(Draft {
+        name: name.to_owned(),
+        finished: Finished { blob, origin: Origin::New, content, session: None },
+        _session: None,
+    })
 }

@@ -1,0 +1,58 @@
+//! Folders that an upload needs above its place.
+
+use super::Target;
+use crate::access::enter;
+use crate::guard::{self, Guarded};
+use crate::tree::{Act, new_folder, spot};
+use crate::{
+    Action, Conditions, Error, Ids, Item, ItemPath, Location, Membership, StateCondition, StateList, StateTest,
+};
+use stitchbox_schema::{ItemId, Timestamp};
+use stitchbox_store::{Connection, Tx, items};
+
+/// The last folder on the way to a place that exists.
+pub(super) async fn nearest(db: &mut Connection, membership: &Membership, path: &ItemPath) -> Result<Item, Error> {
+    let mut folder = items::by_id(db, membership.space.root).await?.ok_or(Error::NotFound)?;
+    for name in path.names() {
+        match items::child(db, folder.id, name.as_str()).await? {
+            Some(item) if item.is_folder() => folder = item,
+            _ => break,
+        }
+    }
+    Ok(folder)
+}
+
+/// Makes the folders missing above the place of an upload.
+pub(super) async fn make_missing(tx: &mut Tx, ids: &Ids, target: &Target, now: Timestamp) -> Result<(), Error> {
+    let Target { principal, at, intent } = target;
+    let Some((folder, _)) = at.path.split_last() else { return Ok(()) };
+    enter(tx, principal, at.space).await?;
+    let act = Act { actor: Some(principal.user), run: None, at: now };
+    let shown = only_tokens(&intent.conditions);
+    let mut path = ItemPath::default();
+    for name in folder.names() {
+        path = path.join(name.clone());
+        let place = Location { space: at.space, path: path.clone() };
+        let spot = spot(tx, principal, &place).await?;
+        match &spot.item {
+            Some(item) if item.is_folder() => {}
+            Some(_) => return Err(Error::ParentMissing),
+            None => {
+                spot.membership.check(Action::Create, &spot.folder)?;
+                spot.check_new_name()?;
+                guard::check(tx, principal, now, &shown, &[Guarded::new_at(&place)]).await?;
+                new_folder(tx, ItemId(ids.next(now)), &spot.folder, spot.name.as_str(), act).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The lock tokens of a request without what it demands of the file itself.
+fn only_tokens(conditions: &Conditions) -> Conditions {
+    // A negated token that no lock has always holds, so the list is true whatever the folder is.
+    let shown =
+        conditions.tokens().map(|token| StateCondition { negated: true, test: StateTest::Token(token.to_owned()) });
+    let lists = shown.map(|condition| StateList { resource: Some(None), conditions: vec![condition] });
+    Conditions { state_lists: lists.collect(), ..Conditions::default() }
+}
