@@ -90,10 +90,7 @@ pub fn router(domain: Domain) -> Router {
     let router = realm::<tus::TusUpload>(router, &["/dav/tus/{*path}"]);
     let router = realm::<trash_address::TrashAddress>(router, &trash);
     let router = realm::<version_address::VersionAddress>(router, &versions);
-    let router = realm::<roots::Root>(router, &roots);
-    let router = realm::<uploads::Sessions>(router, &["/remote.php/dav/uploads/{*path}"]);
-    let router = realm::<bulk::Bulk>(router, &["/remote.php/dav/bulk"]);
-    realm::<tus::TusUpload>(router, &["/dav/tus/{*path}"]).with_state(domain)
+    realm::<roots::Root>(router, &roots).with_state(domain)
 }
 
 /// Routes of one part of the tree.
