@@ -33,6 +33,8 @@ pub(crate) struct Entry<'a> {
     pub locks: &'a [HeldLock],
     /// Marked by the person who asks.
     pub is_favorite: bool,
+    /// It has a small picture.
+    pub has_preview: bool,
     pub dead: &'a [Property],
 }
 
@@ -59,6 +61,7 @@ impl<'a> Entry<'a> {
             quota: None,
             locks: &[],
             is_favorite: false,
+            has_preview: false,
             dead: &[],
         }
     }

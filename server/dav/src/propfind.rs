@@ -16,7 +16,9 @@ use bytes::Bytes;
 use futures::stream;
 use std::collections::HashMap;
 use std::sync::Arc;
-use stitchbox_domain::{Domain, Error, HeldLock, Item, Listed, Membership, Property, Quota, SPACES_FOLDER};
+use stitchbox_domain::{
+    Domain, Error, HeldLock, Item, Listed, Membership, Property, Quota, SPACES_FOLDER, has_preview,
+};
 use stitchbox_schema::{ItemId, VersionId};
 
 /// Children read at a time; fewer where each may bring many kept properties.
@@ -84,6 +86,8 @@ struct Extras {
     locks: Arc<[HeldLock]>,
     quota: Option<Quota>,
     favorites: Arc<[ItemId]>,
+    /// Of one item alone; those of a page come with it.
+    has_preview: bool,
 }
 
 impl Extras {
@@ -97,6 +101,10 @@ impl Extras {
             && let Some(version) = domain.version_of(item).await?
         {
             extras.checksums.insert(version.id, checksums(version.checksum.as_deref(), &version.sha256));
+        }
+        if asked.wants(Live::HasPreview) {
+            let version = domain.version_of(item).await?;
+            extras.has_preview = version.is_some_and(|version| has_preview(&version.content));
         }
         if asked.wants_dead() {
             extras.dead.insert(item.id, domain.properties(item).await?);
@@ -127,6 +135,7 @@ impl Extras {
         entry.checksums = item.version.and_then(|version| self.checksums.get(&version)).map(String::as_str);
         entry.dead = self.dead.get(&item.id).map(Vec::as_slice).unwrap_or_default();
         entry.locks = &self.locks;
+        entry.has_preview = self.has_preview;
         entry.quota = self.quota;
         entry.is_favorite = self.favorites.contains(&item.id);
     }
@@ -191,7 +200,7 @@ impl Pages {
     async fn next(&mut self) -> Result<(String, bool), Error> {
         let after = self.after.as_deref();
         let limit = if self.asked.wants_dead() { PAGE_WITH_DEAD } else { PAGE };
-        let mut children = match self.asked.wants(Live::Checksums) {
+        let mut children = match self.asked.wants(Live::Checksums) || self.asked.wants(Live::HasPreview) {
             true => self.domain.listing_page(&self.membership, &self.folder, after, limit).await?,
             false => {
                 let children = self.domain.children_page(&self.membership, &self.folder, after, limit).await?;
@@ -208,6 +217,7 @@ impl Pages {
         let mut href = self.href.clone();
         let mut written = 0;
         for Listed { item: child, sums } in &children {
+            let shows_preview = sums.as_ref().is_some_and(|sums| has_preview(&sums.content));
             let sums = sums.as_ref().map(|sums| checksums(sums.given.as_deref(), &sums.sha256));
             href.truncate(self.href.len());
             push_segment(&mut href, &child.name);
@@ -216,6 +226,7 @@ impl Pages {
             entry.base = &self.place.base;
             extras.add_to(&mut entry, child);
             entry.checksums = sums.as_deref();
+            entry.has_preview = shows_preview;
             entry.write(&mut out, &href, &self.asked);
             written += 1;
             if out.len() > PAGE_TEXT {

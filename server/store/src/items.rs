@@ -164,6 +164,8 @@ pub struct Sums {
     pub sha256: String,
     /// The checksum the client gave and we verified, as `SHA1:hex`.
     pub given: Option<String>,
+    /// The kind of content by its first bytes: a word of `analysis/formats`.
+    pub content: String,
 }
 
 /// Up to `limit` children of a folder whose name sorts after `after` (all from the start if `None`), by name, with the
@@ -176,7 +178,8 @@ pub async fn listing_page(
 ) -> Result<Vec<Listed>, StoreError> {
     let rows = sqlx::query(
         "SELECT items.id, items.space_id, items.parent_id, items.name, items.kind, items.version_id, items.size,
-                items.mtime_ns, items.last_change, items.run_id, items.created_at, versions.sha256, versions.checksum
+                items.mtime_ns, items.last_change, items.run_id, items.created_at, versions.sha256, versions.checksum,
+                versions.content
          FROM items LEFT JOIN versions ON versions.id = items.version_id
          WHERE items.parent_id = $1 AND items.name > $2 ORDER BY items.name LIMIT $3",
     )
@@ -205,7 +208,7 @@ fn listed(row: &AnyRow) -> Result<Listed, StoreError> {
         created_at: Timestamp(row.try_get(10)?),
     };
     let sums = match row.try_get::<Option<String>, _>(11)? {
-        Some(sha256) => Some(Sums { sha256, given: row.try_get(12)? }),
+        Some(sha256) => Some(Sums { sha256, given: row.try_get(12)?, content: row.try_get(13)? }),
         None => None,
     };
     Ok(Listed { item, sums })
