@@ -57,7 +57,9 @@ impl AccountArgs {
         }
         let logins = Logins::read()?;
         logins.find(None, self.user.as_deref()).map(|login| login.server.clone()).ok_or_else(|| {
-            Failure::unauthorized("no server is known here: `stitchbox login URL`, or --server URL with --user and --password-file")
+            Failure::unauthorized(
+                "no server is known here: `stitchbox login URL`, or --server URL with --user and --password-file",
+            )
         })
     }
 
@@ -125,7 +127,8 @@ impl AccountArgs {
     /// The limits and choices of a connection.
     pub(crate) fn options(&self) -> Result<Options, Failure> {
         let authorities = self.ca_file.as_ref().map(|file| {
-            std::fs::read(file).map_err(|error| Failure::failed(format!("{} could not be read: {error}", file.display())))
+            std::fs::read(file)
+                .map_err(|error| Failure::failed(format!("{} could not be read: {error}", file.display())))
         });
         Ok(Options {
             limit_up: self.limit_up,

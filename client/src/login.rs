@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use reqwest::Url;
-use stitchbox_remote::{Connection, Credentials, LoginFlow, with_slash};
+use stitchbox_remote::{Connection, Credentials, LoginFlow, is_this_machine, with_slash};
 
 use crate::account::AccountArgs;
 use crate::exit::Failure;
@@ -94,10 +94,7 @@ async fn in_browser(account: &AccountArgs, server: &Url) -> Result<Login, Failur
     Ok(Login { server: server.clone(), user: granted.user, app_password: granted.app_password })
 }
 
-async fn wait_for_person(
-    connection: &Connection,
-    flow: &LoginFlow,
-) -> Result<stitchbox_remote::Granted, Failure> {
+async fn wait_for_person(connection: &Connection, flow: &LoginFlow) -> Result<stitchbox_remote::Granted, Failure> {
     let end = Instant::now() + PERSON;
     while Instant::now() < end {
         tokio::time::sleep(PAUSE).await;
@@ -139,10 +136,7 @@ pub(crate) async fn logout(args: LogoutArgs) -> Result<(), Failure> {
 
 /// A password over a network that others can listen to.
 fn warn_of_plain_text(server: &Url) {
-    let here = server.host_str().is_some_and(|host| {
-        host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-    });
-    if server.scheme() == "http" && !here {
+    if server.scheme() == "http" && !is_this_machine(server) {
         eprintln!("warning: {server} is not encrypted: everybody on the way can read the password; use https");
     }
 }

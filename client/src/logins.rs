@@ -57,7 +57,10 @@ impl Logins {
             Err(error) => return Err(failed(&error)),
         };
         if metadata.permissions().mode() & 0o077 != 0 {
-            return Err(failed(&format!("others can read it; chmod 600 {}, and log in anew if others did", file.display())));
+            return Err(failed(&format!(
+                "others can read it; chmod 600 {}, and log in anew if others did",
+                file.display()
+            )));
         }
         let text = fs::read_to_string(&file).map_err(|error| failed(&error))?;
         let logins: Self = serde_json::from_str(&text).map_err(|error| failed(&error))?;
@@ -113,15 +116,15 @@ fn folder() -> Result<PathBuf, Failure> {
 }
 
 /// An address as text.
-mod as_text {
+pub(crate) mod as_text {
     use reqwest::Url;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    pub(super) fn serialize<S: Serializer>(url: &Url, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(url: &Url, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(url.as_str())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Url, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Url, D::Error> {
         let text = String::deserialize(from)?;
         Url::parse(&text).map_err(D::Error::custom)
     }

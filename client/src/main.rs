@@ -24,6 +24,7 @@ mod score;
 mod share;
 mod simulate;
 mod stitch;
+mod sync;
 mod there;
 
 use std::process::ExitCode;
@@ -60,6 +61,8 @@ enum Command {
     Login(login::Args),
     /// End a login and revoke its app password
     Logout(login::LogoutArgs),
+    /// Keep a local folder and a folder of a server in step, both ways
+    Sync(sync::Args),
     /// Push a folder to a server, verified, in parallel; delete it here when it is safe there
     #[command(visible_alias = "upload")]
     Push(push::Args),
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Command::Info(args) => info::run(&args),
         Command::Login(args) => in_runtime(login::run(args)),
         Command::Logout(args) => in_runtime(login::logout(args)),
+        Command::Sync(args) => in_runtime(sync::run(args)),
         Command::Push(args) => in_runtime(push::run(args)),
         Command::Pull(args) => in_runtime(pull::run(args)),
         Command::Ls(args) => in_runtime(ls::run(args)),

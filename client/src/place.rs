@@ -26,7 +26,8 @@ impl FromStr for Written {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const HOW: &str = "a place on a server is SPACE:/path, or an address such as https://HOST/remote.php/dav/files/USER/path";
+        const HOW: &str =
+            "a place on a server is SPACE:/path, or an address such as https://HOST/remote.php/dav/files/USER/path";
         if text.contains("://") {
             let url = Url::parse(text).map_err(|error| format!("{error}; {HOW}"))?;
             return match url.scheme() {

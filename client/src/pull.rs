@@ -59,7 +59,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let (place, connection) = args.remote.reach(&args.account)?;
     let tree = Tree::of(&connection, &place).await.map_err(|error| Failure::request(&place, &error))?;
     if tree.blind {
-        return Err(Failure::failed(format!("this login may add to {place} but not read it; use another app password")));
+        return Err(Failure::failed(format!(
+            "this login may add to {place} but not read it; use another app password"
+        )));
     }
     if tree.items.is_empty() {
         return Err(Failure::failed(format!("there is nothing at {place}")));
@@ -79,6 +81,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         _ = tokio::signal::ctrl_c() => return Err(Failure::interrupted()),
     };
     progress.finish();
+    if !args.dry_run {
+        flush_folders(&outcomes)?;
+    }
     tell(&args, &outcomes)
 }
 
@@ -137,18 +142,17 @@ async fn is_here(file: &Wanted) -> Result<Option<bool>, WireError> {
     }
     let path = file.target.clone();
     let hashed = tokio::task::spawn_blocking(move || sha256_of(&path)).await;
-    let (sha256, _) = hashed
-        .map_err(|error| WireError::local(&file.target, std::io::Error::other(error)))??;
+    let (sha256, _) = hashed.map_err(|error| WireError::local(&file.target, std::io::Error::other(error)))??;
     Ok(Some(file.there.sha256 == Some(sha256)))
 }
 
 async fn fetch(connection: &Connection, file: &Wanted, progress: &Progress) -> Result<(), WireError> {
     let Some(name) = file.target.file_name() else { return Err(WireError::Address(file.name.clone())) };
     // named after the content, so that a part that is there is one of this very content
-    let mark = file.there.sha256.map_or_else(|| "part".to_owned(), |digest| digest.to_string().chars().take(12).collect());
+    let mark =
+        file.there.sha256.map_or_else(|| "part".to_owned(), |digest| digest.to_string().chars().take(12).collect());
     let staged = file.target.with_file_name(format!(".{}.{mark}.stitchbox-part", name.to_string_lossy()));
-    let known =
-        Known { etag: file.there.etag.clone(), size: file.there.size, sha256: file.there.sha256 };
+    let known = Known { etag: file.there.etag.clone(), size: file.there.size, sha256: file.there.sha256 };
     if known.sha256.is_none() {
         // nothing could prove that the part belongs to this content
         let _ = std::fs::remove_file(&staged);
@@ -156,7 +160,9 @@ async fn fetch(connection: &Connection, file: &Wanted, progress: &Progress) -> R
     connection.fetch(&file.url, &staged, &known, &progress.heard()).await?;
     let (target, mtime_ns) = (file.target.clone(), file.there.mtime_ns);
     let settled = tokio::task::spawn_blocking(move || settle(&staged, &target, mtime_ns)).await;
-    settled.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(|error| WireError::local(&file.target, error))
+    settled
+        .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+        .map_err(|error| WireError::local(&file.target, error))
 }
 
 /// Durable, with its time, under its name.
@@ -166,11 +172,19 @@ fn settle(staged: &Path, target: &Path, mtime_ns: Option<i64>) -> std::io::Resul
         file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_nanos(since))?;
     }
     file.sync_all()?;
-    std::fs::rename(staged, target)?;
-    match target.parent() {
-        Some(folder) => std::fs::File::open(folder)?.sync_all(),
-        None => Ok(()),
+    std::fs::rename(staged, target)
+}
+
+/// The names of what was fetched are durable, too: once a folder, not once a file.
+fn flush_folders(outcomes: &[(&Wanted, Outcome)]) -> Result<(), Failure> {
+    let fetched = outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Fetched));
+    let folders: std::collections::BTreeSet<&Path> = fetched.filter_map(|(file, _)| file.target.parent()).collect();
+    for folder in folders {
+        std::fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| Failure::failed(format!("{} could not be written: {error}", folder.display())))?;
     }
+    Ok(())
 }
 
 fn tell(args: &Args, outcomes: &[(&Wanted, Outcome)]) -> Result<(), Failure> {

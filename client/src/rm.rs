@@ -34,7 +34,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             Some(entry) if entry.is_folder && !args.recursive => "it is a folder; add -r".to_owned(),
             // a folder's ETag covers everything below: what changes between the look and the deletion stays
             Some(entry) => {
-                let expected = entry.etag.filter(|tag| !tag.starts_with("W/")).map_or(Expected::Anything, Expected::Etag);
+                let expected =
+                    entry.etag.filter(|tag| !tag.starts_with("W/")).map_or(Expected::Anything, Expected::Etag);
                 match connection.delete(&place.address, &expected).await {
                     Ok(()) => continue,
                     Err(error) => error.to_string(),
@@ -44,5 +45,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         eprintln!("  not deleted: {place}: {why}");
         left += 1;
     }
-    if left == 0 { Ok(()) } else { Err(Failure::incomplete(format!("{left} of {} were not deleted", args.places.len()))) }
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(Failure::incomplete(format!("{left} of {} were not deleted", args.places.len())))
+    }
 }

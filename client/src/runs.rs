@@ -79,7 +79,11 @@ fn parse_list(text: &str) -> Result<Vec<Run>, Failure> {
     }
 }
 
-async fn answer(connection: &Connection, address: &Url, last_event: Option<&str>) -> Result<reqwest::Response, Failure> {
+async fn answer(
+    connection: &Connection,
+    address: &Url,
+    last_event: Option<&str>,
+) -> Result<reqwest::Response, Failure> {
     let headers: Vec<(&str, &str)> = last_event.iter().map(|id| ("Last-Event-ID", *id)).collect();
     connection.get(address, &headers).await.map_err(|error| Failure::request(address, &error))
 }

@@ -53,11 +53,7 @@ impl Tree {
     }
 }
 
-async fn streamed(
-    connection: &Connection,
-    space: &Space,
-    place: &Place,
-) -> Result<HashMap<String, There>, WireError> {
+async fn streamed(connection: &Connection, space: &Space, place: &Place) -> Result<HashMap<String, There>, WireError> {
     let path = format!("/{}", place.path);
     let top = if place.path.is_empty() { Top::Space } else { Top::Path(&path) };
     let mut listing = match connection.tree(&space.id, top).await {

@@ -1,6 +1,6 @@
 //! The documents of the API, as they travel in JSON.
 
-use crate::{ItemId, Role, RunId, SpaceId, SpaceKind, Timestamp, VersionId};
+use crate::{Cursor, ItemId, Role, RunId, SpaceId, SpaceKind, Timestamp, VersionId};
 use serde::Serialize;
 
 /// State of a run.
@@ -122,4 +122,89 @@ pub struct TrashDocument {
     pub original_path: String,
     /// When it was deleted.
     pub deleted_at: Timestamp,
+}
+
+/// An item of the change feed or of the listing of a tree.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum ItemDocument {
+    /// It is in the space.
+    Present(Box<PresentDocument>),
+    /// It was deleted, or moved out of the space.
+    Gone {
+        /// Id of the item.
+        id: ItemId,
+    },
+}
+
+/// An item as it is now.
+#[derive(Debug, Clone, Serialize)]
+pub struct PresentDocument {
+    /// Id of the item; the same in `oc:fileid`.
+    pub id: ItemId,
+    /// `file` or `folder`.
+    pub kind: &'static str,
+    /// Its folder; none for the root of the space.
+    pub parent: Option<ItemId>,
+    /// Its name; empty for the root of the space.
+    pub name: String,
+    /// Its ETag with the quotes.
+    pub etag: String,
+    /// Bytes: of the version, or of everything below.
+    pub size: i64,
+    /// Modification time, nanoseconds since 1970 UTC, in decimal.
+    pub mtime_ns: String,
+    /// SHA-256 of the content, hexadecimal; none for a folder.
+    pub sha256: Option<String>,
+    /// The version a file shows.
+    pub version: Option<VersionId>,
+    /// Whether a run wrote it.
+    pub derived: bool,
+    /// The permission letters.
+    pub permissions: String,
+    /// A folder that appeared with everything below it: list it through the tree.
+    pub deep: bool,
+    /// A folder that was plainly made: what lies in it has entries of its own.
+    pub made: bool,
+}
+
+/// A page of the changes of a space.
+#[derive(Debug, Clone, Serialize)]
+pub struct ChangesDocument {
+    /// Id of the space.
+    pub space: SpaceId,
+    /// Where to go on.
+    pub cursor: Cursor,
+    /// Whether there is more already.
+    pub more: bool,
+    /// What the asking user may do in the space.
+    pub role: Role,
+    /// Changes when the server was restored from a backup; empty if it never was.
+    pub fingerprint: String,
+    /// What changed, as it is now.
+    pub items: Vec<ItemDocument>,
+}
+
+/// The first line of the listing of a tree.
+#[derive(Debug, Clone, Serialize)]
+pub struct TreeHeadDocument {
+    /// From where the feed goes on.
+    pub cursor: Cursor,
+    /// Id of the space.
+    pub space: SpaceId,
+    /// Id of the top.
+    pub item: ItemId,
+    /// What the asking user may do in the space.
+    pub role: Role,
+    /// As in the feed.
+    pub fingerprint: String,
+}
+
+/// The last line of the listing of a tree.
+#[derive(Debug, Clone, Serialize)]
+pub struct TreeEndDocument {
+    /// Always true: without this line the listing is not complete.
+    pub end: bool,
+    /// Number of lines with items.
+    pub count: u64,
 }

@@ -33,6 +33,20 @@ impl ETag {
         Self(format!("c{state:x}"))
     }
 
+    /// Reads an ETag as it stands in a header, with its quotes; `None` for a weak one and for what is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let opaque = text.strip_prefix('"')?.strip_suffix('"')?;
+        (!opaque.contains('"')).then(|| Self(opaque.to_owned()))
+    }
+
+    /// The version of the file whose ETag this is; `None` for a folder's or somebody else's.
+    #[must_use]
+    pub fn version(&self) -> Option<VersionId> {
+        let id = i64::from_str_radix(self.0.strip_prefix('v')?, 16).ok()?;
+        (Self::of_version(VersionId(id)) == *self && id > 0).then_some(VersionId(id))
+    }
+
     /// The opaque text without quotes.
     #[must_use]
     pub fn opaque(&self) -> &str {

@@ -47,6 +47,11 @@ pub const MIGRATIONS: &[Migration] = &[
         template: include_str!("../migrations/0002_upload_sessions.sql"),
     },
     Migration {
+        version: 3,
+        description: "how far back the journal reaches, purging",
+        template: include_str!("../migrations/0003_feed.sql"),
+    },
+    Migration {
         version: 4,
         description: "logins through a browser, use and wiping of app passwords",
         template: include_str!("../migrations/0004_logins.sql"),

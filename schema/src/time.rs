@@ -23,6 +23,12 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)))
     }
 
+    /// This long before; saturates at the end of the range.
+    #[must_use]
+    pub fn before(self, duration: std::time::Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)))
+    }
+
     /// RFC 3339 in UTC with milliseconds: `2026-11-20T10:04:47.123Z`.
     #[must_use]
     pub fn rfc3339(self) -> String {

@@ -4,6 +4,7 @@
 //! its own data folder and port, so all of them may run at once. The suites are `tests/tests/*.rs`, one topic each.
 
 mod api;
+mod client;
 mod content;
 mod daemon;
 mod dav;
@@ -20,6 +21,7 @@ mod skip;
 mod wait;
 
 pub use api::{Api, Run, Stream, TrashItem, VersionRow};
+pub use client::{Client, report_of};
 pub use content::{digest_of, hex, sha256};
 pub use daemon::{Daemon, Settings, password_of};
 pub use dav::{Call, Credentials, Dav, Reply, encode_path};

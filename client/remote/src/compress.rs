@@ -33,7 +33,7 @@ impl Compression {
 }
 
 /// Whether a server is reached without a network.
-pub(crate) fn is_this_machine(server: &Url) -> bool {
+pub fn is_this_machine(server: &Url) -> bool {
     let host = server.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let named = host == "localhost" || host.ends_with(".localhost");
     named || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())

@@ -79,9 +79,11 @@ impl WireError {
             Self::Network(error) => !error.is_builder() && !error.is_redirect(),
             Self::Refused(refusal) => matches!(refusal.status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504),
             Self::Stalled(_) | Self::Damaged(_) => true,
-            Self::Local { .. } | Self::SourceChanged { .. } | Self::Malformed(_) | Self::NotThere | Self::Address(_) => {
-                false
-            }
+            Self::Local { .. }
+            | Self::SourceChanged { .. }
+            | Self::Malformed(_)
+            | Self::NotThere
+            | Self::Address(_) => false,
         }
     }
 

@@ -1,7 +1,4 @@
-//! The server as the client's programs see it: files by WebDAV, the feed of changes and the rest by the JSON interface.
-//!
-//! Knows HTTP and the two sides' documents; knows nothing of journals, command lines and what should be where. Every
-//! transfer is verified by SHA-256 end to end, none is held in memory whole, and all share one limit of bandwidth.
+#![doc = include_str!("../README.md")]
 
 mod address;
 mod bulk;
@@ -33,7 +30,7 @@ mod verdict;
 
 pub use address::{Place, Tree, below, child, last_name, parent, with_slash};
 pub use bulk::Small;
-pub use compress::Compression;
+pub use compress::{Compression, is_this_machine};
 pub use connection::{Connection, Dialect, Options};
 pub use credentials::Credentials;
 pub use dav::{Expected, Stored};

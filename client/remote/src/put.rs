@@ -73,12 +73,16 @@ impl Connection {
             Err(error) => error,
         };
         if error.status() == Some(412)
-            && let Ok(Some(entry)) = self.look_at(url).await
-            && entry.size == Some(outgoing.size)
-            && entry.sha256() == Some(outgoing.sha256)
+            && let Some(stored) = self.has_already(url, outgoing).await
         {
-            return Ok(Stored { etag: entry.etag, id: entry.id, mtime_kept: false });
+            return Ok(stored);
         }
         Err(outgoing.judged(error))
+    }
+    /// What the server says of the target if it has this very content.
+    pub(crate) async fn has_already(&self, url: &Url, outgoing: &Outgoing) -> Option<Stored> {
+        let entry = self.look_at(url).await.ok()??;
+        let same = entry.size == Some(outgoing.size) && entry.sha256() == Some(outgoing.sha256);
+        same.then_some(Stored { etag: entry.etag, id: entry.id, mtime_kept: false })
     }
 }

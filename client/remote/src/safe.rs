@@ -4,8 +4,9 @@ use serde::Deserialize;
 use stitchbox_sync::digest::Sha256;
 
 use crate::address::child;
-use crate::connection::{Connection, bounded_text};
+use crate::connection::{Connection, PATIENCE, bounded_text};
 use crate::failure::WireError;
+use crate::pulse::Pulse;
 
 /// Longest answer, bytes: a million files.
 const LIMIT: usize = 512 << 20;
@@ -39,14 +40,23 @@ pub struct FileSafety {
 }
 
 impl Connection {
-    /// Asks about a folder (or file) of a space with everything below it; `path` begins with `/`.
+    /// Asks about a folder (or file) of a space with everything below it; `path` begins with `/`. With `verify` the server
+    /// reads and hashes every byte again.
     ///
     /// # Errors
     /// Network, refusals, and servers that make no such promise (404).
-    pub async fn safety(&self, space: &str, path: &str) -> Result<Safety, WireError> {
+    pub async fn safety(&self, space: &str, path: &str, verify: bool) -> Result<Safety, WireError> {
         let mut url = child(self.server(), ["api", "v1", "safe"]);
-        url.query_pairs_mut().append_pair("space", space).append_pair("path", path).append_pair("recursive", "true");
-        let answer = self.retrying(|_| self.answer(self.request("GET", &url))).await?;
+        let verified = if verify { "true" } else { "false" };
+        let pairs = [("space", space), ("path", path), ("recursive", "true"), ("verify", verified)];
+        url.query_pairs_mut().extend_pairs(pairs);
+        // reading everything again takes what it takes
+        let patience = if verify { PATIENCE * 30 } else { PATIENCE };
+        let asked = |_| async {
+            let pulse = Pulse::default();
+            self.answer_within(self.request("GET", &url), patience, &pulse).await
+        };
+        let answer = self.retrying(asked).await?;
         serde_json::from_str(&bounded_text(answer, LIMIT).await)
             .map_err(|_| WireError::Malformed("no word on what is safe to delete"))
     }

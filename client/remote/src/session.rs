@@ -43,8 +43,14 @@ impl Connection {
         let mut beginning = 1;
         loop {
             match session.run(&pieces, old, heard).await {
-                // the server forgot the session, or lost the old version the pieces were to be taken from
-                Err(error) if matches!(error.status(), Some(404 | 410)) && beginning < BEGINNINGS => beginning += 1,
+                // the server forgot the session
+                Err(error) if matches!(error.status(), Some(404 | 410)) && beginning < BEGINNINGS => {
+                    // unless the end was reached and only its answer lost
+                    if let Some(stored) = self.has_already(url, outgoing).await {
+                        return Ok(stored);
+                    }
+                    beginning += 1;
+                }
                 Err(error) if is_over(&error) => {
                     session.drop_chunks().await;
                     return Err(error);
@@ -148,9 +154,7 @@ impl Session<'_> {
         }
         let section = Section { path: self.outgoing.path.clone(), offset: piece.offset, length: piece.length };
         self.connection
-            .persisting(|_| async {
-                section.send(self.connection, self.put(piece), &heard.again()).await.map(drop)
-            })
+            .persisting(|_| async { section.send(self.connection, self.put(piece), &heard.again()).await.map(drop) })
             .await
     }
 

@@ -143,7 +143,10 @@ async fn of_an_edited_large_file_only_the_difference_is_sent() {
     assert!(sent > 0 && sent < 10 << 20, "{sent} of {} bytes were sent", new.len());
     // the version is gone: everything is sent, and arrives
     let version = OldVersion { etag: "\"v99\"".to_owned(), ..version };
-    connection.store(&at(&server, "f/other"), &outgoing, &Expected::Absent, Some(&version), &Heard::default()).await.unwrap();
+    connection
+        .store(&at(&server, "f/other"), &outgoing, &Expected::Absent, Some(&version), &Heard::default())
+        .await
+        .unwrap();
     assert!(shelf.lock().unwrap().content("/f/other") == new);
 }
 
@@ -153,8 +156,13 @@ async fn small_files_go_together_with_an_answer_each() {
     let folder = TempDir::new().unwrap();
     shelf.lock().unwrap().put("/f/taken", b"somebody else's");
     shelf.lock().unwrap().put("/f/same", b"same");
-    let contents: [(&str, &[u8]); 5] =
-        [("empty", b""), ("sub/é b", b"with --stitchbox- inside\r\n"), ("taken", b"mine"), ("same", b"same"), ("gone", b"x")];
+    let contents: [(&str, &[u8]); 5] = [
+        ("empty", b""),
+        ("sub/é b", b"with --stitchbox- inside\r\n"),
+        ("taken", b"mine"),
+        ("same", b"same"),
+        ("gone", b"x"),
+    ];
     let mut small = Vec::new();
     for (at, (path, content)) in contents.into_iter().enumerate() {
         let outgoing = Outgoing::of(&file(&folder, &format!("{at}"), content)).await.unwrap();

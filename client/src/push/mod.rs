@@ -170,7 +170,8 @@ fn tell(args: &Args, round: &Round) -> Result<(), Failure> {
     } else if args.dry_run {
         round.stored.iter().for_each(|name| println!("would be sent: {name}"));
     } else {
-        let before = if round.known > 0 { format!(" ({} of them were there before)", round.known) } else { String::new() };
+        let before =
+            if round.known > 0 { format!(" ({} of them were there before)", round.known) } else { String::new() };
         println!("{} files are stored and verified{before}: safe to delete here", round.stored.len());
         for (name, why) in &round.failed {
             eprintln!("  not stored: {name}: {why}");

@@ -32,7 +32,7 @@ pub(super) async fn release(
     const NO_PROMISE: &str = "this server does not say what is safe to delete; nothing was deleted here";
     let Some(space) = space else { return Err(Failure::failed(NO_PROMISE)) };
     let path = format!("/{}", place.path);
-    let safety = match connection.safety(&space.id, &path).await {
+    let safety = match connection.safety(&space.id, &path, args.verify).await {
         Ok(safety) => safety,
         Err(error) if matches!(error.status(), Some(404 | 405 | 501)) => return Err(Failure::failed(NO_PROMISE)),
         Err(error) => return Err(Failure::request(NO_PROMISE, &error)),

@@ -191,7 +191,8 @@ fn batches(files: Vec<(&LocalFile, Outgoing)>) -> Vec<Vec<(&LocalFile, Outgoing)
     let mut batches: Vec<Vec<_>> = Vec::new();
     let mut bytes = 0;
     for (file, outgoing) in files {
-        let fits = batches.last().is_some_and(|batch| batch.len() < BATCH_FILES && bytes + outgoing.size <= BATCH_BYTES);
+        let fits =
+            batches.last().is_some_and(|batch| batch.len() < BATCH_FILES && bytes + outgoing.size <= BATCH_BYTES);
         if !fits {
             batches.push(Vec::new());
             bytes = 0;

@@ -18,12 +18,7 @@ const LATEST: Duration = Duration::from_secs(30);
 const IN_ANY_CASE: Duration = Duration::from_secs(60);
 
 /// Rounds until the program is ended. What does not arrive is tried again in the next.
-pub(super) async fn go_on(
-    args: &Args,
-    connection: &Connection,
-    place: &Place,
-    done: &mut Done,
-) -> Result<(), Failure> {
+pub(super) async fn go_on(args: &Args, connection: &Connection, place: &Place, done: &mut Done) -> Result<(), Failure> {
     let mut watched = Signs::of(&args.local);
     let signs = &mut watched.signs;
     loop {
@@ -60,8 +55,7 @@ impl Signs {
             // full: a sign is waiting already
             let _ = told.try_send(());
         });
-        let watcher =
-            watcher.and_then(|mut watcher| watcher.watch(folder, RecursiveMode::Recursive).map(|()| watcher));
+        let watcher = watcher.and_then(|mut watcher| watcher.watch(folder, RecursiveMode::Recursive).map(|()| watcher));
         if let Err(error) = &watcher {
             eprintln!("note: changes are looked for once a minute ({error})");
         }

@@ -84,6 +84,7 @@ fn of_domain(error: &Error) -> (StatusCode, &'static str) {
         Error::ChecksumUnreadable => (StatusCode::BAD_REQUEST, "checksum_unreadable"),
         Error::BodyIncomplete { .. } => (StatusCode::BAD_REQUEST, "body_incomplete"),
         Error::BodyBroken => (StatusCode::BAD_REQUEST, "body_broken"),
+        Error::CursorTooOld => (StatusCode::GONE, "cursor_too_old"),
         Error::Collision => (StatusCode::SERVICE_UNAVAILABLE, "collision"),
         Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "throttled"),

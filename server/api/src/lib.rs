@@ -3,18 +3,24 @@
 
 mod app_passwords;
 mod caller;
+mod changes;
+mod empty_trash;
 mod error;
 mod fallback;
+mod item;
 mod parameters;
+mod purge;
 mod restore;
 mod run;
 mod run_events;
 mod runs;
+mod safe;
 mod spaces;
 #[cfg(test)]
 mod testing;
 mod token;
 mod trash;
+mod tree;
 mod versions;
 
 use axum::Router;
@@ -41,10 +47,14 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
         .route("/api/v1/app-passwords/{id}", delete(app_passwords::delete))
         .route("/api/v1/app-passwords/{id}/wipe", post(app_passwords::wipe))
         .route("/api/v1/spaces", get(spaces::get))
+        .route("/api/v1/changes", get(changes::get))
+        .route("/api/v1/tree", get(tree::get))
         .route("/api/v1/runs", get(runs::get))
         .route("/api/v1/runs/events", get(run_events::get))
         .route("/api/v1/runs/{id}", get(run::get))
-        .route("/api/v1/trash", get(trash::get))
+        .route("/api/v1/safe", get(safe::get))
+        .route("/api/v1/trash", get(trash::get).delete(empty_trash::delete))
+        .route("/api/v1/trash/{item}", delete(purge::delete))
         .route("/api/v1/trash/{item}/restore", post(restore::post))
         .route("/api/v1/versions", get(versions::get))
         .method_not_allowed_fallback(fallback::wrong_method)

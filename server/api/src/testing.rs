@@ -9,10 +9,12 @@ use futures::StreamExt;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use serde_json::Value;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stitchbox_blob::BlobStore;
 use stitchbox_domain::{
-    Conditions, Domain, ItemPath, Location, NewSpace, NewUser, Principal, Settings, SystemClock, uploads,
+    Arrival, Conditions, CopyDepth, Domain, ItemPath, Location, NewSpace, NewUser, Principal, Settings, SystemClock,
+    uploads,
 };
 use stitchbox_store::Store;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +25,7 @@ pub(crate) struct House {
     pub(crate) domain: Domain,
     pub(crate) stop: CancellationToken,
     router: Router,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// An answer, its body read as JSON.
@@ -53,15 +55,19 @@ pub(crate) fn basic_with(name: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))
 }
 
+async fn open(folder: &Path) -> Domain {
+    let store = Store::open(&format!("sqlite://{}", folder.join("meta.db").display())).await.unwrap();
+    let blobs = BlobStore::local(&folder.join("blobs")).unwrap();
+    Domain::new(store, blobs, Arc::new(SystemClock), Settings::default(), &[7; 32]).await.unwrap()
+}
+
 impl House {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&format!("sqlite://{}", folder.path().join("meta.db").display())).await.unwrap();
-        let blobs = BlobStore::local(&folder.path().join("blobs")).unwrap();
-        let domain = Domain::new(store, blobs, Arc::new(SystemClock), Settings::default(), &[7; 32]).await.unwrap();
+        let domain = open(folder.path()).await;
         let stop = CancellationToken::new();
         let router = crate::router(domain.clone(), stop.clone());
-        let house = Self { domain, stop, router, _folder: folder };
+        let house = Self { domain, stop, router, folder };
         house.user("ada").await;
         house
     }
@@ -90,8 +96,18 @@ impl House {
 
     /// Writes a file as ada.
     pub(crate) async fn write(&self, space: &str, path: &str, bytes: &'static [u8]) {
+        self.write_through(&self.domain, space, path, bytes).await;
+    }
+
+    /// The same house as another process sees it.
+    pub(crate) async fn another_process(&self) -> Domain {
+        open(self.folder.path()).await
+    }
+
+    /// Writes a file as ada through another process.
+    pub(crate) async fn write_through(&self, domain: &Domain, space: &str, path: &str, bytes: &'static [u8]) {
         let (ada, at) = self.at(space, path).await;
-        let mut upload = self.domain.begin_upload(&ada, &at, uploads::Intent::default()).await.unwrap();
+        let mut upload = domain.begin_upload(&ada, &at, uploads::Intent::default()).await.unwrap();
         upload.write(Bytes::from_static(bytes)).await.unwrap();
         upload.commit().await.unwrap();
     }
@@ -104,6 +120,57 @@ impl House {
     pub(crate) async fn remove(&self, space: &str, path: &str) {
         let (ada, at) = self.at(space, path).await;
         self.domain.remove(&ada, &at, &Conditions::default()).await.unwrap();
+    }
+
+    pub(crate) async fn relocate(&self, from: (&str, &str), to: (&str, &str)) {
+        let (ada, from) = self.at(from.0, from.1).await;
+        let (_, to) = self.at(to.0, to.1).await;
+        let arrival = Arrival { overwrite: true, mtime: None };
+        self.domain.relocate(&ada, &from, &to, arrival, &Conditions::default()).await.unwrap();
+    }
+
+    pub(crate) async fn copy(&self, from: (&str, &str), to: (&str, &str)) {
+        let (ada, from) = self.at(from.0, from.1).await;
+        let (_, to) = self.at(to.0, to.1).await;
+        self.domain.copy(&ada, &from, &to, CopyDepth::Infinity, true, &Conditions::default()).await.unwrap();
+    }
+
+    /// `GET` as ada: status, kind and text of the body.
+    pub(crate) async fn text(&self, path: &str) -> (u16, String, String) {
+        let response = self.send("GET", path, &[("authorization", &basic("ada"))]).await;
+        let kind = response.headers().get("content-type").map_or("", |kind| kind.to_str().unwrap()).to_owned();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, kind, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// Begins to write a file as ada, and sends all of it.
+    pub(crate) async fn arriving(&self, space: &str, path: &str, bytes: &'static [u8]) -> uploads::Upload {
+        let (ada, at) = self.at(space, path).await;
+        let mut upload = self.domain.begin_upload(&ada, &at, uploads::Intent::default()).await.unwrap();
+        upload.write(Bytes::from_static(bytes)).await.unwrap();
+        upload
+    }
+
+    /// The one file in the blob store.
+    pub(crate) fn only_blob_file(&self) -> PathBuf {
+        let mut open = vec![self.folder.path().join("blobs")];
+        let mut files = Vec::new();
+        while let Some(folder) = open.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { open.push(path) } else { files.push(path) }
+            }
+        }
+        assert_eq!(files.len(), 1, "{files:?}");
+        files.remove(0)
+    }
+
+    /// Damages a file.
+    pub(crate) fn overwrite(&self, file: &Path, bytes: &[u8]) {
+        // Published files may be read-only: a new one takes the name.
+        std::fs::remove_file(file).unwrap();
+        std::fs::write(file, bytes).unwrap();
     }
 
     /// Makes a folder with a series of two, and its run, as the trigger would.
@@ -135,6 +202,12 @@ impl House {
     pub(crate) async fn call_with(&self, method: &str, path: &str, authorization: Option<&str>) -> Answer {
         let headers: Vec<_> = authorization.map(|value| ("authorization", value)).into_iter().collect();
         read(self.send(method, path, &headers).await).await
+    }
+
+    /// `GET` with an app password.
+    pub(crate) async fn with_secret(&self, name: &str, secret: &str, path: &str) -> Answer {
+        let basic = format!("Basic {}", STANDARD.encode(format!("{name}:{secret}")));
+        self.call_with("GET", path, Some(&basic)).await
     }
 
     /// As ada, with more headers.
@@ -180,7 +253,7 @@ impl EventReader {
 
     pub(crate) async fn open_as(house: &House, name: &str, path: &str, last: Option<&str>) -> Self {
         let authorization = basic(name);
-        let mut headers = vec![("authorization", authorization.as_str())];
+        let mut headers = vec![("authorization", authorization.as_str()), ("accept", "text/event-stream")];
         headers.extend(last.map(|id| ("last-event-id", id)));
         let response = house.send("GET", path, &headers).await;
         assert_eq!(response.status(), 200);
@@ -216,6 +289,16 @@ impl EventReader {
             let block = self.block().await.expect("the stream goes on");
             if field(&block, "event").as_deref() == Some("run") {
                 let data = field(&block, "data").unwrap();
+                return (field(&block, "id").unwrap(), serde_json::from_str(&data).unwrap());
+            }
+        }
+    }
+
+    /// Id and data of the next event that has data.
+    pub(crate) async fn next_data(&mut self) -> (String, Value) {
+        loop {
+            let block = self.block().await.expect("the stream goes on");
+            if let Some(data) = field(&block, "data") {
                 return (field(&block, "id").unwrap(), serde_json::from_str(&data).unwrap());
             }
         }

@@ -97,6 +97,8 @@ pub enum Order {
     },
     /// Check every blob and the whole tree.
     Verify,
+    /// The database was restored from a backup: tell every client.
+    Restored,
 }
 
 impl Order {
@@ -124,6 +126,7 @@ impl fmt::Debug for Order {
             Self::RevokeAppPassword { .. } => "RevokeAppPassword",
             Self::WipeAppPassword { .. } => "WipeAppPassword",
             Self::Verify => "Verify",
+            Self::Restored => "Restored",
         })
     }
 }
@@ -232,6 +235,14 @@ async fn carry_out(domain: &Domain, order: Order) -> Result<Report, Error> {
             Ok(Report::remark(format!("app password {id} of {user} opens nothing any more; {when}")))
         }
         Order::Verify => verify(domain).await,
+        Order::Restored => {
+            let fingerprint = domain.mark_restored().await?;
+            Ok(Report::remark(format!(
+                "clients are told that this server was restored from a backup (data fingerprint {fingerprint}): they \
+                 compare everything once and delete nothing the backup does not know; run `verify` to find bytes that \
+                 are missing"
+            )))
+        }
     }
 }
 

@@ -85,6 +85,13 @@ pub enum Action {
         #[command(flatten)]
         place: Place,
     },
+    /// To be run once after the database was restored from a backup, before clients come back: they then compare
+    /// everything instead of deleting what the backup does not know
+    Restored {
+        /// Where everything is
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 /// `user …`
@@ -312,6 +319,7 @@ mod tests {
             &["app-password", "add", "ada", "--space", "ring", "--create-only", "--label", "rig", "--data", "d"],
             &["app-password", "revoke", "ada", "12", "--data", "d"],
             &["verify", "--data", "d"],
+            &["restored", "--data", "d"],
             &["check-config"],
         ] {
             parse(line).unwrap_or_else(|error| panic!("{line:?}: {error}"));

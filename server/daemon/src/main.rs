@@ -83,6 +83,7 @@ async fn act(action: Action) -> Result<ExitCode, Failure> {
         Action::Space { place, action } => administer(place, action.order()).await,
         Action::AppPassword { place, action } => administer(place, action.order()).await,
         Action::Verify { place } => administer(place, Order::Verify).await,
+        Action::Restored { place } => administer(place, Order::Restored).await,
         Action::CheckConfig { config } => check_config(config.as_deref()),
     }
 }

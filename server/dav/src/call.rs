@@ -3,10 +3,13 @@
 use crate::entity_tags::TagList;
 use crate::errors::Fault;
 use crate::if_header;
-use crate::mount::{Address, Mount, NoAddress};
+use crate::mount::{Address, Mount, NoAddress, push_segment};
 use crate::request_headers::{Depth, date, depth, text};
 use axum::http::{HeaderMap, Method, Uri};
-use stitchbox_domain::{Conditions, Domain, Error, FilesView, ItemPath, Location, Principal, Refusal, StateList};
+use stitchbox_domain::{
+    Conditions, Domain, Error, FilesView, ItemPath, Location, Membership, Principal, Refusal, SPACES_FOLDER, StateList,
+};
+use stitchbox_schema::SpaceKind;
 
 /// A request whose sender is known, to an address of the files or of another part of the WebDAV tree.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub(crate) struct Call<A = Address> {
     pub headers: HeaderMap,
     /// Host and port of the request, as the client named this server.
     pub authority: Option<String>,
+    /// The client speaks TLS, as far as the listener or a trusted proxy says so.
+    pub secure: bool,
 }
 
 /// A place in a space, with the URL of that space in the mount of the request.
@@ -42,7 +47,8 @@ pub(crate) enum View {
 const UNREADABLE: Fault = Fault::BadRequest("the header Destination is not a URL");
 
 impl<A> Call<A> {
-    async fn view_of(&self, address: &Address) -> Result<View, Error> {
+    /// What an address of the files means.
+    pub(crate) async fn view_of(&self, address: &Address) -> Result<View, Error> {
         let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
         let user = match &address.mount {
             Mount::Files(user) => user,
@@ -122,9 +128,60 @@ impl<A> Call<A> {
         let list = text(&self.headers, name).and_then(TagList::parse);
         list.map(Some).ok_or(Fault::BadRequest("a header with entity tags cannot be read; they stand in quotes"))
     }
+
+    /// Everything the request demands before it may change anything.
+    pub(crate) async fn conditions(&self) -> Result<Conditions, Fault> {
+        let mut state_lists = Vec::new();
+        if let Some(value) = self.headers.get("if") {
+            let lists = value.to_str().ok().and_then(if_header::parse);
+            let lists = lists.ok_or(Fault::BadRequest("the header If cannot be read"))?;
+            for list in lists {
+                let resource = match list.resource {
+                    None => None,
+                    Some(written) => Some(self.tagged(&written).await?),
+                };
+                state_lists.push(StateList { resource, conditions: list.conditions });
+            }
+        }
+        Ok(Conditions {
+            if_match: self.tags("if-match")?.map(TagList::strong),
+            if_none_match: self.tags("if-none-match")?.map(TagList::strong),
+            if_unmodified_since: text(&self.headers, "if-unmodified-since").and_then(date),
+            state_lists,
+        })
+    }
+
+    /// The place a list of an `If` header speaks of; `None` for one that is not here or that the person may not see.
+    async fn tagged(&self, written: &str) -> Result<Option<Location>, Fault> {
+        let Written::Path(path) = self.own_path(written) else { return Ok(None) };
+        let Ok(address) = Address::parse(&path) else { return Ok(None) };
+        match self.view_of(&address).await {
+            Ok(View::Place(place)) => Ok(Some(place.location)),
+            Ok(View::SpacesFolder) | Err(Error::NotFound | Error::Name(_)) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
 }
 
 impl Call {
+    /// URL of the root of a space in the mount of the request; `None` if the mount does not show the space.
+    pub(crate) async fn base_of_space(&self, membership: &Membership) -> Result<Option<String>, Error> {
+        let top = self.address.top();
+        Ok(match (&self.address.mount, membership.space.kind) {
+            (Mount::Space(name), _) => {
+                let shown = self.domain.find_space(&self.principal, name).await?;
+                (shown.space.id == membership.space.id).then_some(top)
+            }
+            (Mount::Files(_) | Mount::Own, SpaceKind::Personal) => Some(top),
+            (Mount::Files(_) | Mount::Own, SpaceKind::Project) => {
+                let mut base = top;
+                push_segment(&mut base, SPACES_FOLDER);
+                push_segment(&mut base, &membership.space.name);
+                Some(base)
+            }
+        })
+    }
+
     /// What the address of the request means.
     pub(crate) async fn view(&self) -> Result<View, Fault> {
         let view = self.view_of(&self.address).await?;
@@ -159,39 +216,6 @@ impl Call {
             ));
         }
         Ok(())
-    }
-
-    /// Everything the request demands before it may change anything.
-    pub(crate) async fn conditions(&self) -> Result<Conditions, Fault> {
-        let mut state_lists = Vec::new();
-        if let Some(value) = self.headers.get("if") {
-            let lists = value.to_str().ok().and_then(if_header::parse);
-            let lists = lists.ok_or(Fault::BadRequest("the header If cannot be read"))?;
-            for list in lists {
-                let resource = match list.resource {
-                    None => None,
-                    Some(written) => Some(self.tagged(&written).await?),
-                };
-                state_lists.push(StateList { resource, conditions: list.conditions });
-            }
-        }
-        Ok(Conditions {
-            if_match: self.tags("if-match")?.map(TagList::strong),
-            if_none_match: self.tags("if-none-match")?.map(TagList::strong),
-            if_unmodified_since: text(&self.headers, "if-unmodified-since").and_then(date),
-            state_lists,
-        })
-    }
-
-    /// The place a list of an `If` header speaks of; `None` for one that is not here or that the person may not see.
-    async fn tagged(&self, written: &str) -> Result<Option<Location>, Fault> {
-        let Written::Path(path) = self.own_path(written) else { return Ok(None) };
-        let Ok(address) = Address::parse(&path) else { return Ok(None) };
-        match self.view_of(&address).await {
-            Ok(View::Place(place)) => Ok(Some(place.location)),
-            Ok(View::SpacesFolder) | Err(Error::NotFound | Error::Name(_)) => Ok(None),
-            Err(other) => Err(other.into()),
-        }
     }
 }
 

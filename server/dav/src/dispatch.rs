@@ -5,10 +5,11 @@ use crate::call::Call;
 use crate::errors::Fault;
 use crate::mount::{Address, NoAddress};
 use crate::options::server_options;
-use crate::{delete, get, lock, mkcol, propfind, proppatch, put, relocate, request_body, user_lock};
+use crate::{bulk, delete, get, lock, mkcol, propfind, proppatch, put, relocate, report, request_body, tus, user_lock};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONNECTION, EXPECT, HOST, HeaderValue};
+use axum::http::uri::Scheme;
 use axum::http::{Request, Response, Version};
 use stitchbox_domain::{Domain, Error};
 use tracing::Instrument as _;
@@ -43,6 +44,7 @@ pub(crate) async fn serve<A: Realm>(State(domain): State<Domain>, request: Reque
 async fn answer<A: Realm>(domain: Domain, request: Request<Body>) -> Response<Body> {
     let (parts, mut body) = request.into_parts();
     let version = parts.version;
+    let secure = parts.extensions.get::<Scheme>().or_else(|| parts.uri.scheme()) == Some(&Scheme::HTTPS);
     let (done, base, headers) = match authenticate(&domain, &parts.headers, &parts.extensions).await {
         Err(error) => (Err(error.into()), String::new(), parts.headers),
         Ok(principal) => {
@@ -57,7 +59,7 @@ async fn answer<A: Realm>(domain: Domain, request: Request<Body>) -> Response<Bo
                     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
                     let authority = host.or_else(|| parts.uri.authority().map(|name| name.as_str())).map(str::to_owned);
                     let (method, headers) = (parts.method, parts.headers);
-                    let call = Call { domain, principal, method, address, headers, authority };
+                    let call = Call { domain, principal, method, address, headers, authority, secure };
                     let done = A::verb(&call, &mut body).await;
                     let base = match &done {
                         Err(Fault::Domain(Error::Locked { .. })) => A::base(&call).await,
@@ -99,11 +101,14 @@ impl Realm for Address {
             "MOVE" => relocate::relocate(call, body).await,
             "COPY" => relocate::copy(call, body).await,
             "PROPFIND" => propfind::propfind(call, body).await,
+            "REPORT" => report::report(call, body).await,
             "PROPPATCH" => proppatch::proppatch(call, body).await,
             "LOCK" if user_lock::is_asked_for(call) => user_lock::lock(call, body).await,
             "UNLOCK" if user_lock::is_asked_for(call) => user_lock::unlock(call, body).await,
             "LOCK" => lock::lock(call, body).await,
             "UNLOCK" => lock::unlock(call, body).await,
+            "POST" if tus::is_meant(&call.headers) => tus::create(call, body).await,
+            "POST" if bulk::is_meant(&call.headers) => bulk::receive(call, &call.place().await?, body).await,
             "POST" => Err(Fault::MethodNotAllowed("files are sent with PUT; the header Allow names what can be done")),
             _ => Err(Fault::NotImplemented("this server does not know the method")),
         }

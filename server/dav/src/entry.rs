@@ -35,6 +35,10 @@ pub(crate) struct Entry<'a> {
     pub is_favorite: bool,
     /// It has a small picture.
     pub has_preview: bool,
+    /// Whether its source may be deleted, where that was asked.
+    pub is_safe: Option<bool>,
+    /// Changes when the server was restored from a backup.
+    pub fingerprint: &'a str,
     pub dead: &'a [Property],
 }
 
@@ -62,6 +66,8 @@ impl<'a> Entry<'a> {
             locks: &[],
             is_favorite: false,
             has_preview: false,
+            is_safe: None,
+            fingerprint: "",
             dead: &[],
         }
     }
@@ -79,7 +85,7 @@ impl<'a> Entry<'a> {
             let end = out.len() - "</d:href>".len();
             out.insert(end, '/');
         }
-        let (mut found, mut missing) = (String::new(), String::new());
+        let (mut found, mut missing) = (String::with_capacity(1024), String::new());
         for live in &asked.live {
             if asked.names_only {
                 let start = found.len();

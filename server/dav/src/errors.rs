@@ -29,6 +29,10 @@ pub(crate) enum Fault {
     OtherServer,
     /// A listing of everything below.
     InfiniteDepth,
+    /// A status of another protocol than WebDAV, with the reason.
+    Refused(StatusCode, &'static str),
+    /// A version of tus that is not ours.
+    TusVersion,
 }
 
 impl From<Error> for Fault {
@@ -81,6 +85,8 @@ fn shape_of(error: &Error, base: &str) -> Shape {
             | Refusal::AppPassword
             | Refusal::Derived
             | Refusal::Root
+            | Refusal::PartOfDeleted
+            | Refusal::DeletedByAnother
             | Refusal::ReservedName,
         ) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
         Error::Exists | Error::IsFolder => Shape::new(StatusCode::METHOD_NOT_ALLOWED, NOT_ALLOWED, text),
@@ -115,6 +121,7 @@ fn shape_of(error: &Error, base: &str) -> Shape {
         | Error::BodyIncomplete { .. }
         | Error::BodyBroken
         | Error::WeakPassword => Shape::new(StatusCode::BAD_REQUEST, BAD_REQUEST, text),
+        Error::CursorTooOld => Shape::new(StatusCode::GONE, "Stitchbox\\CursorTooOld", text),
         Error::Collision => Shape::new(StatusCode::SERVICE_UNAVAILABLE, "Stitchbox\\Collision", text),
         Error::Unauthenticated => Shape::new(StatusCode::UNAUTHORIZED, "Sabre\\DAV\\Exception\\NotAuthenticated", text),
         Error::Throttled { seconds } => Shape {
@@ -159,12 +166,23 @@ impl Fault {
                 let why = "the destination is on another server; download the file and upload it there";
                 Shape::new(StatusCode::BAD_GATEWAY, "Sabre\\DAV\\Exception\\BadGateway", why)
             }
+            Self::Refused(status, why) => Shape::new(*status, BAD_REQUEST, why),
+            Self::TusVersion => {
+                let why = "this server speaks tus 1.0.0; say so in the header Tus-Resumable";
+                Shape::new(StatusCode::PRECONDITION_FAILED, "Stitchbox\\TusVersion", why)
+            }
             Self::InfiniteDepth => {
                 let why = "a whole tree is not listed at once; ask folder by folder with Depth: 1";
                 let precondition = "<d:propfind-finite-depth/>".to_owned();
                 Shape { precondition, ..Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, why) }
             }
         }
+    }
+
+    /// Status and text for an answer that is not an error document.
+    pub(crate) fn told(&self) -> (StatusCode, String) {
+        let Shape { status, message, .. } = self.shape("");
+        (status, message)
     }
 
     /// The methods an address has that refused one: all but making what is there, or a file where a folder is.
@@ -199,6 +217,9 @@ impl Fault {
             && let Ok(methods) = HeaderValue::from_str(&self.allowed())
         {
             headers.insert(ALLOW, methods);
+        }
+        if let Self::TusVersion = self {
+            crate::tus::add_options(headers);
         }
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -6,11 +6,12 @@ use crate::errors::Fault;
 use crate::folder_page;
 use crate::range::{Selection, select};
 use crate::request_headers::{date, http_date, text};
-use crate::{content_type, entity_tags};
+use crate::{content_type, entity_tags, folding};
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{Method, Response, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -60,11 +61,24 @@ async fn file(call: &Call, at: &Location, content: Content) -> Result<Response<B
     if status == StatusCode::PARTIAL_CONTENT {
         set(&mut response, CONTENT_RANGE, &format!("bytes {}-{}/{size}", range.start, range.end - 1));
     }
+    let mut folded = false;
     if call.method == Method::GET {
-        *response.body_mut() = Body::from_stream(call.domain.open(version, range).await?);
+        let bytes = call.domain.open(version, range).await?;
+        *response.body_mut() =
+            if status == StatusCode::OK && size >= folding::SMALLEST && folding::is_wanted(&call.headers) {
+                let (body, is_folded) = folding::fold(bytes).await;
+                folded = is_folded;
+                body
+            } else {
+                Body::from_stream(bytes)
+            };
     }
     let headers = response.headers_mut();
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    if folded {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("zstd"));
+    } else {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(CACHING));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -5,7 +5,9 @@
 
 mod answer_headers;
 mod authenticate;
+mod bulk;
 mod call;
+mod coding;
 mod content_type;
 mod delete;
 mod dispatch;
@@ -14,6 +16,7 @@ mod entity_tags;
 mod entry;
 mod errors;
 mod folder_page;
+mod folding;
 mod get;
 mod if_header;
 mod live_properties;
@@ -28,13 +31,17 @@ mod proppatch;
 mod put;
 mod range;
 mod relocate;
+mod report;
 mod request_body;
 mod request_headers;
 mod roots;
+mod search;
 mod sheet;
 mod spaces_folder;
 mod trash_address;
 mod trashbin;
+mod tus;
+mod uploads;
 mod user_lock;
 mod version_address;
 mod versions;
@@ -78,6 +85,9 @@ pub fn router(domain: Domain) -> Router {
         "/remote.php/dav/principals/{*path}",
     ];
     let router = realm::<mount::Address>(Router::new(), &files);
+    let router = realm::<uploads::Sessions>(router, &["/remote.php/dav/uploads/{*path}"]);
+    let router = realm::<bulk::Bulk>(router, &["/remote.php/dav/bulk"]);
+    let router = realm::<tus::TusUpload>(router, &["/dav/tus/{*path}"]);
     let router = realm::<trash_address::TrashAddress>(router, &trash);
     let router = realm::<version_address::VersionAddress>(router, &versions);
     realm::<roots::Root>(router, &roots).with_state(domain)

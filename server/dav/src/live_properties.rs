@@ -5,7 +5,7 @@ use crate::entry::Entry;
 use crate::lock_xml::{SUPPORTED, active_lock, owner_type};
 use crate::request_headers::http_date;
 use crate::xml_in::{DAV, Name};
-use crate::xml_out::{NC, OC, escape};
+use crate::xml_out::{NC, OC, OWN, escape};
 use std::fmt::Write as _;
 use stitchbox_domain::covers;
 
@@ -63,6 +63,7 @@ live! {
     ShareTypes OC "oc" "share-types" false,
     Favorite OC "oc" "favorite" false,
     Name OC "oc" "name" false,
+    SafeToDelete OWN "sb" "safe-to-delete" false,
     IsMountRoot NC "nc" "is-mount-root" false,
     HasPreview NC "nc" "has-preview" false,
     IsEncrypted NC "nc" "is-encrypted" false,
@@ -146,7 +147,9 @@ impl Live {
             Self::Permissions => write!(out, "{}", entry.permissions),
             Self::Size => write!(out, "{}", entry.size),
             Self::Checksums => write!(out, "<oc:checksum>{}</oc:checksum>", escape(entry.checksums?)),
-            Self::DataFingerprint | Self::ShareTypes => Ok(()),
+            Self::DataFingerprint => write!(out, "{}", escape(entry.fingerprint)),
+            Self::ShareTypes => Ok(()),
+            Self::SafeToDelete => write!(out, "{}", entry.is_safe?),
             Self::OwnerId => write!(out, "{}", escape(entry.owner_id?)),
             Self::OwnerName => write!(out, "{}", escape(entry.owner)),
             Self::Favorite => write!(out, "{}", u8::from(entry.is_favorite)),
@@ -173,6 +176,7 @@ mod tests {
             let namespace = match prefix {
                 "d" => DAV,
                 "oc" => OC,
+                "sb" => OWN,
                 _ => NC,
             };
             assert_eq!(Live::of(&Name::new(namespace, local)), Some(*live));

@@ -79,6 +79,11 @@ impl Address {
         base
     }
 
+    /// The URL of the mount, without a slash at the end.
+    pub(crate) fn top(&self) -> String {
+        self.prefix.clone()
+    }
+
     /// The URL of the address itself, without a slash at the end.
     pub(crate) fn href(&self) -> String {
         let mut href = self.prefix.clone();

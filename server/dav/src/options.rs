@@ -22,5 +22,6 @@ pub fn server_options() -> Response<Body> {
     headers.insert(HeaderName::from_static("ms-author-via"), HeaderValue::from_static("DAV"));
     headers.insert(ALLOW, HeaderValue::from_static(METHODS));
     headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    crate::tus::add_options(headers);
     response
 }

@@ -1,84 +1,16 @@
-//! The permission letters sync clients go by (ownCloud's, with Nextcloud's `G`): they translate [`Membership::may`].
+//! The permission letters as this protocol shows them; [`Membership::letters`] decides.
 
-use stitchbox_domain::{Action, Item, Membership};
-use stitchbox_schema::SpaceKind;
+use stitchbox_domain::{Item, Membership};
 
 /// What a client is shown for a folder that only shows others.
 pub(crate) const READ_ONLY: &str = "G";
 
-/// The letters of an item: `R` reshare, `M` mount root, `G` readable, `D` delete, `N` rename, `V` move, `W` write
-/// content, `C` and `K` make files and folders inside.
+/// The letters of an item.
 pub(crate) fn letters(membership: &Membership, item: &Item) -> String {
-    let may = |action| membership.may(action, item).is_ok();
-    let folder = item.is_folder();
-    let shows = [
-        (may(Action::Create) || may(Action::Delete), "R"),
-        (is_mount_root(membership, item), "M"),
-        (true, "G"),
-        (may(Action::Delete), "D"),
-        (may(Action::Move), "NV"),
-        (!folder && may(Action::Write), "W"),
-        (folder && may(Action::Create), "CK"),
-    ];
-    shows.into_iter().filter_map(|(shown, letters)| shown.then_some(letters)).collect()
+    membership.letters(item)
 }
 
 /// Whether it is the root of a space that is not the person's own.
 pub(crate) fn is_mount_root(membership: &Membership, item: &Item) -> bool {
-    item.parent.is_none() && membership.space.kind == SpaceKind::Project
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use stitchbox_domain::{ItemKind, Scope, Space};
-    use stitchbox_schema::{Cursor, ItemId, Role, RunId, SpaceId, Timestamp, VersionId};
-
-    fn member(role: Role, kind: SpaceKind) -> Membership {
-        let space = Space {
-            id: SpaceId(1),
-            name: "s".to_owned(),
-            kind,
-            owner: None,
-            root: ItemId(1),
-            quota: None,
-            default_recipe: None,
-            created_at: Timestamp(0),
-        };
-        Membership { space, role, scope: Scope::default() }
-    }
-
-    fn item(folder: bool, parent: Option<i64>, run: Option<i64>) -> Item {
-        Item {
-            id: ItemId(2),
-            space: SpaceId(1),
-            parent: parent.map(ItemId),
-            name: "x".to_owned(),
-            kind: if folder { ItemKind::Folder } else { ItemKind::File },
-            version: (!folder).then_some(VersionId(3)),
-            size: 0,
-            mtime: Timestamp(0),
-            last_change: Cursor(1),
-            run: run.map(RunId),
-            created_at: Timestamp(0),
-        }
-    }
-
-    #[test]
-    fn letters_follow_role_and_item() {
-        let own = member(Role::Manager, SpaceKind::Personal);
-        assert_eq!(letters(&own, &item(true, Some(1), None)), "RGDNVCK");
-        assert_eq!(letters(&own, &item(false, Some(1), None)), "RGDNVW");
-        assert_eq!(letters(&own, &item(true, None, None)), "RGCK");
-        let project = member(Role::Contributor, SpaceKind::Project);
-        assert_eq!(letters(&project, &item(true, None, None)), "RMGCK");
-        assert_eq!(letters(&member(Role::Viewer, SpaceKind::Project), &item(true, Some(1), None)), "G");
-    }
-
-    #[test]
-    fn what_a_run_wrote_may_be_deleted_and_nothing_else() {
-        let own = member(Role::Manager, SpaceKind::Personal);
-        assert_eq!(letters(&own, &item(true, Some(1), Some(9))), "RGD");
-        assert_eq!(letters(&own, &item(false, Some(1), Some(9))), "RGD");
-    }
+    membership.is_mount_root(item)
 }

@@ -17,9 +17,10 @@ use futures::stream;
 use std::collections::HashMap;
 use std::sync::Arc;
 use stitchbox_domain::{
-    Domain, Error, HeldLock, Item, Listed, Membership, Property, Quota, SPACES_FOLDER, has_preview,
+    Domain, Error, HeldLock, Item, ItemPath, Listed, Membership, Property, Quota, SPACES_FOLDER, has_preview,
 };
 use stitchbox_schema::{ItemId, VersionId};
+use tokio::task::JoinHandle;
 
 /// Children read at a time; fewer where each may bring many kept properties.
 const PAGE: i64 = 400;
@@ -37,6 +38,7 @@ pub(crate) async fn propfind(call: &Call, body: &mut Body) -> Result<Response<Bo
     }
 }
 
+/// The answer to a PROPFIND.
 pub(crate) fn multistatus(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::MULTI_STATUS;
@@ -66,14 +68,25 @@ async fn write_root(
     folder: &str,
     asked: &Asked,
 ) -> Result<(), Error> {
-    let mut href = folder.to_owned();
-    push_segment(&mut href, &membership.space.name);
+    let mut base = folder.to_owned();
+    push_segment(&mut base, &membership.space.name);
+    write_item(out, call, (membership, item), (&base, &ItemPath::default()), asked).await
+}
+
+/// Writes one item by itself. `base` is the URL of the root of its space.
+pub(crate) async fn write_item(
+    out: &mut String,
+    call: &Call,
+    (membership, item): (&Membership, &Item),
+    (base, path): (&str, &ItemPath),
+    asked: &Asked,
+) -> Result<(), Error> {
     let extras = Extras::of_one(call, membership, item, asked).await?;
     let mut entry = Entry::of_item(&call.domain, membership, item);
-    entry.path.push('/');
-    entry.base = &href;
+    entry.path = path.to_string();
+    entry.base = base;
     extras.add_to(&mut entry, item);
-    entry.write(out, &href, asked);
+    entry.write(out, &href_below(base, path), asked);
     Ok(())
 }
 
@@ -88,6 +101,8 @@ struct Extras {
     favorites: Arc<[ItemId]>,
     /// Of one item alone; those of a page come with it.
     has_preview: bool,
+    is_safe: Option<bool>,
+    fingerprint: Arc<str>,
 }
 
 impl Extras {
@@ -112,6 +127,12 @@ impl Extras {
         if asked.wants_locks() {
             extras.locks = domain.locks_on(membership.space.id).await?.into();
         }
+        if asked.wants(Live::SafeToDelete) {
+            extras.is_safe = Some(domain.is_safe(item).await?);
+        }
+        if asked.wants(Live::DataFingerprint) {
+            extras.fingerprint = domain.data_fingerprint().into();
+        }
         if asked.wants(Live::QuotaUsed) || asked.wants(Live::QuotaAvailable) {
             extras.quota = Some(domain.quota(membership).await?);
         }
@@ -122,7 +143,8 @@ impl Extras {
     async fn of_page(pages: &Pages, last: &str) -> Result<Self, Error> {
         let Pages { domain, membership, folder, asked, of_folder, after, .. } = pages;
         let (locks, quota, favorites) = (of_folder.locks.clone(), of_folder.quota, of_folder.favorites.clone());
-        let mut extras = Self { locks, quota, favorites, ..Self::default() };
+        let fingerprint = of_folder.fingerprint.clone();
+        let mut extras = Self { locks, quota, favorites, fingerprint, ..Self::default() };
         if asked.wants_dead() {
             for (item, property) in domain.properties_of_page(membership, folder, after.as_deref(), last).await? {
                 extras.dead.entry(item).or_default().push(property);
@@ -137,6 +159,8 @@ impl Extras {
         entry.locks = &self.locks;
         entry.has_preview = self.has_preview;
         entry.quota = self.quota;
+        entry.is_safe = self.is_safe;
+        entry.fingerprint = &self.fingerprint;
         entry.is_favorite = self.favorites.contains(&item.id);
     }
 }
@@ -173,7 +197,17 @@ async fn listing(call: &Call, place: Place, asked: Asked, depth: Depth) -> Resul
         spaces_folder::entry(domain, &call.principal, &roots).write(&mut out, &folder, &asked);
     }
     let of_folder = extras;
-    let pages = Pages { domain: domain.clone(), membership, folder: item, place, href, asked, of_folder, after: None };
+    let pages = Pages {
+        domain: domain.clone(),
+        membership,
+        folder: item,
+        place,
+        href,
+        asked,
+        of_folder,
+        after: None,
+        ahead: None,
+    };
     let head = stream::once(std::future::ready(Ok(Bytes::from(out))));
     let rest = stream::try_unfold(Some(pages), |pages| async move {
         let Some(mut pages) = pages else { return Ok(None) };
@@ -193,21 +227,37 @@ struct Pages {
     asked: Asked,
     of_folder: Extras,
     after: Option<String>,
+    /// The next page, read while this one is written.
+    ahead: Option<JoinHandle<Result<Vec<Listed>, Error>>>,
 }
 
 impl Pages {
+    fn limit(&self) -> i64 {
+        if self.asked.wants_dead() { PAGE_WITH_DEAD } else { PAGE }
+    }
+
+    /// Reads the page that follows a name.
+    fn read(&self, after: Option<String>) -> impl Future<Output = Result<Vec<Listed>, Error>> + Send + use<> {
+        let (domain, membership, folder) = (self.domain.clone(), self.membership.clone(), self.folder.clone());
+        let with_sums = self.asked.wants(Live::Checksums) || self.asked.wants(Live::HasPreview);
+        let limit = self.limit();
+        async move { domain.listing_page(&membership, &folder, after.as_deref(), limit, with_sums).await }
+    }
+
     /// The next page as XML, and whether another follows. The last one ends the document.
     async fn next(&mut self) -> Result<(String, bool), Error> {
-        let after = self.after.as_deref();
-        let limit = if self.asked.wants_dead() { PAGE_WITH_DEAD } else { PAGE };
-        let mut children = match self.asked.wants(Live::Checksums) || self.asked.wants(Live::HasPreview) {
-            true => self.domain.listing_page(&self.membership, &self.folder, after, limit).await?,
-            false => {
-                let children = self.domain.children_page(&self.membership, &self.folder, after, limit).await?;
-                children.into_iter().map(|item| Listed { item, sums: None }).collect()
-            }
+        let read = match self.ahead.take() {
+            Some(ahead) => ahead.await.ok(),
+            None => None,
         };
-        let mut more = i64::try_from(children.len()).unwrap_or(0) == limit;
+        let mut children = match read {
+            Some(read) => read?,
+            None => self.read(self.after.clone()).await?,
+        };
+        let mut more = i64::try_from(children.len()).unwrap_or(0) == self.limit();
+        if let Some(last) = children.last().filter(|_| more) {
+            self.ahead = Some(tokio::spawn(self.read(Some(last.item.name.clone()))));
+        }
         let extras = match children.last() {
             Some(last) => Extras::of_page(self, &last.item.name).await?,
             None => Extras::default(),
@@ -216,8 +266,9 @@ impl Pages {
         let folder_path = self.place.location.path.to_string();
         let mut href = self.href.clone();
         let mut written = 0;
+        let tell_previews = self.asked.wants(Live::HasPreview);
         for Listed { item: child, sums } in &children {
-            let shows_preview = sums.as_ref().is_some_and(|sums| has_preview(&sums.content));
+            let shows_preview = tell_previews && sums.as_ref().is_some_and(|sums| has_preview(&sums.content));
             let sums = sums.as_ref().map(|sums| checksums(sums.given.as_deref(), &sums.sha256));
             href.truncate(self.href.len());
             push_segment(&mut href, &child.name);
@@ -227,14 +278,21 @@ impl Pages {
             extras.add_to(&mut entry, child);
             entry.checksums = sums.as_deref();
             entry.has_preview = shows_preview;
+            if self.asked.wants(Live::SafeToDelete) {
+                entry.is_safe = Some(self.domain.is_safe(child).await?);
+            }
             entry.write(&mut out, &href, &self.asked);
             written += 1;
             if out.len() > PAGE_TEXT {
                 break;
             }
         }
-        more |= written < children.len();
-        children.truncate(written);
+        if written < children.len() {
+            children.truncate(written);
+            more = true;
+            // It begins too late.
+            self.ahead = None;
+        }
         if !more {
             out.push_str(TAIL);
         }

@@ -2,8 +2,8 @@
 
 use crate::answer_headers::{about, mtime_accepted};
 use crate::call::Call;
+use crate::coding::Unfolded;
 use crate::errors::Fault;
-use crate::request_body;
 use crate::request_headers::{announced_size, mtime, text};
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
@@ -18,9 +18,7 @@ pub(crate) async fn put(call: &Call, body: &mut Body) -> Result<Response<Body>, 
         let why = "this old way of sending pieces is not offered; send the whole file or use an upload session";
         return Err(Fault::NotImplemented(why));
     }
-    if text(headers, "content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-        return Err(Fault::UnsupportedBody);
-    }
+    let mut body = Unfolded::of(headers, body)?;
     let place = call.place().await?;
     if call.address.slash {
         return Err(Fault::MethodNotAllowed("this is the address of a folder; leave out the slash at the end"));
@@ -34,8 +32,12 @@ pub(crate) async fn put(call: &Call, body: &mut Body) -> Result<Response<Body>, 
         make_folders: false,
     };
     let keeps_mtime = intent.mtime.is_some();
-    let mut upload = call.domain.begin_upload(&call.principal, &place.location, intent).await?;
-    while let Some(bytes) = request_body::next(body).await? {
+    // Who asks before sending is answered before sending.
+    let mut upload = match headers.contains_key("expect") {
+        true => call.domain.begin_upload(&call.principal, &place.location, intent).await?,
+        false => call.domain.begin_unasked(&call.principal, &place.location, intent).await?,
+    };
+    while let Some(bytes) = body.next().await? {
         upload.write(bytes).await?;
     }
     let committed = upload.commit().await?;

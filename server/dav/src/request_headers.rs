@@ -1,5 +1,6 @@
 //! Small request headers: `Depth`, `Overwrite`, `X-OC-Mtime`, dates, and the size a body is announced to have.
 
+use crate::coding::is_folded;
 use crate::errors::Fault;
 use axum::http::HeaderMap;
 use stitchbox_domain::Error;
@@ -74,18 +75,34 @@ pub(crate) fn http_date(time: Timestamp) -> String {
     httpdate::fmt_http_date(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds))
 }
 
-/// The size of the body by whatever header says it. Two that disagree are refused.
+/// A header that is a number of bytes.
+pub(crate) fn length(headers: &HeaderMap, name: &str) -> Result<Option<u64>, Fault> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let number = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    number.map(Some).ok_or(Fault::BadRequest("the announced length is not a number"))
+}
+
+/// `OC-Total-Length`: the size of the whole file, where the body is only a piece of it or empty.
+pub(crate) fn total_length(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
+    length(headers, "oc-total-length")
+}
+
+/// The size of the body by whatever header says it; of a folded one, the size unfolded, which must be said. Two that
+/// disagree are refused.
 pub(crate) fn announced_size(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
+    let folded = is_folded(headers)?;
     let mut announced: Option<u64> = None;
     for name in ["content-length", "oc-total-length", "x-expected-entity-length"] {
-        let Some(text) = text(headers, name) else { continue };
-        let size: u64 = text.trim().parse().map_err(|_| Fault::BadRequest("the announced length is not a number"))?;
+        let Some(size) = length(headers, name)?.filter(|_| !(folded && name == "content-length")) else { continue };
         match announced {
             Some(received) if received != size => {
                 return Err(Error::BodyIncomplete { announced: size, received }.into());
             }
             _ => announced = Some(size),
         }
+    }
+    if folded && announced.is_none() {
+        return Err(Fault::BadRequest("a zstd body needs X-Expected-Entity-Length: its size unfolded"));
     }
     Ok(announced)
 }
@@ -130,5 +147,8 @@ mod tests {
         assert_eq!(announced_size(&agreeing).unwrap(), Some(5));
         assert!(announced_size(&with(&[("content-length", "5"), ("oc-total-length", "999")])).is_err());
         assert!(announced_size(&with(&[("x-expected-entity-length", "many")])).is_err());
+        let folded = [("content-encoding", "zstd"), ("content-length", "5"), ("x-expected-entity-length", "999")];
+        assert_eq!(announced_size(&with(&folded)).unwrap(), Some(999));
+        assert!(announced_size(&with(&folded[..2])).is_err(), "nobody says how large it becomes");
     }
 }

@@ -9,7 +9,7 @@ use crate::propfind::multistatus;
 use crate::request_headers::{Depth, depth};
 use crate::sheet::{Sheet, Space};
 use crate::xml_out::{HEAD, TAIL, escape};
-use crate::{request_body, xml_requests};
+use crate::{request_body, search, xml_requests};
 use axum::body::Body;
 use axum::http::Response;
 use stitchbox_domain::Error;
@@ -44,6 +44,9 @@ impl Realm for Root {
     }
 
     async fn verb(call: &Call<Self>, body: &mut Body) -> Result<Response<Body>, Fault> {
+        if call.method == "SEARCH" && call.address == Self::Dav {
+            return search::search(call, body).await;
+        }
         if call.method != "PROPFIND" {
             return Err(Fault::MethodNotAllowed("this folder only shows what lies below; it is listed with PROPFIND"));
         }

@@ -50,6 +50,8 @@ pub(crate) fn entry<'a>(domain: &Domain, principal: &'a Principal, roots: &[Root
         locks: &[],
         is_favorite: false,
         has_preview: false,
+        is_safe: None,
+        fingerprint: "",
         dead: &[],
     }
 }

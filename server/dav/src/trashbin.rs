@@ -1,6 +1,6 @@
 //! The trash over WebDAV: what was deleted is listed, read, moved back, or removed for good.
 
-use crate::answer_headers::about;
+use crate::answer_headers::{about, empty};
 use crate::call::Call;
 use crate::dispatch::Realm;
 use crate::errors::Fault;
@@ -16,8 +16,8 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use stitchbox_domain::{Domain, Error, Item, ItemPath, Membership, SPACES_FOLDER, Trashed};
-use stitchbox_schema::{ItemId, SpaceKind, Timestamp};
+use stitchbox_domain::{Domain, Error, Item, ItemPath, Membership, Refusal, SPACES_FOLDER, Trashed};
+use stitchbox_schema::{ItemId, Role, SpaceKind, Timestamp};
 
 /// Entries read at a time.
 const PAGE: i64 = 256;
@@ -233,10 +233,25 @@ async fn bring_back(call: &Call<TrashAddress>, body: &mut Body) -> Result<Respon
     Ok(about(&call.domain, &restored, StatusCode::CREATED))
 }
 
+/// Gives up a deleted item, or all of them; the sweep removes them. A part of a deleted folder stays with it.
 async fn remove(call: &Call<TrashAddress>, body: &mut Body) -> Result<Response<Body>, Fault> {
     request_body::none(body).await?;
-    if let Part::Entry { item, path } = &call.address.part {
-        entry(call, *item, path).await?;
+    match &call.address.part {
+        Part::Entry { item, path } => {
+            entry(call, *item, path).await?;
+            if !path.is_empty() {
+                return Err(Fault::Domain(Error::Forbidden(Refusal::PartOfDeleted)));
+            }
+            call.domain.purge(&call.principal, *item).await?;
+        }
+        Part::Entries => {
+            for membership in memberships(call).await?.iter().filter(|member| member.role >= Role::Contributor) {
+                call.domain.empty_trash(&call.principal, membership.space.id).await?;
+            }
+        }
+        Part::Top | Part::Restore => {
+            return Err(Fault::MethodNotAllowed("this folder belongs to the server; empty the folder trash instead"));
+        }
     }
-    Err(Fault::NotImplemented("what is in the trash is removed by the server after a while, not by hand"))
+    Ok(empty(StatusCode::NO_CONTENT))
 }

@@ -11,11 +11,13 @@ pub(crate) const CONTENT_TYPE_XML: &str = "application/xml; charset=utf-8";
 pub(crate) const OC: &str = "http://owncloud.org/ns";
 /// Namespace of Nextcloud's properties.
 pub(crate) const NC: &str = "http://nextcloud.org/ns";
+/// Namespace of our own properties.
+pub(crate) const OWN: &str = "urn:stitchbox";
 
 /// Begins a multistatus.
 pub(crate) const HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n\
     <d:multistatus xmlns:d=\"DAV:\" xmlns:oc=\"http://owncloud.org/ns\" xmlns:nc=\"http://nextcloud.org/ns\" \
-    xmlns:s=\"http://sabredav.org/ns\">";
+    xmlns:s=\"http://sabredav.org/ns\" xmlns:sb=\"urn:stitchbox\">";
 /// Ends it.
 pub(crate) const TAIL: &str = "</d:multistatus>\n";
 
@@ -47,6 +49,7 @@ pub(crate) fn empty(out: &mut String, name: &Name) {
         "DAV:" => "d:",
         OC => "oc:",
         NC => "nc:",
+        OWN => "sb:",
         "" => "",
         namespace => {
             // Writing to a String cannot fail.

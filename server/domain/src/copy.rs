@@ -116,7 +116,7 @@ async fn duplicate(
         }
     }
     let mut top = copies.into_iter().next().ok_or(Error::NotFound)?;
-    top.last_change = act.append(tx, ChangeKind::Created, &top, target.folder.id, top.size).await?;
+    top.last_change = act.append(tx, ChangeKind::Arrived, &top, target.folder.id, top.size).await?;
     items::set_last_change(tx, top.id, top.last_change).await?;
     Ok(top)
 }

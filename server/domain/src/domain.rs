@@ -1,15 +1,19 @@
 //! The value every front-end holds: the stores, the clock, the settings.
 
 use crate::auth::Auth;
+use crate::follow::Followers;
 use crate::previews::Previews;
-use crate::{Clock, Error, Ids};
+use crate::{Clock, Error, Ids, Keep};
 use futures::future::BoxFuture;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use stitchbox_blob::BlobStore;
 use stitchbox_schema::Timestamp;
 use stitchbox_store::{Store, Tx, settings};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+
+/// Name of the setting that holds the data fingerprint.
+pub(crate) const FINGERPRINT: &str = "data_fingerprint";
 
 /// What an administrator may set.
 #[derive(Debug, Clone)]
@@ -24,6 +28,8 @@ pub struct Settings {
     pub account_passwords_on_webdav: bool,
     /// Lifetime of a bearer token.
     pub token_lifetime: Duration,
+    /// How long things are kept that nobody sees any more.
+    pub keep: Keep,
 }
 
 impl Default for Settings {
@@ -34,6 +40,7 @@ impl Default for Settings {
             attempts: 3,
             account_passwords_on_webdav: true,
             token_lifetime: Duration::from_secs(15 * 60),
+            keep: Keep::default(),
         }
     }
 }
@@ -48,9 +55,12 @@ pub struct Domain {
     pub(crate) settings: Arc<Settings>,
     pub(crate) auth: Arc<Auth>,
     pub(crate) instance: Arc<str>,
+    fingerprint: Arc<RwLock<String>>,
+    changed: watch::Sender<u64>,
+    pub(crate) followers: Arc<Followers>,
     pub(crate) wholes: Arc<crate::uploads::Wholes>,
+    pub(crate) personal_spaces: Arc<crate::view::PersonalSpaces>,
     pub(crate) previews: Arc<Previews>,
-    changed: Arc<Notify>,
     run_changed: Arc<Notify>,
 }
 
@@ -64,16 +74,17 @@ impl Domain {
         token_key: &[u8],
     ) -> Result<Self, Error> {
         let now = clock.now();
-        let started: Result<(i64, String), Error> = store
+        let started: Result<(i64, String, String), Error> = store
             .write(move |tx| {
                 Box::pin(async move {
                     let process = settings::next_process(tx).await?;
                     let proposed = format!("sb{:x}", Ids::new(process).next(now));
-                    Ok((process, settings::get_or_insert(tx, "instance", &proposed).await?))
+                    let instance = settings::get_or_insert(tx, "instance", &proposed).await?;
+                    Ok((process, instance, settings::get(tx, FINGERPRINT).await?.unwrap_or_default()))
                 })
             })
             .await;
-        let (process, instance) = started?;
+        let (process, instance, fingerprint) = started?;
         Ok(Self {
             store,
             blobs,
@@ -82,9 +93,12 @@ impl Domain {
             settings: Arc::new(settings),
             auth: Arc::new(Auth::new(token_key)),
             instance: instance.into(),
+            fingerprint: Arc::new(RwLock::new(fingerprint)),
+            changed: watch::Sender::new(0),
+            followers: Arc::new(Followers::default()),
             wholes: Arc::default(),
+            personal_spaces: Arc::default(),
             previews: Arc::default(),
-            changed: Arc::new(Notify::new()),
             run_changed: Arc::new(Notify::new()),
         })
     }
@@ -107,6 +121,17 @@ impl Domain {
         &self.instance
     }
 
+    /// Changes when the installation was restored from a backup, so that clients compare instead of deleting what the
+    /// backup does not know; empty if it never was. As this process read it last.
+    #[must_use]
+    pub fn data_fingerprint(&self) -> String {
+        self.fingerprint.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn show_fingerprint(&self, fingerprint: String) {
+        *self.fingerprint.write().unwrap_or_else(PoisonError::into_inner) = fingerprint;
+    }
+
     /// Whether the metadata store answers.
     pub async fn ready(&self) -> Result<(), Error> {
         let mut db = self.store.read().await?;
@@ -114,10 +139,11 @@ impl Domain {
         Ok(())
     }
 
-    /// Wakes when this process wrote a change. Other processes' changes are seen by looking again after a while.
+    /// Tells every holder that this process wrote a change since it was told last: take it once, look, then wait. Other
+    /// processes' changes are seen by looking again after a while; [`Domain::follow`] does that for one space.
     #[must_use]
-    pub fn changed(&self) -> &Notify {
-        &self.changed
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 
     /// Wakes when this process changed a run.
@@ -137,6 +163,6 @@ impl Domain {
 
     /// To be called after every committed change.
     pub(crate) fn announce(&self) {
-        self.changed.notify_one();
+        self.changed.send_modify(|count| *count = count.wrapping_add(1));
     }
 }

@@ -25,6 +25,12 @@ pub enum Refusal {
     /// The root of a space, or a folder that only shows others.
     #[error("this folder belongs to the server; it cannot be moved, replaced or removed")]
     Root,
+    /// It lies in a folder that was deleted as a whole.
+    #[error("this lies in a folder that was deleted; restore the folder, or remove all of it for good")]
+    PartOfDeleted,
+    /// Somebody else put it into the trash.
+    #[error("this was deleted by somebody else; only a manager of the space can remove it for good")]
+    DeletedByAnother,
     /// The name stands for something else in a personal space.
     #[error("the names Spaces and Shares are taken in the top folder of a personal space; choose another one")]
     ReservedName,
@@ -141,6 +147,12 @@ pub enum Error {
     /// Two servers drew the same id; the same request draws another one.
     #[error("two requests met in a rare coincidence; nothing was changed, send it again")]
     Collision,
+    /// The place in the journal a client left off at is not known any more.
+    #[error(
+        "the changes since this cursor are not kept any more, or the server was restored from a backup; list the tree \
+         again and go on from its cursor"
+    )]
+    CursorTooOld,
     /// Wrong name or password, or a token that is no longer valid.
     #[error("the login is not valid")]
     Unauthenticated,

@@ -63,9 +63,10 @@ impl Domain {
     pub async fn content(&self, principal: &Principal, at: &Location) -> Result<Content, Error> {
         let mut db = self.store.read().await?;
         let membership = enter(&mut db, principal, at.space).await?;
-        let item = resolve(&mut db, membership.space.root, &at.path).await?;
+        let shown = items::shown_at_path(&mut db, membership.space.root, at.path.names()).await?;
+        let (item, version) = shown.ok_or(Error::NotFound)?;
         membership.check(Action::Read, &item)?;
-        let version = version_of(&mut db, &item).await?.ok_or(Error::IsFolder)?;
+        let version = version.ok_or(Error::IsFolder)?;
         Ok(Content { membership, item, version })
     }
 
@@ -79,16 +80,17 @@ impl Domain {
         version_of(&mut *self.store.read().await?, item).await
     }
 
-    /// As [`Domain::children_page`], each file with the checksums of the version it shows.
+    /// As [`Domain::children_page`], if so wished each file with the checksums of the version it shows.
     pub async fn listing_page(
         &self,
         membership: &Membership,
         folder: &Item,
         after: Option<&str>,
         limit: i64,
+        with_sums: bool,
     ) -> Result<Vec<Listed>, Error> {
         membership.check(Action::Read, folder)?;
-        Ok(items::listing_page(&mut *self.store.read().await?, folder.id, after, limit).await?)
+        Ok(items::listing_page(&mut *self.store.read().await?, folder.id, after, limit, with_sums).await?)
     }
 
     /// All versions of a file, newest first.

@@ -23,7 +23,7 @@ use stitchbox_store::watched::{self, Watched};
 use stitchbox_store::{Connection, Tx, items, settings, spaces, uploads, versions};
 
 /// Name of the trigger's position in the journal.
-const READER: &str = "trigger";
+pub(crate) const TRIGGER: &str = "trigger";
 /// Changes read in one transaction.
 const BATCH: i64 = 500;
 /// Folders looked at before the journal is read again.
@@ -37,7 +37,7 @@ impl Domain {
     /// Reads the next changes of the journal; true if there may be more.
     pub async fn note_changes(&self) -> Result<bool, Error> {
         let mut db = self.store.read().await?;
-        let position = settings::cursor(&mut db, READER).await?;
+        let position = settings::cursor(&mut db, TRIGGER).await?;
         if changes::after(&mut db, position, 1).await?.is_empty() {
             return Ok(false);
         }
@@ -45,10 +45,10 @@ impl Domain {
         let now = self.now();
         let work = self.transact(move |tx| {
             Box::pin(async move {
-                let position = settings::cursor(tx, READER).await?;
+                let position = settings::cursor(tx, TRIGGER).await?;
                 let batch = changes::after(tx, position, BATCH).await?;
                 let Some(last) = batch.last() else { return Ok((false, false)) };
-                settings::set_cursor(tx, READER, last.cursor).await?;
+                settings::set_cursor(tx, TRIGGER, last.cursor).await?;
                 let removed = note_removed_outputs(tx, &batch, now).await?;
                 for watched in touched_folders(tx, &batch).await?.values() {
                     watched::watch(tx, watched).await?;
@@ -325,7 +325,8 @@ async fn touched_folders(db: &mut Connection, batch: &[Change]) -> Result<HashMa
             touched.insert(folder, watched(folder));
         }
         // A whole tree may have appeared at once: by COPY, restore, or a move from another space.
-        if change.is_folder && matches!(change.kind, ChangeKind::Created | ChangeKind::Restored) {
+        let whole = matches!(change.kind, ChangeKind::Created | ChangeKind::Arrived | ChangeKind::Restored);
+        if change.is_folder && whole {
             for folder in items::folders_of(db, change.item).await? {
                 touched.insert(folder, watched(folder));
             }

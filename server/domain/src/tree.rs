@@ -305,6 +305,6 @@ async fn put_in_place(tx: &mut Tx, item: Item, from: &Item, target: &Spot, act: 
     items::set_space(tx, moved.id, target.folder.space).await?;
     runs::set_space(tx, moved.id, target.folder.space).await?;
     let moved = Item { space: target.folder.space, ..moved };
-    act.append(tx, ChangeKind::Created, &moved, target.folder.id, moved.size).await?;
+    act.append(tx, ChangeKind::Arrived, &moved, target.folder.id, moved.size).await?;
     Ok(moved)
 }

@@ -2,7 +2,9 @@
 
 use crate::access::enter;
 use crate::{Domain, Error, ItemPath, Location, Membership, Principal};
-use stitchbox_schema::{SpaceId, SpaceKind, SpaceName};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use stitchbox_schema::{SpaceId, SpaceKind, SpaceName, UserId};
 use stitchbox_store::spaces;
 
 /// Name of the folder that shows the project spaces.
@@ -24,7 +26,36 @@ pub enum FilesView {
     SpacesFolder,
 }
 
+/// Which space is whose personal one: looked up once, since neither user nor space is ever renamed or removed. Whether
+/// somebody may enter is asked every time, elsewhere.
+#[derive(Debug, Default)]
+pub(crate) struct PersonalSpaces(Mutex<HashMap<UserId, SpaceId>>);
+
+/// Most people remembered.
+const MOST_REMEMBERED: usize = 10_000;
+
+impl PersonalSpaces {
+    fn known(&self) -> MutexGuard<'_, HashMap<UserId, SpaceId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Domain {
+    async fn personal_space(&self, principal: &Principal) -> Result<SpaceId, Error> {
+        let known = self.personal_spaces.known().get(&principal.user).copied();
+        if let Some(space) = known {
+            return Ok(space);
+        }
+        let mut db = self.store.read().await?;
+        let space = spaces::by_name(&mut db, SpaceKind::Personal, &principal.name).await?.ok_or(Error::NotFound)?.id;
+        let mut known = self.personal_spaces.known();
+        if known.len() >= MOST_REMEMBERED {
+            known.clear();
+        }
+        known.insert(principal.user, space);
+        Ok(space)
+    }
+
     /// The spaces the principal may see, personal first, then by name: none for a credential that may only create.
     pub async fn spaces_of(&self, principal: &Principal) -> Result<Vec<Membership>, Error> {
         if principal.scope.create_only {
@@ -76,9 +107,8 @@ impl Domain {
                 Ok(FilesView::Item(Location { space: membership.space.id, path }))
             }
             within => {
-                let mut db = self.store.read().await?;
-                let space = spaces::by_name(&mut db, SpaceKind::Personal, user).await?.ok_or(Error::NotFound)?;
-                let location = Location { space: space.id, path: ItemPath::from_segments(within.iter().copied())? };
+                let space = self.personal_space(principal).await?;
+                let location = Location { space, path: ItemPath::from_segments(within.iter().copied())? };
                 let top = location.path.is_root();
                 Ok(if top { FilesView::Root { personal: location } } else { FilesView::Item(location) })
             }

@@ -92,6 +92,7 @@ fn of_domain(error: &Error) -> StatusCode {
         | Error::BodyIncomplete { .. }
         | Error::BodyBroken
         | Error::WeakPassword => StatusCode::BAD_REQUEST,
+        Error::CursorTooOld => StatusCode::GONE,
         Error::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Error::Locked { .. } => StatusCode::LOCKED,
         Error::QuotaExceeded { .. } | Error::TooMuch(_) => StatusCode::INSUFFICIENT_STORAGE,

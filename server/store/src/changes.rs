@@ -8,8 +8,10 @@ use stitchbox_schema::{Cursor, ItemId, RunId, SpaceId, Timestamp, UserId};
 /// What happened to an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// A file or folder appeared: uploaded, made, or copied with everything below.
+    /// A file or folder appeared: uploaded or made. What lies in such a folder has changes of its own.
     Created,
+    /// Copied, or moved in from another space, with everything below.
+    Arrived,
     /// A file shows another version.
     Updated,
     /// Moved or renamed, with everything below.
@@ -23,19 +25,27 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    const ALL: [Self; 6] = [Self::Created, Self::Updated, Self::Moved, Self::Deleted, Self::Restored, Self::Touched];
+    const ALL: [Self; 7] =
+        [Self::Created, Self::Arrived, Self::Updated, Self::Moved, Self::Deleted, Self::Restored, Self::Touched];
 
     /// The word in SQL and API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
+            Self::Arrived => "arrived",
             Self::Updated => "updated",
             Self::Moved => "moved",
             Self::Deleted => "deleted",
             Self::Restored => "restored",
             Self::Touched => "touched",
         }
+    }
+
+    /// Reads the word of a row back.
+    pub(crate) fn of_word(word: &str, row: i64) -> Result<Self, StoreError> {
+        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == word);
+        known.ok_or(StoreError::Inconsistent { table: "changes", column: "kind", row })
     }
 }
 
@@ -94,11 +104,7 @@ pub struct Change {
 fn change(row: &AnyRow) -> Result<Change, StoreError> {
     let cursor: i64 = row.try_get("cursor")?;
     let word: String = row.try_get("kind")?;
-    let kind = ChangeKind::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or(StoreError::Inconsistent {
-        table: "changes",
-        column: "kind",
-        row: cursor,
-    })?;
+    let kind = ChangeKind::of_word(&word, cursor)?;
     Ok(Change {
         cursor: Cursor(cursor),
         space: SpaceId(row.try_get("space_id")?),

@@ -1,5 +1,6 @@
 //! Drive items: the tree.
 
+use crate::versions::{self, Version};
 use crate::{Connection, StoreError, Tx, placeholders};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
@@ -77,7 +78,7 @@ fn kind(word: &str, row: i64) -> Result<ItemKind, StoreError> {
     }
 }
 
-fn item(row: &AnyRow) -> Result<Item, StoreError> {
+pub(crate) fn item(row: &AnyRow) -> Result<Item, StoreError> {
     let id: i64 = row.try_get("id")?;
     let kind = kind(row.try_get("kind")?, id)?;
     Ok(Item {
@@ -115,9 +116,14 @@ pub async fn child(db: &mut Connection, folder: ItemId, name: &str) -> Result<Op
 const HOPS: usize = 8;
 
 /// One statement for every number of names up to [`HOPS`]: each name is looked up in the index of its folder.
-static BY_PATH: LazyLock<[String; HOPS]> = LazyLock::new(|| {
+static BY_PATH: LazyLock<[String; HOPS]> = LazyLock::new(|| by_path("", ""));
+/// The same with the version a file shows.
+static SHOWN_BY_PATH: LazyLock<[String; HOPS]> = LazyLock::new(|| by_path(versions::JOINED, versions::JOIN));
+
+/// `columns` follow those of the item; `{item}` in `join` is the item.
+fn by_path(columns: &str, join: &str) -> [String; HOPS] {
     std::array::from_fn(|last| {
-        let mut sql = format!("SELECT i{last}.* FROM items AS i0");
+        let mut sql = format!("SELECT i{last}.*{columns} FROM items AS i0");
         for hop in 1..=last {
             let _ = write!(
                 sql,
@@ -126,26 +132,50 @@ static BY_PATH: LazyLock<[String; HOPS]> = LazyLock::new(|| {
                 hop + 2
             );
         }
+        sql += &join.replace("{item}", &format!("i{last}"));
         sql + " WHERE i0.parent_id = $1 AND i0.name = $2"
     })
-});
+}
+
+/// The row that names lead to from a folder. There must be names.
+async fn row_at_path(
+    db: &mut Connection,
+    folder: ItemId,
+    names: &[ItemName],
+    statements: &'static [String; HOPS],
+) -> Result<Option<AnyRow>, StoreError> {
+    let (mut reached, mut from) = (None, folder.0);
+    for names in names.chunks(HOPS) {
+        let Some(sql) = statements.get(names.len() - 1) else { return Ok(None) };
+        let query = names.iter().fold(sqlx::query(sql.as_str()).bind(from), |query, name| query.bind(name.as_str()));
+        let Some(row) = query.fetch_optional(&mut *db).await? else { return Ok(None) };
+        from = row.try_get("id")?;
+        reached = Some(row);
+    }
+    Ok(reached)
+}
 
 /// The item that names lead to from a folder; the folder itself if there are none.
 pub async fn at_path(db: &mut Connection, folder: ItemId, names: &[ItemName]) -> Result<Option<Item>, StoreError> {
     if names.is_empty() {
         return by_id(db, folder).await;
     }
-    let mut reached = None;
-    let mut from = folder;
-    for names in names.chunks(HOPS) {
-        let Some(sql) = BY_PATH.get(names.len() - 1) else { return Ok(None) };
-        let query = names.iter().fold(sqlx::query(sql.as_str()).bind(from.0), |query, name| query.bind(name.as_str()));
-        let Some(row) = query.fetch_optional(&mut *db).await? else { return Ok(None) };
-        let found = item(&row)?;
-        from = found.id;
-        reached = Some(found);
+    row_at_path(db, folder, names, &BY_PATH).await?.as_ref().map(item).transpose()
+}
+
+/// As [`at_path`], with the version if it is a file.
+pub async fn shown_at_path(
+    db: &mut Connection,
+    folder: ItemId,
+    names: &[ItemName],
+) -> Result<Option<(Item, Option<Version>)>, StoreError> {
+    if names.is_empty() {
+        return Ok(by_id(db, folder).await?.map(|item| (item, None)));
     }
-    Ok(reached)
+    let Some(row) = row_at_path(db, folder, names, &SHOWN_BY_PATH).await? else { return Ok(None) };
+    let item = item(&row)?;
+    let version = versions::joined(&row, &item)?;
+    Ok(Some((item, version)))
 }
 
 /// An item as a listing tells it.
@@ -153,7 +183,7 @@ pub async fn at_path(db: &mut Connection, folder: ItemId, names: &[ItemName]) ->
 pub struct Listed {
     /// The item.
     pub item: Item,
-    /// Of the version a file shows.
+    /// Of the version a file shows, if they were asked for.
     pub sums: Option<Sums>,
 }
 
@@ -168,31 +198,37 @@ pub struct Sums {
     pub content: String,
 }
 
-/// Up to `limit` children of a folder whose name sorts after `after` (all from the start if `None`), by name, with the
-/// checksums of files.
+/// The page of a listing, and the same with the checksums of files.
+const LISTING: &str =
+    "SELECT id, space_id, parent_id, name, kind, version_id, size, mtime_ns, last_change, run_id, created_at
+     FROM items WHERE parent_id = $1 AND name > $2 ORDER BY name LIMIT $3";
+const LISTING_WITH_SUMS: &str =
+    "SELECT items.id, items.space_id, items.parent_id, items.name, items.kind, items.version_id, items.size,
+            items.mtime_ns, items.last_change, items.run_id, items.created_at, versions.sha256, versions.checksum,
+            versions.content
+     FROM items LEFT JOIN versions ON versions.id = items.version_id
+     WHERE items.parent_id = $1 AND items.name > $2 ORDER BY items.name LIMIT $3";
+
+/// Up to `limit` children of a folder whose name sorts after `after` (all from the start if `None`), by name; with the
+/// checksums of files if they are wanted.
 pub async fn listing_page(
     db: &mut Connection,
     folder: ItemId,
     after: Option<&str>,
     limit: i64,
+    with_sums: bool,
 ) -> Result<Vec<Listed>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT items.id, items.space_id, items.parent_id, items.name, items.kind, items.version_id, items.size,
-                items.mtime_ns, items.last_change, items.run_id, items.created_at, versions.sha256, versions.checksum,
-                versions.content
-         FROM items LEFT JOIN versions ON versions.id = items.version_id
-         WHERE items.parent_id = $1 AND items.name > $2 ORDER BY items.name LIMIT $3",
-    )
-    .bind(folder.0)
-    .bind(after.unwrap_or(""))
-    .bind(limit)
-    .fetch_all(db)
-    .await?;
-    rows.iter().map(listed).collect()
+    let rows = sqlx::query(if with_sums { LISTING_WITH_SUMS } else { LISTING })
+        .bind(folder.0)
+        .bind(after.unwrap_or(""))
+        .bind(limit)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(|row| listed(row, with_sums)).collect()
 }
 
 /// By position: a listing has ten thousand rows.
-fn listed(row: &AnyRow) -> Result<Listed, StoreError> {
+fn listed(row: &AnyRow, with_sums: bool) -> Result<Listed, StoreError> {
     let id: i64 = row.try_get(0)?;
     let item = Item {
         id: ItemId(id),
@@ -207,7 +243,8 @@ fn listed(row: &AnyRow) -> Result<Listed, StoreError> {
         run: row.try_get::<Option<i64>, _>(9)?.map(RunId),
         created_at: Timestamp(row.try_get(10)?),
     };
-    let sums = match row.try_get::<Option<String>, _>(11)? {
+    let sha256: Option<String> = if with_sums { row.try_get(11)? } else { None };
+    let sums = match sha256 {
         Some(sha256) => Some(Sums { sha256, given: row.try_get(12)?, content: row.try_get(13)? }),
         None => None,
     };

@@ -9,18 +9,23 @@
 
 pub mod accounts;
 pub mod changes;
+pub mod compaction;
 mod connect;
 mod error;
 pub mod favorites;
+pub mod feed;
 pub mod items;
 pub mod jobs;
 pub mod locks;
 pub mod login_flows;
 mod placeholders;
 pub mod properties;
+pub mod purge;
 mod readers;
 pub mod run_counts;
 pub mod runs;
+pub mod safety;
+pub mod search;
 pub mod segments;
 pub mod sessions;
 pub mod settings;

@@ -211,6 +211,15 @@ pub async fn set_destination(tx: &mut Tx, id: UploadId, to: &Destination) -> Res
     Ok(())
 }
 
+/// Lets a session go nowhere any more.
+pub async fn forget_destination(tx: &mut Tx, id: UploadId) -> Result<(), StoreError> {
+    sqlx::query("UPDATE upload_sessions SET space_id = NULL, folder_id = NULL, path = NULL WHERE id = $1")
+        .bind(id.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// Says how large the file will be.
 pub async fn set_size(tx: &mut Tx, id: UploadId, size: i64) -> Result<(), StoreError> {
     sqlx::query("UPDATE upload_sessions SET size = $2 WHERE id = $1").bind(id.0).bind(size).execute(&mut **tx).await?;

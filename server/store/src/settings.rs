@@ -20,6 +20,18 @@ pub async fn get_or_insert(tx: &mut Tx, name: &str, value: &str) -> Result<Strin
     Ok(get(tx, name).await?.unwrap_or_else(|| value.to_owned()))
 }
 
+/// Sets a setting.
+pub async fn set(tx: &mut Tx, name: &str, value: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    .bind(name)
+    .bind(value)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Counts the processes that were ever started on this database; returns the new count.
 pub async fn next_process(tx: &mut Tx) -> Result<i64, StoreError> {
     let row = sqlx::query(

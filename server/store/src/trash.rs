@@ -50,18 +50,20 @@ pub async fn insert(tx: &mut Tx, entry: &Trashed) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The entry of a deleted item.
+/// The entry of a deleted item that can be restored.
 pub async fn by_item(db: &mut Connection, item: ItemId) -> Result<Option<Trashed>, StoreError> {
-    let row = sqlx::query("SELECT * FROM trash WHERE item_id = $1").bind(item.0).fetch_optional(db).await?;
+    let row =
+        sqlx::query("SELECT * FROM trash WHERE item_id = $1 AND purging = 0").bind(item.0).fetch_optional(db).await?;
     row.as_ref().map(trashed).transpose()
 }
 
-/// Everything deleted from a space, latest first.
+/// Everything deleted from a space that can be restored, latest first.
 pub async fn of_space(db: &mut Connection, space: SpaceId) -> Result<Vec<Trashed>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM trash WHERE space_id = $1 ORDER BY deleted_at DESC, item_id DESC")
-        .bind(space.0)
-        .fetch_all(db)
-        .await?;
+    let rows =
+        sqlx::query("SELECT * FROM trash WHERE space_id = $1 AND purging = 0 ORDER BY deleted_at DESC, item_id DESC")
+            .bind(space.0)
+            .fetch_all(db)
+            .await?;
     rows.iter().map(trashed).collect()
 }
 
@@ -75,7 +77,7 @@ pub async fn page(
     let (deleted_at, item) = after.unwrap_or((Timestamp(i64::MIN), ItemId(0)));
     let rows = sqlx::query(
         "SELECT * FROM trash
-         WHERE space_id = $1 AND (deleted_at > $2 OR (deleted_at = $2 AND item_id > $3))
+         WHERE space_id = $1 AND purging = 0 AND (deleted_at > $2 OR (deleted_at = $2 AND item_id > $3))
          ORDER BY deleted_at, item_id LIMIT $4",
     )
     .bind(space.0)

@@ -1,5 +1,6 @@
 //! Versions and the blobs they point to. Neither ever changes once written.
 
+use crate::items::Item;
 use crate::{Connection, StoreError, Tx, placeholders};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
@@ -61,6 +62,31 @@ fn version(row: &AnyRow) -> Result<Version, StoreError> {
         author: row.try_get::<Option<i64>, _>("author_id")?.map(UserId),
         run: row.try_get::<Option<i64>, _>("run_id")?.map(RunId),
     })
+}
+
+/// Columns of the version an item shows, beside the item's own.
+pub(crate) const JOINED: &str = ", v.blob_id AS v_blob, v.size AS v_size, v.sha256 AS v_sha256, v.checksum AS v_checksum,
+     v.content AS v_content, v.mtime_ns AS v_mtime, v.created_at AS v_created, v.author_id AS v_author, v.run_id AS v_run";
+/// How they come to `{item}`.
+pub(crate) const JOIN: &str = " LEFT JOIN versions AS v ON v.id = {item}.version_id";
+
+/// The version an item shows, out of a row with [`JOINED`]; `None` for a folder.
+pub(crate) fn joined(row: &AnyRow, item: &Item) -> Result<Option<Version>, StoreError> {
+    let Some(id) = item.version else { return Ok(None) };
+    let missing = StoreError::Inconsistent { table: "items", column: "version_id", row: item.id.0 };
+    Ok(Some(Version {
+        id,
+        item: item.id,
+        blob: BlobId(row.try_get::<Option<i64>, _>("v_blob")?.ok_or(missing)?),
+        size: row.try_get("v_size")?,
+        sha256: row.try_get("v_sha256")?,
+        checksum: row.try_get("v_checksum")?,
+        content: row.try_get("v_content")?,
+        mtime: Timestamp(row.try_get("v_mtime")?),
+        created_at: Timestamp(row.try_get("v_created")?),
+        author: row.try_get::<Option<i64>, _>("v_author")?.map(UserId),
+        run: row.try_get::<Option<i64>, _>("v_run")?.map(RunId),
+    }))
 }
 
 /// Records a blob, with its body if it is small.

@@ -1,9 +1,13 @@
 //! One contract, two databases: every rule that leans on SQL, on SQLite and on a PostgreSQL of the test's own.
 
+mod feed;
 mod guards;
+mod keep;
 mod model;
+mod replica;
 mod runs;
 mod tree;
+mod uploads;
 mod world;
 
 use stitchbox_tests::{Postgres, skip};
@@ -55,6 +59,27 @@ contract! {
     tree::broken_and_damaged_bodies_change_nothing
     tree::verify_finds_what_was_damaged
     model::any_sequence_of_changes_agrees_with_a_model
+    feed::a_client_that_follows_the_feed_ends_with_the_tree
+    feed::each_way_to_change_a_tree_is_told_in_its_own_way
+    feed::results_of_a_run_are_told_as_derived
+    feed::a_folder_that_moves_during_a_walk_is_not_lost
+    feed::followers_wake_for_their_space_alone
+    keep::a_squeezed_journal_tells_the_same
+    keep::a_journal_that_was_cut_says_so
+    keep::after_a_restored_backup_nothing_old_is_believed
+    keep::deleted_things_go_in_their_time_and_shared_bytes_stay
+    keep::what_was_given_up_goes_at_once_and_in_small_steps
+    keep::what_a_run_has_read_stays_as_long_as_the_run_is_shown
+    keep::earlier_versions_become_fewer_and_the_shown_one_stays
+    keep::bytes_that_another_blob_is_made_of_stay
+    keep::a_tree_is_safe_when_nothing_is_missing_or_arriving
+    uploads::chunks_become_a_file_without_a_byte_being_copied
+    uploads::any_order_of_chunks_agrees_with_a_model
+    uploads::many_ends_at_once_make_one_version
+    uploads::a_silent_session_is_swept_and_its_file_is_not
+    uploads::what_a_new_version_shares_with_an_old_one_stays
+    uploads::chunks_count_for_the_quota
+    uploads::an_open_session_holds_a_series_back_but_not_for_ever
     runs::the_expected_count_makes_exactly_one_run
     runs::a_quiet_folder_makes_a_run_and_an_open_upload_holds_it_back
     runs::a_marker_makes_a_run

@@ -31,7 +31,7 @@ async fn lease(w: &World, worker: &str) -> Leased {
     w.domain.lease_run(worker).await.unwrap().expect("a run to lease")
 }
 
-async fn finish(w: &World, leased: &Leased, text: &str) -> bool {
+pub(crate) async fn finish(w: &World, leased: &Leased, text: &str) -> bool {
     let mut drafts = Vec::new();
     for (name, size) in [("summary.json", 1), ("height.h5", 100_000)] {
         let bytes = Bytes::from(text.repeat(size));

@@ -101,14 +101,17 @@ impl Shelf {
         if request.header("if-match").is_some_and(|tag| tag != etag(*version)) {
             return Answer::new(412);
         }
-        let answer = Answer::new(200).with("ETag", etag(*version)).with("OC-Checksum", format!("SHA256:{}", hex(content)));
+        let answer =
+            Answer::new(200).with("ETag", etag(*version)).with("OC-Checksum", format!("SHA256:{}", hex(content)));
         match request.header("range").and_then(|text| text.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()) {
             Some(from) => {
                 let from: usize = from;
                 let range = format!("bytes {from}-{}/{}", content.len() - 1, content.len());
                 Answer { status: 206, ..answer }.with("Content-Range", range).body(&content[from..])
             }
-            None if request.header("accept-encoding") == Some("zstd") && request.header("stitchbox-client").is_some() => {
+            None if request.header("accept-encoding") == Some("zstd")
+                && request.header("stitchbox-client").is_some() =>
+            {
                 answer.with("Content-Encoding", "zstd").body(zstd::encode_all(content.as_slice(), 1).unwrap())
             }
             None => answer.body(content.as_slice()),
@@ -166,7 +169,10 @@ impl Shelf {
                     None => request.body(),
                 };
                 let Some(chunks) = self.sessions.get_mut(id) else { return Answer::new(404) };
-                assert_eq!(request.header("oc-chunk-offset"), Some(chunk.trim_start_matches('0')).map(|t| if t.is_empty() { "0" } else { t }));
+                assert_eq!(
+                    request.header("oc-chunk-offset"),
+                    Some(chunk.trim_start_matches('0')).map(|t| if t.is_empty() { "0" } else { t })
+                );
                 chunks.insert(chunk.parse().unwrap(), bytes);
                 Answer::new(201)
             }

@@ -24,7 +24,7 @@ use crate::local::Stamp;
 use crate::mirror::Mirror;
 use crate::names::LocalNames;
 use crate::plan::{Plan, Problem};
-use crate::reconcile::{Bases, Rules, reconcile};
+use crate::reconcile::{Bases, Begun, Rules, Sending, reconcile, recover};
 use crate::remote::{ItemId, Remote, RemoteError};
 use crate::report::{Event, Observer, Report};
 use crate::scan::Scan;
@@ -58,12 +58,21 @@ pub struct Engine<R: Remote> {
 struct State {
     mirror: Mirror,
     bases: Bases,
+    /// Uploads begun; what was confirmed is taken out.
+    sending: Sending,
+    /// Steps begun whose end was not stored.
+    begun: Vec<Begun>,
 }
 
 impl State {
     fn apply(&mut self, write: &Write) {
         match write {
-            Write::Base(id, base) => drop(self.bases.insert(id.clone(), base.clone())),
+            Write::Base(id, base) => {
+                if let Some(sha256) = base.sha256.filter(|_| !self.sending.is_empty()) {
+                    self.sending.remove(&(base.parent.clone(), base.name.clone(), sha256));
+                }
+                self.bases.insert(id.clone(), base.clone());
+            }
             Write::Forget(id) => drop(self.bases.remove(id)),
             Write::Mirror(item) => drop(self.mirror.items.insert(item.id.clone(), item.clone())),
             Write::MirrorGone(id) => drop(self.mirror.items.remove(id)),
@@ -108,6 +117,7 @@ impl<R: Remote> Engine<R> {
                 }
                 Look::Seen(seen) => seen,
             };
+            self.recover(&seen).await?;
             let plan = self.compare(&seen)?;
             report.files = seen.scan.tree.files();
             report.waiting = seen.young + seen.open;
@@ -141,6 +151,7 @@ impl<R: Remote> Engine<R> {
         match self.look().await? {
             Look::Quiet => Ok(Plan::default()),
             Look::Seen(seen) => {
+                self.recover(&seen).await?;
                 let mut plan = self.compare(&seen)?;
                 plan.problems.splice(0..0, seen.problems);
                 Ok(plan)
@@ -153,6 +164,19 @@ impl<R: Remote> Engine<R> {
         self.journal.close().await;
     }
 
+    /// After a crash: what was done and not stored is stored now.
+    async fn recover(&mut self, seen: &Seen) -> Result<(), SyncError> {
+        let Some(state) = &mut self.state else { return Ok(()) };
+        let begun = std::mem::take(&mut state.begun);
+        if begun.is_empty() {
+            return Ok(());
+        }
+        let writes = recover(&seen.scan.tree, &state.mirror, &state.bases, &begun);
+        tracing::info!(begun = begun.len(), recovered = writes.len(), "the last pass was broken off");
+        self.store(&writes).await?;
+        Ok(self.journal.set_begun(&[]).await?)
+    }
+
     fn compare(&self, seen: &Seen) -> Result<Plan, SyncError> {
         let Some(state) = &self.state else { return Ok(Plan::default()) };
         let when = minute(SystemTime::now());
@@ -160,6 +184,7 @@ impl<R: Remote> Engine<R> {
             when: &when,
             host: &self.settings.host,
             names: self.names,
+            sending: &state.sending,
             skips: &|path, folder| seen.scan.selection.skips(path, folder),
         };
         let plan = reconcile(&seen.scan.tree, &state.mirror, &state.bases, &rules);
@@ -190,6 +215,10 @@ impl<R: Remote> Engine<R> {
             let _ = std::fs::remove_file(part);
         }
         self.hashed.clear();
+        if let Some(state) = self.state.as_mut().filter(|state| !state.sending.is_empty()) {
+            state.sending.clear();
+            self.journal.set_sending(&state.sending).await?;
+        }
         if report.is_complete() {
             self.journal.set_mark("quiet", Some(&seen.quiet)).await?;
         }

@@ -100,7 +100,9 @@ impl<R: Remote> Engine<R> {
     async fn load(&mut self) -> Result<(), SyncError> {
         if self.state.is_none() {
             let mirror = self.journal.mirror().await?;
-            self.state = Some(State { mirror, bases: self.journal.bases().await? });
+            let bases = self.journal.bases().await?;
+            let (sending, begun) = (self.journal.sending().await?, self.journal.begun().await?);
+            self.state = Some(State { mirror, bases, sending, begun });
         }
         Ok(())
     }

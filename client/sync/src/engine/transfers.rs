@@ -13,13 +13,15 @@ use crate::digest::Sha256;
 use crate::local::Stamp;
 use crate::place::{PlaceError, Replaced, part_beside, put, stamp_at};
 use crate::plan::{Action, Deed, Place};
-use crate::remote::{Chunk, Expected, LocalFile, Progress, Remote, RemoteError, RemoteItem, UploadTarget};
+use crate::remote::{Chunk, Expected, ItemId, LocalFile, Progress, Remote, RemoteError, RemoteItem, UploadTarget};
 use crate::report::{Event, Observer};
 use crate::transfer::{BATCH_BYTES, BATCH_FILES, SMALL};
 
 /// An upload ready to go.
 struct Outgoing {
     at: usize,
+    folder: Option<ItemId>,
+    name: Box<str>,
     target: UploadTarget,
     source: LocalFile,
 }
@@ -78,6 +80,7 @@ impl<R: Remote> Engine<R> {
                 _ => {}
             }
         }
+        self.remember_sending(&small, &large).await?;
         let mut batches = in_batches(small, self.settings.batches);
         let mut running: JoinSet<(Lane, Vec<Arrival>)> = JoinSet::new();
         let mut count = [0_usize; 3];
@@ -122,6 +125,17 @@ impl<R: Remote> Engine<R> {
         Ok(())
     }
 
+    /// Writes down what is about to be sent, before it is: should the end of it never be heard, it is known as ours.
+    async fn remember_sending(&mut self, small: &[Outgoing], large: &VecDeque<Outgoing>) -> Result<(), SyncError> {
+        let Some(state) = self.state.as_mut().filter(|_| small.len() + large.len() > 0) else { return Ok(()) };
+        for one in small.iter().chain(large) {
+            if let Some(folder) = &one.folder {
+                state.sending.insert((folder.clone(), one.name.clone(), one.source.sha256));
+            }
+        }
+        Ok(self.journal.set_sending(&state.sending).await?)
+    }
+
     async fn outgoing(
         &mut self,
         at: usize,
@@ -154,7 +168,9 @@ impl<R: Remote> Engine<R> {
             chunks,
             old_chunks,
         };
-        Ok(Some(Outgoing { at, target: UploadTarget { path, expected }, source }))
+        let folder = doing.ledger.node(place.parent).and_then(|folder| folder.item.as_ref());
+        let (folder, name) = (folder.map(|item| item.id.clone()), place.name.clone());
+        Ok(Some(Outgoing { at, folder, name, target: UploadTarget { path, expected }, source }))
     }
 
     fn incoming(

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::{NONE, Rules, Table, index_of};
+use super::{NONE, Rules, Sending, Table, index_of};
 use crate::local::{Content, LocalKind};
 use crate::names::{MOVING_PREFIX, PART_PREFIX, conflict_name};
 use crate::remote::Kind;
@@ -22,7 +22,7 @@ impl<'a> Table<'a> {
         }
         self.spread_frost();
         for index in 1..index_of(self.nodes.len()) {
-            let keep = self.stays(index);
+            let keep = self.stays(index, rules.sending);
             if let Some(node) = self.node_mut(index) {
                 node.keep = keep;
             }
@@ -42,6 +42,7 @@ impl<'a> Table<'a> {
         let Some(node) = self.node(index) else { return };
         let mut frozen = node.frozen;
         let mut why = None;
+        let mut forget = false;
         if let Some(entry) = self.local.entries.get(node.local as usize) {
             let untouched = node.base.is_some_and(|base| base.stamp == entry.stamp);
             frozen |= entry.kind == LocalKind::File && !untouched && !matches!(entry.content, Content::Known(_));
@@ -50,7 +51,10 @@ impl<'a> Table<'a> {
         let folder = node.kind == Kind::Folder;
         if local.is_none() || remote != base {
             let skipped = |place: Option<_>| place.is_some() && (rules.skips)(&self.path(place), folder);
-            frozen |= skipped(remote) || local.is_none() && skipped(base);
+            let out = skipped(remote) || local.is_none() && skipped(base);
+            // taken in again later, its absence here must not be read as a deletion
+            forget = out && local.is_none() && node.base.is_some();
+            frozen |= out;
         }
         if let Some((parent, name)) = remote.filter(|_| !frozen) {
             if local.is_none_or(|(_, here)| here != name) {
@@ -69,7 +73,7 @@ impl<'a> Table<'a> {
             self.problem(path, why, next);
         }
         if let Some(node) = self.node_mut(index) {
-            node.frozen = frozen;
+            (node.frozen, node.forget) = (frozen, forget);
         }
     }
 
@@ -98,7 +102,7 @@ impl<'a> Table<'a> {
     }
 
     /// Whether there is a reason of the item's own to stay (folders may also stay for what is in them).
-    fn stays(&self, index: u32) -> bool {
+    fn stays(&self, index: u32, sending: &Sending) -> bool {
         let Some(node) = self.node(index) else { return false };
         let special = self.local.entries.get(node.local as usize).is_some_and(|entry| entry.kind == LocalKind::Special);
         match (node.local != NONE, node.item) {
@@ -106,29 +110,26 @@ impl<'a> Table<'a> {
             (false, None) => false,
             _ if node.frozen => true,
             (true, Some(_)) => true,
-            (true, None) => node.base.is_none() || node.kind == Kind::File && self.edited_here(node),
+            (true, None) => node.base.is_none() || node.kind == Kind::File && self.edited_here(node, sending),
             (false, Some(item)) => {
-                node.base.is_none()
-                    || !item.permissions.allows('D')
-                    || node.kind == Kind::File && self.edited_there(node)
+                let agreed = node.base.is_some() || self.agreed_content(node, sending).is_some();
+                !agreed || !item.permissions.allows('D') || node.kind == Kind::File && self.edited_there(node, sending)
             }
         }
     }
 
     /// The local content is not the one agreed on (a file nobody agreed on is "edited").
-    pub(super) fn edited_here(&self, node: &super::Node<'a>) -> bool {
-        node.base.is_none_or(|base| match self.local_hash(node) {
-            Some(hash) => base.sha256 != Some(hash),
-            None => true,
-        })
+    pub(super) fn edited_here(&self, node: &super::Node<'a>, sending: &Sending) -> bool {
+        let agreed = self.agreed_content(node, sending);
+        agreed.is_none() || self.local_hash(node) != agreed
     }
 
     /// The server's content is not the one agreed on.
-    pub(super) fn edited_there(&self, node: &super::Node<'a>) -> bool {
-        let (Some(base), Some(item)) = (node.base, node.item) else { return node.item.is_some() };
-        match (base.sha256, item.sha256) {
+    pub(super) fn edited_there(&self, node: &super::Node<'a>, sending: &Sending) -> bool {
+        let Some(item) = node.item else { return false };
+        match (self.agreed_content(node, sending), item.sha256) {
             (Some(agreed), Some(now)) => agreed != now,
-            _ => base.etag != item.etag,
+            _ => node.base.is_none_or(|base| base.etag != item.etag),
         }
     }
 

@@ -8,10 +8,13 @@
 mod matching;
 mod merge;
 mod order;
+mod recover;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+pub use recover::{Begun, recover};
 
 use crate::digest::Sha256;
 use crate::local::{Content, LocalKind, LocalTree};
@@ -26,6 +29,10 @@ const NONE: u32 = u32::MAX;
 /// What both sides last agreed on, by id; the synced folder itself is not among them.
 pub type Bases = HashMap<ItemId, Base>;
 
+/// What this computer began to send and never heard the end of: folder, name and content. When the server has just that at just that
+/// place, it is nobody else's edit.
+pub type Sending = HashSet<(ItemId, Box<str>, Sha256)>;
+
 /// What reconcile is told beside the three states.
 pub struct Rules<'a> {
     /// Time for the names of conflict copies, like `2026-11-20 08-15`.
@@ -34,6 +41,8 @@ pub struct Rules<'a> {
     pub host: &'a str,
     /// What the local file system tells apart.
     pub names: LocalNames,
+    /// Uploads of a pass that was broken off.
+    pub sending: &'a Sending,
     /// Paths that take no part (ignore patterns, selective synchronisation); the second argument is "a folder".
     pub skips: &'a dyn Fn(&str, bool) -> bool,
 }
@@ -82,6 +91,8 @@ struct Node<'a> {
     /// The node whose index its remote children name as their parent.
     remote_key: u32,
     frozen: bool,
+    /// The journal is to forget what was agreed.
+    forget: bool,
     keep: bool,
     target_parent: u32,
     target_name: Option<Box<str>>,
@@ -101,6 +112,7 @@ impl<'a> Node<'a> {
             remote_parent: NONE,
             remote_key: own,
             frozen: false,
+            forget: false,
             keep: false,
             target_parent: NONE,
             target_name: None,
@@ -113,6 +125,8 @@ impl<'a> Node<'a> {
 struct Table<'a> {
     local: &'a LocalTree,
     children: Vec<Vec<u32>>,
+    /// Local folders by inode.
+    folder_by_inode: HashMap<u64, u32>,
     nodes: Vec<Node<'a>>,
     /// For each local entry its node.
     owner: Vec<u32>,
@@ -159,6 +173,7 @@ impl<'a> Table<'a> {
         let mut table = Self {
             local,
             children: local.children(),
+            folder_by_inode: folders_by_inode(local),
             owner: vec![NONE; local.entries.len()],
             base_at: HashMap::with_capacity(nodes.len()),
             remote_at: HashMap::with_capacity(nodes.len()),
@@ -262,6 +277,15 @@ impl<'a> Table<'a> {
         Some((node.base_parent, &base.name))
     }
 
+    /// The content both sides agreed on, or that this computer sent without hearing the end of it.
+    fn agreed_content(&self, node: &Node<'a>, sending: &Sending) -> Option<Sha256> {
+        let ours = node.item.and_then(|item| {
+            let key = (item.parent.clone()?, item.name.clone(), item.sha256?);
+            (!sending.is_empty() && sending.contains(&key)).then_some(key.2)
+        });
+        ours.or_else(|| node.base.and_then(|base| base.sha256))
+    }
+
     fn target<'b>(&'b self, node: &'b Node<'a>) -> Option<(u32, &'b str)> {
         node.target_name.as_deref().filter(|_| node.target_parent != NONE).map(|name| (node.target_parent, name))
     }
@@ -319,6 +343,11 @@ impl<'a> Table<'a> {
             base: node.base_id.zip(node.base).map(|(id, base)| (id.clone(), base.clone())),
         }
     }
+}
+
+fn folders_by_inode(local: &LocalTree) -> HashMap<u64, u32> {
+    let folders = (0_u32..).zip(&local.entries).skip(1).filter(|(_, entry)| entry.kind == LocalKind::Folder);
+    folders.map(|(index, entry)| (entry.stamp.inode, index)).collect()
 }
 
 /// Tables of more than 2^32 - 2 items do not occur (memory ends long before); were there one, the rest is left alone.

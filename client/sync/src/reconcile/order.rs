@@ -107,6 +107,7 @@ impl<'a> Table<'a> {
                 continue;
             }
             if node.frozen {
+                plan.forgotten.extend(node.base_id.filter(|_| node.forget).cloned());
                 continue;
             }
             if !node.keep {
@@ -282,7 +283,7 @@ impl<'a> Table<'a> {
         if hash.is_some() && hash == item.sha256 {
             return None;
         }
-        let (here, there) = (self.edited_here(node), self.edited_there(node));
+        let (here, there) = (self.edited_here(node, rules.sending), self.edited_there(node, rules.sending));
         if !here && !there {
             return None;
         }

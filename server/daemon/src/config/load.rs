@@ -12,8 +12,8 @@ const PREFIX: &str = "STITCHBOX_";
 const SEPARATOR: &str = "__";
 
 /// Values that are not texts: in the environment they stand without quotes.
-const NOT_TEXT: [(&str, &str); 3] =
-    [("jobs", "workers"), ("jobs", "attempts"), ("auth", "account_passwords_on_webdav")];
+const NOT_TEXT: [(&str, &str); 4] =
+    [("jobs", "workers"), ("jobs", "attempts"), ("keep", "thin_versions"), ("auth", "account_passwords_on_webdav")];
 
 /// Lists: in the environment their values stand between commas.
 const LISTS: [(&str, &str); 1] = [("server", "trusted_proxies")];
@@ -225,6 +225,11 @@ pub(super) fn quiet<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, 
 /// Long enough for a few signs of life.
 pub(super) fn lease<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
     bounded(deserializer, seconds(1), seconds(24 * HOUR))
+}
+
+/// A version that is being read keeps its bytes, and so does a backup of the database that is being made.
+pub(super) fn kept_blobs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    bounded(deserializer, seconds(HOUR), seconds(365 * 24 * HOUR))
 }
 
 /// A token cannot be taken back; one that ends at once is none.

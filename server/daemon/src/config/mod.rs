@@ -1,9 +1,11 @@
 //! The configuration: one TOML file, sections of plain values, every one with a default. `deploy/stitchboxd.toml` is
 //! its manual; a test holds the two together. Secrets are never values here, only names of files.
 
+mod keep;
 mod load;
 mod units;
 
+pub use keep::Keep;
 pub use load::ConfigError;
 pub(crate) use load::check_database_url;
 pub use units::{Size, Span, UnitError};
@@ -28,6 +30,8 @@ pub struct Config {
     pub series: Series,
     /// Who computes runs.
     pub jobs: Jobs,
+    /// How long things are kept that nobody sees any more.
+    pub keep: Keep,
     /// Login.
     pub auth: Auth,
     /// What is logged.
@@ -215,6 +219,7 @@ impl Config {
             attempts: self.jobs.attempts.get(),
             account_passwords_on_webdav: self.auth.account_passwords_on_webdav,
             token_lifetime: self.auth.token_lifetime.0,
+            keep: self.keep.settings(),
         }
     }
 

@@ -4,11 +4,13 @@ use super::incoming::Received;
 use super::{Target, Upload, checksum, destination, folders};
 use crate::tree::Act;
 use crate::{Conditions, Domain, Error, Ids, Item, ItemKind, Location, Principal, Version, guard};
+use ::bytes::Bytes;
 use std::sync::Arc;
-use stitchbox_formats::Content;
+use stitchbox_formats::{Content, SNIFF_BYTES};
 use stitchbox_schema::{BlobId, Cursor, ItemId, Timestamp, UploadId, VersionId};
 use stitchbox_store::changes::ChangeKind;
 use stitchbox_store::segments::{self, Segment};
+use stitchbox_store::sessions::{self, Ending, UploadSession};
 use stitchbox_store::versions::NewBlob;
 use stitchbox_store::{Tx, items, uploads, versions};
 
@@ -21,6 +23,12 @@ pub struct Committed {
     pub version: Version,
     /// Whether the file is new.
     pub created: bool,
+}
+
+impl From<&Committed> for Ending {
+    fn from(committed: &Committed) -> Self {
+        Self { item: committed.item.id, version: committed.version.id, created: committed.created }
+    }
 }
 
 /// A finished body: durable already, or small enough to come along.
@@ -46,19 +54,63 @@ pub(super) enum Origin {
 impl Upload {
     /// Verifies, makes durable, and shows the file. After `Ok` it survives everything.
     pub async fn commit(self) -> Result<Committed, Error> {
-        let Self { domain, target, incoming } = self;
+        let Self { domain, target, incoming, remembered } = self;
         let Received { blob, head, announcement } = incoming.finish(target.intent.checksum.as_ref()).await?;
         let in_store = blob.body.is_none().then_some(blob.id);
         let session = announcement.as_ref().and_then(|announcement| announcement.id);
         let finished = Finished { blob, origin: Origin::New, content: Content::of(&head), session };
         let (now, ids) = (domain.now(), domain.ids.clone());
-        let committed =
-            domain.transact(move |tx| Box::pin(async move { show(tx, &ids, &target, finished, 0, now).await })).await;
+        let work = domain.transact(move |tx| {
+            Box::pin(async move {
+                let committed = show(tx, &ids, &target, finished, 0, now).await?;
+                if let Some(session) = remembered {
+                    let ending = Some(Ending::from(&committed));
+                    let size = committed.version.size;
+                    let session = UploadSession { ending, size: Some(size), received: size, ..session };
+                    sessions::insert(tx, &session).await?;
+                }
+                Ok(committed)
+            })
+        });
+        let committed = work.await;
         // Of a refused upload the row goes when the announcement is dropped.
         if let (Ok(_), Some(announcement)) = (&committed, announcement) {
             announcement.forget();
         }
         settle(&domain, committed, in_store).await
+    }
+}
+
+impl Domain {
+    /// Commits a small body that is whole in memory, at most [`super::SMALL_BYTES`]: nothing is looked at before the
+    /// transaction, so that many of them fill a group. A larger one is refused.
+    pub async fn put_whole(
+        &self,
+        principal: &Principal,
+        at: &Location,
+        intent: super::Intent,
+        body: Bytes,
+    ) -> Result<Committed, Error> {
+        if body.len() > super::SMALL_BYTES {
+            let announced = super::SMALL_BYTES as u64;
+            return Err(Error::BodyIncomplete { announced, received: body.len() as u64 });
+        }
+        let received = body.len() as u64;
+        if let Some(announced) = intent.announced_size.filter(|announced| *announced != received) {
+            return Err(Error::BodyIncomplete { announced, received });
+        }
+        let mut digests = checksum::Digests::new(intent.checksum.as_ref());
+        digests.update(&body);
+        let sha256 = digests.finish(intent.checksum.as_ref())?;
+        let now = self.now();
+        let id = BlobId(self.ids.next(now));
+        let content = Content::of(body.get(..SNIFF_BYTES).unwrap_or(&body));
+        let blob = NewBlob { id, size: super::signed(received), sha256, body: Some(body.into()), created_at: now };
+        let finished = Finished { blob, origin: Origin::New, content, session: None };
+        let target = Target { principal: principal.clone(), at: at.clone(), intent };
+        let ids = self.ids.clone();
+        let work = self.transact(move |tx| Box::pin(async move { show(tx, &ids, &target, finished, 0, now).await }));
+        settle(self, work.await, None).await
     }
 }
 

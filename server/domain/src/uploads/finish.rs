@@ -62,7 +62,8 @@ impl Domain {
         parts: &[UploadSession],
     ) -> Result<UploadSession, Error> {
         let session = self.begin_session(principal, new).await?;
-        let (id, parts): (_, Vec<UploadId>) = (session.id, parts.iter().map(|part| part.id).collect());
+        let (id, now) = (session.id, self.now());
+        let parts: Vec<UploadId> = parts.iter().map(|part| part.id).collect();
         let work = self.transact(move |tx| {
             Box::pin(async move {
                 let mut end = 0;
@@ -76,7 +77,23 @@ impl Domain {
                     }
                 }
                 rows::set_size(tx, id, end).await?;
+                // The quota was asked when the parts came; the end does not ask again for what is said to wait here.
+                rows::progress(tx, id, end, now.after(LIFETIME)).await?;
                 rows::by_id(tx, id).await?.ok_or(Error::NotFound)
+            })
+        });
+        work.await
+    }
+
+    /// Says that sessions became parts of a file, whose bytes count instead of theirs from now on.
+    pub async fn release_parts(&self, parts: &[UploadSession]) -> Result<(), Error> {
+        let parts: Vec<UploadId> = parts.iter().map(|part| part.id).collect();
+        let work = self.transact(move |tx| {
+            Box::pin(async move {
+                for part in parts {
+                    rows::forget_destination(tx, part).await?;
+                }
+                Ok(())
             })
         });
         work.await
@@ -123,12 +140,10 @@ impl Domain {
         chunks: &[Chunk],
         checksum: Option<&Checksum>,
     ) -> Result<String, Error> {
-        let is_beginning = whole.pieces.len() <= chunks.len()
-            && whole.pieces.iter().zip(chunks).all(|(piece, chunk)| *piece == Piece::of(chunk));
-        if !is_beginning || !whole.digests.know(checksum) {
+        if !whole.begins(chunks) || !whole.digests.know(checksum) {
             *whole = Whole::new(Digests::new(checksum));
         }
-        for chunk in chunks.iter().skip(whole.pieces.len()) {
+        for chunk in chunks.iter().skip(whole.pieces) {
             let digests = self.digest_piece(Piece::of(chunk), whole.digests.clone()).await?;
             whole.advance(chunk, digests);
         }
@@ -217,7 +232,7 @@ impl Domain {
                         gone.extend(segments::release(tx, blob).await?);
                     }
                 }
-                rows::end(tx, id, &destination_of(&committed.item, &target), ending(&committed), forgotten(now))
+                rows::end(tx, id, &destination_of(&committed.item, &target), Ending::from(&committed), forgotten(now))
                     .await?;
                 Ok(Ended::Now(Box::new(committed), gone))
             })
@@ -243,10 +258,6 @@ impl Domain {
 fn destination_of(item: &Item, target: &Target) -> Destination {
     let folder = item.parent.unwrap_or(item.id);
     Destination { space: target.at.space, folder, path: target.at.path.to_string() }
-}
-
-fn ending(committed: &Committed) -> Ending {
-    Ending { item: committed.item.id, version: committed.version.id, created: committed.created }
 }
 
 fn forgotten(now: Timestamp) -> Timestamp {

@@ -50,7 +50,8 @@ pub(super) struct Room {
 #[derive(Debug)]
 pub(super) struct Incoming {
     domain: Domain,
-    whither: Whither,
+    /// None for a body that said it is small and so is never announced.
+    whither: Option<Whither>,
     bounds: Bounds,
     body: Body,
     hashing: Hashing,
@@ -121,20 +122,25 @@ impl Incoming {
         bounds: Bounds,
         checksum: Option<&Checksum>,
     ) -> Result<Self, Error> {
+        let mut incoming = Self { whither: Some(whither), ..Self::small(domain, bounds, checksum) };
+        if bounds.announced.is_some_and(|size| size > SMALL_BYTES as u64) {
+            incoming.move_to_blob_store().await?;
+        }
+        Ok(incoming)
+    }
+
+    /// Makes ready for a body whose announced size is small.
+    pub(super) fn small(domain: &Domain, bounds: Bounds, checksum: Option<&Checksum>) -> Self {
         let capacity = bounds.announced.and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
-        let mut incoming = Self {
+        Self {
             domain: domain.clone(),
-            whither,
+            whither: None,
             bounds,
             body: Body::Small(Vec::with_capacity(capacity.min(SMALL_BYTES))),
             hashing: Hashing::new(checksum),
             head: Vec::new(),
             received: 0,
-        };
-        if capacity > SMALL_BYTES {
-            incoming.move_to_blob_store().await?;
         }
-        Ok(incoming)
     }
 
     /// Bytes taken so far.
@@ -182,7 +188,8 @@ impl Incoming {
     async fn move_to_blob_store(&mut self) -> Result<(), Error> {
         let Body::Small(small) = &mut self.body else { return Ok(()) };
         let waiting = Bytes::from(std::mem::take(small));
-        let (blob, announcement, alive_until) = announce(&self.domain, &self.whither, self.domain.now()).await?;
+        let whither = self.whither.as_ref().ok_or(Error::BodyBroken)?;
+        let (blob, announcement, alive_until) = announce(&self.domain, whither, self.domain.now()).await?;
         let staged = self.domain.blobs.stage(blob).await?;
         let mut large = Large { blob, staged, announcement, alive_until };
         if !waiting.is_empty() {

@@ -28,7 +28,7 @@ pub(crate) use commit::{Place, Recorded, empty_file, show_recorded};
 pub use publish::{Draft, Publication};
 pub(crate) use publish::{discard_derived, draft_of_text, free_for_runs, publish, show_draft};
 pub(crate) use sessions::alive_sessions_expire_after;
-pub use sessions::{NewSession, Protocol};
+pub use sessions::{NewSession, Protocol, Words, words_of};
 pub use stitchbox_store::sessions::{Chunk, UploadSession};
 pub(crate) use whole::Wholes;
 
@@ -73,6 +73,8 @@ pub struct Upload {
     domain: Domain,
     target: Target,
     incoming: Incoming,
+    /// The session it is remembered as, if anybody may ask for it later.
+    remembered: Option<UploadSession>,
 }
 
 impl Domain {
@@ -92,7 +94,21 @@ impl Domain {
         let whither = Whither { space: target.at.space, folder: prospect.folder, name, actor, run: None };
         let bounds = Bounds { announced, most: None, room };
         let incoming = Incoming::begin(self, whither, bounds, target.intent.checksum.as_ref()).await?;
-        Ok(Upload { domain: self.clone(), target, incoming })
+        Ok(Upload { domain: self.clone(), target, incoming, remembered: None })
+    }
+}
+
+impl Domain {
+    /// As [`Domain::begin_upload`] for a client that sends its small body anyway: only the commit looks at the place, so
+    /// the small upload, of which there are many, looks once. A body that is not announced as small is begun as usual.
+    pub async fn begin_unasked(&self, principal: &Principal, at: &Location, intent: Intent) -> Result<Upload, Error> {
+        if intent.announced_size.is_none_or(|size| size > SMALL_BYTES as u64) {
+            return self.begin_upload(principal, at, intent).await;
+        }
+        let target = Target { principal: principal.clone(), at: at.clone(), intent };
+        let bounds = Bounds { announced: target.intent.announced_size, ..Bounds::default() };
+        let incoming = Incoming::small(self, bounds, target.intent.checksum.as_ref());
+        Ok(Upload { domain: self.clone(), target, incoming, remembered: None })
     }
 }
 
@@ -159,6 +175,14 @@ impl Upload {
     /// Takes the next bytes of the body. Returns once they may be forgotten by the caller.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
         self.incoming.write(bytes).await
+    }
+
+    /// Lets the upload be found afterwards as a session that has ended; gives the session's name.
+    pub fn remember(&mut self, protocol: Protocol, words: Words) -> String {
+        let session = sessions::ended(&self.domain, &self.target, protocol, words);
+        let name = session.name.clone();
+        self.remembered = Some(session);
+        name
     }
 }
 

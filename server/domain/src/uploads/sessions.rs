@@ -6,7 +6,7 @@ use crate::read::resolve;
 use crate::{Action, Conditions, Domain, EntityTags, Error, Excess, ItemPath, Location, Principal, guard};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use stitchbox_schema::{BlobId, Role, Timestamp, UploadId};
+use stitchbox_schema::{BlobId, ItemId, Role, Timestamp, UploadId};
 use stitchbox_store::sessions::{self, Destination};
 use stitchbox_store::{Connection, Tx, spaces};
 
@@ -53,6 +53,17 @@ pub struct NewSession {
     pub intent: Intent,
     /// It only gives its bytes to others.
     pub partial: bool,
+    /// What the client wants to be told again.
+    pub words: Words,
+}
+
+/// What a client said when it began and wants to be told again, as it wrote it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Words {
+    /// tus: `Upload-Metadata`.
+    pub metadata: Option<String>,
+    /// tus: `Upload-Concat`.
+    pub concat: Option<String>,
 }
 
 /// What is kept of the conditions of a request until the end of a session.
@@ -60,6 +71,7 @@ pub struct NewSession {
 struct Kept {
     if_match: Option<EntityTags>,
     if_none_match: Option<EntityTags>,
+    words: Words,
 }
 
 impl Domain {
@@ -128,10 +140,7 @@ impl Domain {
         principal: &Principal,
         session: &UploadSession,
         to: &Location,
-    ) -> Result<(), Error> {
-        if session.destination.is_some() {
-            return Ok(());
-        }
+    ) -> Result<UploadSession, Error> {
         let (principal, at, id, now) = (principal.clone(), to.clone(), session.id, self.now());
         let work = self.transact(move |tx| {
             Box::pin(async move {
@@ -139,10 +148,21 @@ impl Domain {
                 let prospect = prospect(tx, &target, now).await?;
                 let to =
                     Destination { space: target.at.space, folder: prospect.folder, path: target.at.path.to_string() };
-                Ok(sessions::set_destination(tx, id, &to).await?)
+                let session = sessions::by_id(tx, id).await?.ok_or(Error::NotFound)?;
+                if session.destination.is_some() {
+                    return Ok(session);
+                }
+                sessions::set_destination(tx, id, &to).await?;
+                Ok(UploadSession { destination: Some(to), ..session })
             })
         });
         work.await
+    }
+
+    /// Whether a session has a chunk at this place.
+    pub async fn has_chunk(&self, session: &UploadSession, place: u64) -> Result<bool, Error> {
+        let mut db = self.store.read().await?;
+        Ok(sessions::chunk_at(&mut db, session.id, signed(place)).await?.is_some())
     }
 
     /// Says how large the file of a session will be, where that was left open.
@@ -218,7 +238,7 @@ async fn begin(
         size: size.map(signed),
         mtime: new.intent.mtime,
         checksum: new.intent.checksum.as_ref().map(ToString::to_string),
-        conditions: keep(&new.intent.conditions),
+        conditions: keep(&new.intent.conditions, new.words),
         partial: new.partial,
         received: 0,
         ending: None,
@@ -227,6 +247,30 @@ async fn begin(
     };
     sessions::insert(tx, &session).await?;
     Ok((session, gone))
+}
+
+/// A session for an upload that comes in one piece: recorded together with its end.
+pub(super) fn ended(domain: &Domain, target: &Target, protocol: Protocol, words: Words) -> UploadSession {
+    let now = domain.now();
+    let id = UploadId(domain.ids.next(now));
+    let Target { principal, at, intent } = target;
+    UploadSession {
+        id,
+        user: principal.user,
+        protocol: protocol.word().to_owned(),
+        name: id.to_string(),
+        destination: Some(Destination { space: at.space, folder: ItemId(0), path: at.path.to_string() }),
+        make_folders: intent.make_folders,
+        size: None,
+        mtime: intent.mtime,
+        checksum: None,
+        conditions: keep(&Conditions::default(), words),
+        partial: false,
+        received: 0,
+        ending: None,
+        created_at: now,
+        expires_at: now.after(LIFETIME),
+    }
 }
 
 /// The destination of a session that only gives its bytes to others: its folder counts for quota and rights.
@@ -266,9 +310,26 @@ pub(super) fn own_size(chunk: &Chunk) -> i64 {
     if chunk.shared { 0 } else { chunk.size }
 }
 
-fn keep(conditions: &Conditions) -> Option<String> {
-    let kept = Kept { if_match: conditions.if_match.clone(), if_none_match: conditions.if_none_match.clone() };
-    if kept.if_match.is_none() && kept.if_none_match.is_none() { None } else { serde_json::to_string(&kept).ok() }
+/// What is kept of a request until the end of its session; none if there is nothing.
+pub(super) fn keep(conditions: &Conditions, words: Words) -> Option<String> {
+    let Conditions { if_match, if_none_match, .. } = conditions.clone();
+    if if_match.is_none() && if_none_match.is_none() && words == Words::default() {
+        return None;
+    }
+    serde_json::to_string(&Kept { if_match, if_none_match, words }).ok()
+}
+
+fn kept(session: &UploadSession) -> Option<Kept> {
+    match session.conditions.as_deref() {
+        Some(text) => serde_json::from_str(text).ok(),
+        None => Some(Kept::default()),
+    }
+}
+
+/// What the client of a session wants to be told again.
+#[must_use]
+pub fn words_of(session: &UploadSession) -> Words {
+    kept(session).unwrap_or_default().words
 }
 
 /// Where a session goes and what its client said about the file when it began; the tokens and lists of `now` count,
@@ -277,8 +338,7 @@ pub(super) fn intent_of(session: &UploadSession, now: &Conditions) -> Result<(Lo
     let destination = session.destination.as_ref().ok_or(Error::ParentMissing)?;
     let at = Location { space: destination.space, path: ItemPath::parse(&destination.path)? };
     // What cannot be read any more must not be taken for no condition.
-    let kept = session.conditions.as_deref().map(serde_json::from_str::<Kept>);
-    let kept = kept.unwrap_or_else(|| Ok(Kept::default())).map_err(|_| Error::PreconditionFailed)?;
+    let kept = kept(session).ok_or(Error::PreconditionFailed)?;
     let conditions = Conditions {
         if_match: kept.if_match,
         if_none_match: kept.if_none_match,

@@ -90,8 +90,8 @@ impl Open {
 
 fn word(kind: ChangeKind, is_folder: bool) -> &'static str {
     match kind {
-        ChangeKind::Created if is_folder => "folder-created",
-        ChangeKind::Created | ChangeKind::Updated | ChangeKind::Touched => "file-touched",
+        ChangeKind::Created | ChangeKind::Arrived if is_folder => "folder-created",
+        ChangeKind::Created | ChangeKind::Arrived | ChangeKind::Updated | ChangeKind::Touched => "file-touched",
         ChangeKind::Moved => "item-moved",
         ChangeKind::Deleted => "item-trashed",
         ChangeKind::Restored => "item-restored",

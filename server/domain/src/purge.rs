@@ -1,0 +1,212 @@
+//! Removing for good, late and in short transactions: deleted items past their time, earlier versions that the rules of
+//! keeping let go, and then the bytes that are nobody's.
+//!
+//! What a run is pinned to stays as long as the run is shown, which is as long as its folder exists: a deleted file that
+//! some other folder's run has read stays in the trash with the folders above it, whatever its age. Bytes go last, and
+//! only when no version, no copy and no upload refers to them at that moment.
+
+use crate::access::enter;
+use crate::keep::Earlier;
+use crate::{Domain, Error, Principal, Refusal};
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+use stitchbox_schema::{ItemId, Role, SpaceId, Timestamp, VersionId};
+use stitchbox_store::purge::{self, Removable};
+use stitchbox_store::{Tx, trash};
+
+/// Items removed in one transaction.
+const ITEMS: usize = 100;
+/// Files whose versions are looked at in one step.
+const FILES: i64 = 50;
+/// Blobs removed in one transaction.
+const BLOBS: i64 = 200;
+/// What could not be removed is looked at again after this.
+const AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Domain {
+    /// Gives up one deleted item: it can no longer be restored, and the sweep removes it. Members may give up what they
+    /// deleted, managers everything.
+    pub async fn purge(&self, principal: &Principal, item: ItemId) -> Result<(), Error> {
+        let principal = principal.clone();
+        self.transact(move |tx| {
+            Box::pin(async move {
+                let entry = trash::by_item(tx, item).await?.ok_or(Error::NotFound)?;
+                let role = purging_role(tx, &principal, entry.space).await?;
+                if role < Role::Manager && entry.deleted_by != Some(principal.user) {
+                    return Err(Refusal::DeletedByAnother.into());
+                }
+                purge::give_up(tx, item).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Gives up what was deleted from a space: all of it for a manager, one's own for a contributor. Returns how many
+    /// deleted items that were.
+    pub async fn empty_trash(&self, principal: &Principal, space: SpaceId) -> Result<u64, Error> {
+        let principal = principal.clone();
+        self.transact(move |tx| {
+            Box::pin(async move {
+                let role = purging_role(tx, &principal, space).await?;
+                let own = (role < Role::Manager).then_some(principal.user);
+                Ok(purge::give_up_all(tx, space, own).await?)
+            })
+        })
+        .await
+    }
+
+    /// Removes deleted items that were given up or are older than the setting `keep.trash`, up to about `budget` items.
+    /// Returns how many were removed.
+    pub async fn purge_trash(&self, budget: usize) -> Result<usize, Error> {
+        let mut removed = 0;
+        while removed < budget {
+            let now = self.now();
+            let before = self.settings().keep.trash.map_or(Timestamp(i64::MIN), |kept| now.before(kept));
+            let due = purge::due(&mut *self.store.read().await?, before, now, 1).await?;
+            let Some(top) = due.first() else { break };
+            removed += self.purge_tree(*top, budget - removed).await?;
+        }
+        Ok(removed)
+    }
+
+    async fn purge_tree(&self, top: ItemId, budget: usize) -> Result<usize, Error> {
+        let now = self.now();
+        // First its runs, in the transaction after which nobody can restore it: what they were pinned to is free then.
+        let free = self.transact(move |tx| {
+            Box::pin(async move {
+                if !purge::give_up(tx, top).await? {
+                    return Ok(false);
+                }
+                let runs = purge::runs_within(tx, top).await?;
+                if runs.iter().any(|(_, ended)| !ended) {
+                    purge::retry_at(tx, top, now.after(AGAIN)).await?;
+                    return Ok(false);
+                }
+                for (run, _) in runs {
+                    purge::remove_run(tx, run).await?;
+                }
+                Ok(true)
+            })
+        });
+        if !free.await? {
+            return Ok(0);
+        }
+        // Nothing below can change any more, so it may be read outside of the transactions that remove it.
+        let limit = i64::try_from(budget.saturating_add(1)).unwrap_or(i64::MAX);
+        let items = purge::bottom_up(&mut *self.store.read().await?, top, limit).await?;
+        let (mut removed, complete) = (0, items.len() <= budget);
+        for items in items.chunks(ITEMS) {
+            let items = items.to_vec();
+            removed += self.transact(move |tx| Box::pin(async move { remove_items(tx, &items, now).await })).await?;
+        }
+        if complete || removed == 0 {
+            // If it is still there, runs elsewhere are pinned to something in it.
+            self.transact(move |tx| Box::pin(async move { Ok(purge::retry_at(tx, top, now.after(AGAIN)).await?) }))
+                .await?;
+        }
+        Ok(removed)
+    }
+
+    /// One step through all files: removes earlier versions that the settings let go. Begins after the file it is given
+    /// and returns the one it ended with; none at the end.
+    pub async fn thin_versions(&self, after: ItemId) -> Result<Option<ItemId>, Error> {
+        let (now, keep) = (self.now(), self.settings().keep);
+        let files = purge::files_with_history(&mut *self.store.read().await?, after, FILES).await?;
+        let Some(last) = files.last().copied() else { return Ok(None) };
+        for file in files {
+            let found = purge::versions(&mut *self.store.read().await?, file).await?;
+            let outdated = outdated(&found, |earlier| keep.outdated(earlier, now));
+            if outdated.is_empty() {
+                continue;
+            }
+            self.transact(move |tx| {
+                Box::pin(async move {
+                    // Looked at again: the file may show another one by now, or a run be pinned to it.
+                    for version in purge::versions(tx, file).await? {
+                        if outdated.contains(&version.id) && !version.shown && !version.pinned {
+                            purge::remove_version(tx, &version, now).await?;
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .await?;
+        }
+        Ok(Some(last))
+    }
+
+    /// One step: removes blobs that lost their version longer ago than the setting `keep.blobs` and are nobody's now.
+    /// Returns how many were looked at.
+    pub async fn remove_dropped_blobs(&self) -> Result<usize, Error> {
+        let before = self.now().before(self.settings().keep.blobs);
+        let blobs = purge::dropped(&mut *self.store.read().await?, before, BLOBS).await?;
+        let (looked_at, rows) = (blobs.len(), blobs);
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let unowned = self.transact(move |tx| {
+            Box::pin(async move {
+                let mut unowned = Vec::new();
+                for blob in rows {
+                    unowned.extend(purge::remove_blob(tx, blob).await?);
+                }
+                Ok(unowned)
+            })
+        });
+        // After the commit; what a crash leaves here is found by the daily sweep of the blob store.
+        for blob in unowned.await? {
+            self.blobs.delete(blob).await?;
+        }
+        Ok(looked_at)
+    }
+}
+
+/// The role of somebody who may remove things from a space.
+async fn purging_role(tx: &mut Tx, principal: &Principal, space: SpaceId) -> Result<Role, Error> {
+    let membership = enter(tx, principal, space).await?;
+    if membership.scope.create_only {
+        return Err(Error::NotFound);
+    }
+    if membership.role < Role::Contributor { Err(Refusal::Role(membership.role).into()) } else { Ok(membership.role) }
+}
+
+/// The versions that the rule lets go. What a file shows is no earlier version, and what a run has read is not counted.
+fn outdated(found: &[Removable], rule: impl Fn(&[Earlier]) -> Vec<VersionId>) -> HashSet<VersionId> {
+    let earlier: Vec<Earlier> = found
+        .iter()
+        .filter(|version| !version.shown && !version.pinned)
+        .map(|version| Earlier { id: version.id, at: version.created_at })
+        .collect();
+    rule(&earlier).into_iter().collect()
+}
+
+/// Removes items of a tree that nobody can reach, what lies deepest first. What is pinned stays, and what holds it.
+async fn remove_items(tx: &mut Tx, items: &[ItemId], now: Timestamp) -> Result<usize, Error> {
+    let mut removed = 0;
+    let mut smaller: HashMap<ItemId, i64> = HashMap::new();
+    for item in items {
+        // An outer folder of the same batch: its own size must be right before it is subtracted from the next.
+        if let Some(by) = smaller.remove(item) {
+            purge::shrink(tx, *item, by).await?;
+        }
+        let versions = purge::versions(tx, *item).await?;
+        let stays = versions.iter().any(|version| version.pinned);
+        for version in versions.iter().filter(|version| !stays || !(version.pinned || version.shown)) {
+            purge::remove_version(tx, version, now).await?;
+        }
+        if stays {
+            continue;
+        }
+        if let Some((folder, size)) = purge::remove_item(tx, *item).await? {
+            removed += 1;
+            if let Some(folder) = folder.filter(|_| size != 0) {
+                *smaller.entry(folder).or_default() += size;
+            }
+        }
+    }
+    for (folder, by) in smaller {
+        purge::shrink(tx, folder, by).await?;
+    }
+    Ok(removed)
+}
