@@ -81,6 +81,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         _ = tokio::signal::ctrl_c() => return Err(Failure::interrupted()),
     };
     progress.finish();
+    if !args.dry_run {
+        flush_folders(&outcomes)?;
+    }
     tell(&args, &outcomes)
 }
 
@@ -169,11 +172,19 @@ fn settle(staged: &Path, target: &Path, mtime_ns: Option<i64>) -> std::io::Resul
         file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_nanos(since))?;
     }
     file.sync_all()?;
-    std::fs::rename(staged, target)?;
-    match target.parent() {
-        Some(folder) => std::fs::File::open(folder)?.sync_all(),
-        None => Ok(()),
+    std::fs::rename(staged, target)
+}
+
+/// The names of what was fetched are durable, too: once a folder, not once a file.
+fn flush_folders(outcomes: &[(&Wanted, Outcome)]) -> Result<(), Failure> {
+    let fetched = outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Fetched));
+    let folders: std::collections::BTreeSet<&Path> = fetched.filter_map(|(file, _)| file.target.parent()).collect();
+    for folder in folders {
+        std::fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| Failure::failed(format!("{} could not be written: {error}", folder.display())))?;
     }
+    Ok(())
 }
 
 fn tell(args: &Args, outcomes: &[(&Wanted, Outcome)]) -> Result<(), Failure> {

@@ -219,7 +219,7 @@ impl Connection {
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let retry_after = header(RETRY_AFTER).and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
         let moved_to = header(LOCATION).filter(|_| status.is_redirection());
-        let words = pulse_free(bounded_text(response, ERROR_BODY_LIMIT)).await;
+        let words = read_words(response).await;
         Err(WireError::Refused(Box::new(Refusal { status, words, retry_after, moved_to })))
     }
 
@@ -270,8 +270,10 @@ fn pause_before(attempt: u32) -> Duration {
     whole / 2 + (whole / 2).mul_f64(random as f64 / u64::MAX as f64)
 }
 
-async fn pulse_free(text: impl Future<Output = String>) -> Words {
-    words(&tokio::time::timeout(Duration::from_secs(10), text).await.unwrap_or_default())
+/// What a refusal says; nothing if that does not arrive soon.
+async fn read_words(response: Response) -> Words {
+    let text = tokio::time::timeout(Duration::from_secs(10), bounded_text(response, ERROR_BODY_LIMIT));
+    words(&text.await.unwrap_or_default())
 }
 
 /// A body as text, no longer than `limit`; what cannot be read is left out.

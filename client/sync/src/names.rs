@@ -29,7 +29,7 @@ pub struct LocalNames {
 impl LocalNames {
     /// Equal for names the file system takes for the same one.
     pub fn key<'a>(&self, name: &'a str) -> Cow<'a, str> {
-        if !self.folds_case && !self.folds_unicode || name.is_ascii() && !self.folds_case {
+        if !self.folds_case && (!self.folds_unicode || name.is_ascii()) {
             return Cow::Borrowed(name);
         }
         if name.is_ascii() {

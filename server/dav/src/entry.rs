@@ -82,7 +82,7 @@ impl<'a> Entry<'a> {
             let end = out.len() - "</d:href>".len();
             out.insert(end, '/');
         }
-        let (mut found, mut missing) = (String::new(), String::new());
+        let (mut found, mut missing) = (String::with_capacity(1024), String::new());
         for live in &asked.live {
             if asked.names_only {
                 let start = found.len();

@@ -16,10 +16,9 @@ use bytes::Bytes;
 use futures::stream;
 use std::collections::HashMap;
 use std::sync::Arc;
-use stitchbox_domain::{
-    Domain, Error, HeldLock, Item, ItemPath, Listed, Membership, Property, Quota, SPACES_FOLDER,
-};
+use stitchbox_domain::{Domain, Error, HeldLock, Item, ItemPath, Listed, Membership, Property, Quota, SPACES_FOLDER};
 use stitchbox_schema::{ItemId, VersionId};
+use tokio::task::JoinHandle;
 
 /// Children read at a time; fewer where each may bring many kept properties.
 const PAGE: i64 = 400;
@@ -189,7 +188,17 @@ async fn listing(call: &Call, place: Place, asked: Asked, depth: Depth) -> Resul
         spaces_folder::entry(domain, &call.principal, &roots).write(&mut out, &folder, &asked);
     }
     let of_folder = extras;
-    let pages = Pages { domain: domain.clone(), membership, folder: item, place, href, asked, of_folder, after: None };
+    let pages = Pages {
+        domain: domain.clone(),
+        membership,
+        folder: item,
+        place,
+        href,
+        asked,
+        of_folder,
+        after: None,
+        ahead: None,
+    };
     let head = stream::once(std::future::ready(Ok(Bytes::from(out))));
     let rest = stream::try_unfold(Some(pages), |pages| async move {
         let Some(mut pages) = pages else { return Ok(None) };
@@ -209,21 +218,36 @@ struct Pages {
     asked: Asked,
     of_folder: Extras,
     after: Option<String>,
+    /// The next page, read while this one is written.
+    ahead: Option<JoinHandle<Result<Vec<Listed>, Error>>>,
 }
 
 impl Pages {
+    fn limit(&self) -> i64 {
+        if self.asked.wants_dead() { PAGE_WITH_DEAD } else { PAGE }
+    }
+
+    /// Reads the page that follows a name.
+    fn read(&self, after: Option<String>) -> impl Future<Output = Result<Vec<Listed>, Error>> + Send + use<> {
+        let (domain, membership, folder) = (self.domain.clone(), self.membership.clone(), self.folder.clone());
+        let (limit, with_sums) = (self.limit(), self.asked.wants(Live::Checksums));
+        async move { domain.listing_page(&membership, &folder, after.as_deref(), limit, with_sums).await }
+    }
+
     /// The next page as XML, and whether another follows. The last one ends the document.
     async fn next(&mut self) -> Result<(String, bool), Error> {
-        let after = self.after.as_deref();
-        let limit = if self.asked.wants_dead() { PAGE_WITH_DEAD } else { PAGE };
-        let mut children = match self.asked.wants(Live::Checksums) {
-            true => self.domain.listing_page(&self.membership, &self.folder, after, limit).await?,
-            false => {
-                let children = self.domain.children_page(&self.membership, &self.folder, after, limit).await?;
-                children.into_iter().map(|item| Listed { item, sums: None }).collect()
-            }
+        let read = match self.ahead.take() {
+            Some(ahead) => ahead.await.ok(),
+            None => None,
         };
-        let mut more = i64::try_from(children.len()).unwrap_or(0) == limit;
+        let mut children = match read {
+            Some(read) => read?,
+            None => self.read(self.after.clone()).await?,
+        };
+        let mut more = i64::try_from(children.len()).unwrap_or(0) == self.limit();
+        if let Some(last) = children.last().filter(|_| more) {
+            self.ahead = Some(tokio::spawn(self.read(Some(last.item.name.clone()))));
+        }
         let extras = match children.last() {
             Some(last) => Extras::of_page(self, &last.item.name).await?,
             None => Extras::default(),
@@ -250,8 +274,12 @@ impl Pages {
                 break;
             }
         }
-        more |= written < children.len();
-        children.truncate(written);
+        if written < children.len() {
+            children.truncate(written);
+            more = true;
+            // It begins too late.
+            self.ahead = None;
+        }
         if !more {
             out.push_str(TAIL);
         }

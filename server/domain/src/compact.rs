@@ -10,7 +10,7 @@ use stitchbox_store::compaction::{self, Old};
 use stitchbox_store::{feed, settings};
 
 /// Rows looked at in one step.
-const STEP: i64 = 1000;
+const STEP: i64 = 500;
 /// Name of the setting that holds how far rows were squeezed.
 const SQUEEZED: &str = "journal_squeezed";
 /// How far the journal leaps when a backup was restored: more than was ever lost between two backups.

@@ -80,16 +80,17 @@ impl Domain {
         version_of(&mut *self.store.read().await?, item).await
     }
 
-    /// As [`Domain::children_page`], each file with the checksums of the version it shows.
+    /// As [`Domain::children_page`], if so wished each file with the checksums of the version it shows.
     pub async fn listing_page(
         &self,
         membership: &Membership,
         folder: &Item,
         after: Option<&str>,
         limit: i64,
+        with_sums: bool,
     ) -> Result<Vec<Listed>, Error> {
         membership.check(Action::Read, folder)?;
-        Ok(items::listing_page(&mut *self.store.read().await?, folder.id, after, limit).await?)
+        Ok(items::listing_page(&mut *self.store.read().await?, folder.id, after, limit, with_sums).await?)
     }
 
     /// All versions of a file, newest first.

@@ -8,11 +8,17 @@ use tokio_util::sync::CancellationToken;
 /// Time between two looks: each takes note in a transaction of its own, which must not cost every upload a second flush.
 /// The first change after a quiet time is looked at at once.
 const APART: Duration = Duration::from_millis(200);
+/// And so many times as long as a look took: a folder with ten thousand files is read whole, and while files keep coming
+/// that must stay a small part of the work.
+const LEISURE: u32 = 10;
+/// But no longer than this.
+const LONGEST: Duration = Duration::from_secs(2);
 
 /// Follows the journal until asked to stop.
 pub async fn run_triggers(domain: Domain, stop: CancellationToken) {
     let mut changed = domain.changed();
     while !stop.is_cancelled() {
+        let begun = Instant::now();
         changed.mark_unchanged();
         let wait = match look(&domain).await {
             Ok(until_due) => until_due.min(LOOK_AGAIN),
@@ -22,6 +28,7 @@ pub async fn run_triggers(domain: Domain, stop: CancellationToken) {
             }
         };
         let looked = Instant::now();
+        let pause = (LEISURE * looked.duration_since(begun)).clamp(APART, LONGEST);
         tokio::select! {
             () = stop.cancelled() => return,
             _ = changed.changed() => {}
@@ -29,7 +36,7 @@ pub async fn run_triggers(domain: Domain, stop: CancellationToken) {
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(APART.saturating_sub(looked.elapsed())) => {}
+            () = tokio::time::sleep(pause.saturating_sub(looked.elapsed())) => {}
         }
     }
 }

@@ -40,7 +40,7 @@ pub(crate) async fn anything(w: &World, random: &mut Random, spaces: [SpaceId; 2
         }
         _ => stitch(w, &one).await,
     };
-    // A whole year of honest refusals; trouble with a database is not one of them.
+    // Most of it is refused now and then; trouble with a database never is a refusal.
     if let Err(error @ (Error::Store(_) | Error::Blob(_))) = outcome {
         panic!("{error}");
     }

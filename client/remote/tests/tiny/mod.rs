@@ -1,5 +1,7 @@
 //! A tiny HTTP/1.1 server in this process: requests go to a function, answers may be cut short. Knows nothing of the client.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 pub mod shelf;
 
 use std::collections::HashMap;

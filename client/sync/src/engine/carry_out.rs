@@ -4,12 +4,14 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 
 use super::{Engine, SyncError, patiently};
 use crate::ledger::{Ledger, Write};
 use crate::place::{self, PlaceError, Trash};
 use crate::plan::{Action, Deed, Place, Plan, Problem};
+use crate::reconcile::Begun;
 use crate::remote::{Kind, Remote, RemoteError};
 use crate::report::{Event, Report};
 use crate::scan::Scan;
@@ -31,6 +33,8 @@ pub(super) struct Doing<'a> {
     pub touched: std::collections::HashSet<PathBuf>,
     /// The server could not be reached or does not know us: the pass ends.
     pub over: Option<RemoteError>,
+    /// Steps the journal was told of before they were done.
+    pub begun: Vec<Begun>,
 }
 
 impl<R: Remote> Engine<R> {
@@ -50,6 +54,7 @@ impl<R: Remote> Engine<R> {
             writes: plan.forgotten.iter().cloned().map(Write::Forget).collect(),
             touched: std::collections::HashSet::new(),
             over: None,
+            begun: Vec::new(),
         };
         self.flush(&mut doing).await?;
         let mut rest = &plan.actions[..];
@@ -57,6 +62,7 @@ impl<R: Remote> Engine<R> {
             let class = Class::of(&first.deed);
             let end = rest.iter().position(|action| Class::of(&action.deed) != class).unwrap_or(rest.len());
             let (run, later) = rest.split_at(end);
+            self.remember_begun(run, &mut doing).await?;
             match class {
                 Class::Here => self.do_here(run, &mut doing),
                 Class::Moves => self.move_there(run, &mut doing).await,
@@ -73,7 +79,44 @@ impl<R: Remote> Engine<R> {
         let agreed: Vec<Write> = plan.agreed.iter().filter_map(|node| doing.ledger.agree(*node)).collect();
         doing.writes.extend(agreed);
         self.flush(&mut doing).await?;
+        if !doing.begun.is_empty() {
+            self.journal.set_begun(&[]).await?;
+        }
         Ok(doing.failures)
+    }
+
+    /// Writes down what is about to be done, before it is: should the journal never hear the end of it, it can be recognised.
+    async fn remember_begun(&mut self, actions: &[Action], doing: &mut Doing<'_>) -> Result<(), SyncError> {
+        let before = doing.begun.len();
+        for action in actions {
+            let (Deed::LocalFolder(to) | Deed::LocalMove(to) | Deed::RemoteMove(to) | Deed::Download { to, .. }) =
+                &action.deed
+            else {
+                continue;
+            };
+            let (node, folder) = (doing.ledger.node(action.node), doing.ledger.node(to.parent));
+            let item = node.and_then(|node| node.item.as_ref());
+            let parent = folder.and_then(|folder| folder.item.as_ref()).map(|item| item.id.clone());
+            // a folder in a folder that is yet to be made has no path but the plan's
+            let planned = || doing.plan.step(action).map(|step| step.to.unwrap_or(step.path));
+            let path = doing.ledger.local_path(to).or_else(planned);
+            if let (Some(item), Some(path), Some(parent)) = (item, path, parent) {
+                let brings = matches!(action.deed, Deed::Download { .. });
+                doing.begun.push(Begun {
+                    id: item.id.clone(),
+                    path,
+                    parent,
+                    name: to.name.clone(),
+                    kind: item.kind,
+                    etag: item.etag.clone(),
+                    sha256: item.sha256.filter(|_| brings),
+                });
+            }
+        }
+        if doing.begun.len() > before {
+            self.journal.set_begun(&doing.begun).await?;
+        }
+        Ok(())
     }
 
     /// Stores the journal's writes, after the names they speak of are durable.
@@ -179,18 +222,15 @@ impl<R: Remote> Engine<R> {
             if now.is_empty() {
                 return; // the folders around them could not be made, which is said already
             }
-            let paths = now.iter().filter_map(|(action, to)| Some((*action, *to, doing.ledger.remote_path(to)?)));
-            let paths: Vec<_> = paths.collect();
-            let (remote, observer, retries) = (&self.remote, &self.observer, self.settings.retries);
-            let made: Vec<_> = futures::stream::iter(paths)
-                .map(|(action, to, path)| async move {
-                    let made = patiently(retries, observer, || remote.make_folder(&path)).await;
-                    (action, to, made)
-                })
-                .buffer_unordered(SMALL_REQUESTS)
-                .collect()
-                .await;
-            for (action, to, made) in made {
+            let mut requests = Vec::new();
+            for (at, (_, to)) in now.iter().enumerate() {
+                let Some(path) = doing.ledger.remote_path(to) else { continue };
+                let (remote, observer, retries) = (self.remote.clone(), self.observer.clone(), self.settings.retries);
+                let request = async move { (at, patiently(retries, &observer, || remote.make_folder(&path)).await) };
+                requests.push(request.boxed());
+            }
+            for (at, made) in several(requests).await {
+                let Some((action, to)) = now.get(at).copied() else { continue };
                 match made {
                     Ok(item) => {
                         doing.report.folders += 1;
@@ -205,24 +245,20 @@ impl<R: Remote> Engine<R> {
     }
 
     async fn delete_there(&mut self, actions: &[Action], doing: &mut Doing<'_>) {
-        let mut asked = Vec::new();
-        for action in actions {
+        let mut requests = Vec::new();
+        for (at, action) in actions.iter().enumerate() {
             let Some(node) = doing.ledger.node(action.node) else { continue };
             let path = node.remote.as_ref().and_then(|place| doing.ledger.remote_path(place));
-            if let (Some(path), Some(item)) = (path, node.item.clone()) {
-                asked.push((action, path, item));
-            }
+            let (Some(path), Some(item)) = (path, node.item.clone()) else { continue };
+            let (remote, observer, retries) = (self.remote.clone(), self.observer.clone(), self.settings.retries);
+            let request = async move {
+                let deleted = patiently(retries, &observer, || remote.delete(&path, &item.etag)).await;
+                (at, (item, deleted))
+            };
+            requests.push(request.boxed());
         }
-        let (remote, observer, retries) = (&self.remote, &self.observer, self.settings.retries);
-        let answers: Vec<_> = futures::stream::iter(asked)
-            .map(|(action, path, item)| async move {
-                let deleted = patiently(retries, observer, || remote.delete(&path, &item.etag)).await;
-                (action, item, deleted)
-            })
-            .buffer_unordered(SMALL_REQUESTS)
-            .collect()
-            .await;
-        for (action, item, deleted) in answers {
+        for (at, (item, deleted)) in several(requests).await {
+            let Some(action) = actions.get(at) else { continue };
             match deleted {
                 Ok(()) | Err(RemoteError::Gone) => {
                     doing.report.deleted_there += 1;
@@ -274,6 +310,11 @@ impl<R: Remote> Engine<R> {
         self.observer.event(Event::Failed { problem: problem.clone() });
         doing.failures.push(problem);
     }
+}
+
+/// Makes requests, some at once; answers come with the requests' numbers in any order.
+async fn several<T: Send>(requests: Vec<BoxFuture<'static, (usize, T)>>) -> Vec<(usize, T)> {
+    futures::stream::iter(requests).buffer_unordered(SMALL_REQUESTS).collect().await
 }
 
 #[derive(Clone, Copy, PartialEq)]

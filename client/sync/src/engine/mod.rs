@@ -24,7 +24,7 @@ use crate::local::Stamp;
 use crate::mirror::Mirror;
 use crate::names::LocalNames;
 use crate::plan::{Plan, Problem};
-use crate::reconcile::{Bases, Rules, Sending, reconcile};
+use crate::reconcile::{Bases, Begun, Rules, Sending, reconcile, recover};
 use crate::remote::{ItemId, Remote, RemoteError};
 use crate::report::{Event, Observer, Report};
 use crate::scan::Scan;
@@ -60,6 +60,8 @@ struct State {
     bases: Bases,
     /// Uploads begun; what was confirmed is taken out.
     sending: Sending,
+    /// Steps begun whose end was not stored.
+    begun: Vec<Begun>,
 }
 
 impl State {
@@ -115,6 +117,7 @@ impl<R: Remote> Engine<R> {
                 }
                 Look::Seen(seen) => seen,
             };
+            self.recover(&seen).await?;
             let plan = self.compare(&seen)?;
             report.files = seen.scan.tree.files();
             report.waiting = seen.young + seen.open;
@@ -148,6 +151,7 @@ impl<R: Remote> Engine<R> {
         match self.look().await? {
             Look::Quiet => Ok(Plan::default()),
             Look::Seen(seen) => {
+                self.recover(&seen).await?;
                 let mut plan = self.compare(&seen)?;
                 plan.problems.splice(0..0, seen.problems);
                 Ok(plan)
@@ -158,6 +162,19 @@ impl<R: Remote> Engine<R> {
     /// Ends it; the journal is closed properly.
     pub async fn close(self) {
         self.journal.close().await;
+    }
+
+    /// After a crash: what was done and not stored is stored now.
+    async fn recover(&mut self, seen: &Seen) -> Result<(), SyncError> {
+        let Some(state) = &mut self.state else { return Ok(()) };
+        let begun = std::mem::take(&mut state.begun);
+        if begun.is_empty() {
+            return Ok(());
+        }
+        let writes = recover(&seen.scan.tree, &state.mirror, &state.bases, &begun);
+        tracing::info!(begun = begun.len(), recovered = writes.len(), "the last pass was broken off");
+        self.store(&writes).await?;
+        Ok(self.journal.set_begun(&[]).await?)
     }
 
     fn compare(&self, seen: &Seen) -> Result<Plan, SyncError> {

@@ -101,7 +101,8 @@ impl<R: Remote> Engine<R> {
         if self.state.is_none() {
             let mirror = self.journal.mirror().await?;
             let bases = self.journal.bases().await?;
-            self.state = Some(State { mirror, bases, sending: self.journal.sending().await? });
+            let (sending, begun) = (self.journal.sending().await?, self.journal.begun().await?);
+            self.state = Some(State { mirror, bases, sending, begun });
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::digest::Sha256;
 use crate::local::Stamp;
 use crate::mirror::Mirror;
 use crate::plan::Base;
-use crate::reconcile::{Bases, Sending};
+use crate::reconcile::{Bases, Begun, Sending};
 use crate::remote::{Chunk, Cursor, Etag, ItemId, Kind, Permissions, RemoteItem};
 
 impl Journal {
@@ -106,12 +106,24 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]
     pub async fn sending(&mut self) -> Result<Sending, JournalError> {
+        self.list("sending").await
+    }
+
+    /// Other steps begun in a pass whose end was not stored.
+    ///
+    /// # Errors
+    /// [`JournalError`]
+    pub async fn begun(&mut self) -> Result<Vec<Begun>, JournalError> {
+        self.list("begun").await
+    }
+
+    async fn list<T: serde::de::DeserializeOwned + Default>(&mut self, name: &'static str) -> Result<T, JournalError> {
         let row =
-            sqlx::query("SELECT value FROM marks WHERE name = 'sending'").fetch_optional(&mut self.connection).await;
+            sqlx::query("SELECT value FROM marks WHERE name = ?").bind(name).fetch_optional(&mut self.connection).await;
         let text: Option<Vec<u8>> = row.map_err(|error| self.fail(error))?.map(|row| row.get(0));
         match text.map(|text| serde_json::from_slice(&text)) {
-            None => Ok(Sending::new()),
-            Some(list) => list.map_err(|_| self.damaged("the list of uploads begun")),
+            None => Ok(T::default()),
+            Some(list) => list.map_err(|_| self.damaged("the list of steps begun")),
         }
     }
 

@@ -7,7 +7,7 @@ use super::{Journal, JournalError};
 use crate::ledger::Write;
 use crate::mirror::{Applied, Mirror};
 use crate::plan::Base;
-use crate::reconcile::Sending;
+use crate::reconcile::{Begun, Sending};
 use crate::remote::{Chunk, Cursor, ItemId, Kind, RemoteItem};
 
 impl Journal {
@@ -56,13 +56,22 @@ impl Journal {
         self.set_mark("sending", (!list.is_empty()).then_some(text.as_slice())).await
     }
 
+    /// Stores which steps are about to begin, in place of those stored before.
+    ///
+    /// # Errors
+    /// [`JournalError`]
+    pub async fn set_begun(&mut self, begun: &[Begun]) -> Result<(), JournalError> {
+        let text = serde_json::to_vec(begun).unwrap_or_default();
+        self.set_mark("begun", (!begun.is_empty()).then_some(text.as_slice())).await
+    }
+
     /// Forgets everything agreed on and the mirror: the next round compares both sides anew and deletes nothing.
     ///
     /// # Errors
     /// [`JournalError`]
     pub async fn start_anew(&mut self) -> Result<(), JournalError> {
         let sql = "BEGIN IMMEDIATE; DELETE FROM bases; DELETE FROM mirror; DELETE FROM pieces;
-                   DELETE FROM marks WHERE name IN ('cursor', 'top', 'quiet'); COMMIT;";
+                   DELETE FROM marks WHERE name IN ('cursor', 'top', 'quiet', 'sending', 'begun'); COMMIT;";
         let outcome = self.connection.execute(sql).await;
         outcome.map(drop).map_err(|error| self.fail(error))
     }

@@ -2,7 +2,8 @@
 //! both sides under one name is taken for one.
 //!
 //! The name comes first because programs save by writing another file and renaming it over the old one: the document stays the
-//! document. An inode counts only where the name is vacant, and for folders only with a child to prove it (inodes are used again).
+//! document. An inode counts where the name is vacant (for folders also where the renamed one holds more of what it held), and for
+//! folders only with a child to prove it (inodes are used again).
 
 use std::collections::{HashMap, VecDeque};
 
@@ -141,6 +142,9 @@ impl Table<'_> {
                     continue;
                 }
                 let Some(index) = self.base_at.get(&(node, &*one.name)).copied() else { continue };
+                if one.kind == LocalKind::Folder && self.is_rather_elsewhere(child, index) {
+                    continue;
+                }
                 let Some(found) = self.node_mut(index).filter(|node| node.local == NONE) else { continue };
                 match one.kind {
                     LocalKind::Special | LocalKind::Blind => found.frozen = true,
@@ -151,6 +155,22 @@ impl Table<'_> {
                 self.own(child, index);
             }
         }
+    }
+
+    /// The folder known under this name was renamed, and another one made in its place: the renamed one holds more of what it held.
+    fn is_rather_elsewhere(&self, entry: u32, node: u32) -> bool {
+        let Some(base) = self.node(node).and_then(|node| node.base) else { return false };
+        let elsewhere = self.folder_by_inode.get(&base.stamp.inode).copied().filter(|other| *other != entry);
+        elsewhere.is_some_and(|other| {
+            self.owner.get(other as usize) == Some(&NONE) && self.overlap(other, node) > self.overlap(entry, node)
+        })
+    }
+
+    /// How many names in a local folder are those the journal knows in this one.
+    fn overlap(&self, entry: u32, node: u32) -> usize {
+        let content = self.children.get(entry as usize).map_or(&[][..], Vec::as_slice);
+        let names = content.iter().filter_map(|child| self.local.entries.get(*child as usize));
+        names.filter(|child| self.base_at.contains_key(&(node, &*child.name))).count()
     }
 
     fn match_folders_by_inode(&mut self) {

@@ -42,6 +42,7 @@ impl<'a> Table<'a> {
         let Some(node) = self.node(index) else { return };
         let mut frozen = node.frozen;
         let mut why = None;
+        let mut forget = false;
         if let Some(entry) = self.local.entries.get(node.local as usize) {
             let untouched = node.base.is_some_and(|base| base.stamp == entry.stamp);
             frozen |= entry.kind == LocalKind::File && !untouched && !matches!(entry.content, Content::Known(_));
@@ -50,7 +51,10 @@ impl<'a> Table<'a> {
         let folder = node.kind == Kind::Folder;
         if local.is_none() || remote != base {
             let skipped = |place: Option<_>| place.is_some() && (rules.skips)(&self.path(place), folder);
-            frozen |= skipped(remote) || local.is_none() && skipped(base);
+            let out = skipped(remote) || local.is_none() && skipped(base);
+            // taken in again later, its absence here must not be read as a deletion
+            forget = out && local.is_none() && node.base.is_some();
+            frozen |= out;
         }
         if let Some((parent, name)) = remote.filter(|_| !frozen) {
             if local.is_none_or(|(_, here)| here != name) {
@@ -69,7 +73,7 @@ impl<'a> Table<'a> {
             self.problem(path, why, next);
         }
         if let Some(node) = self.node_mut(index) {
-            node.frozen = frozen;
+            (node.frozen, node.forget) = (frozen, forget);
         }
     }
 

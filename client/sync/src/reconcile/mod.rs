@@ -8,10 +8,13 @@
 mod matching;
 mod merge;
 mod order;
+mod recover;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, HashSet};
+
+pub use recover::{Begun, recover};
 
 use crate::digest::Sha256;
 use crate::local::{Content, LocalKind, LocalTree};
@@ -88,6 +91,8 @@ struct Node<'a> {
     /// The node whose index its remote children name as their parent.
     remote_key: u32,
     frozen: bool,
+    /// The journal is to forget what was agreed.
+    forget: bool,
     keep: bool,
     target_parent: u32,
     target_name: Option<Box<str>>,
@@ -107,6 +112,7 @@ impl<'a> Node<'a> {
             remote_parent: NONE,
             remote_key: own,
             frozen: false,
+            forget: false,
             keep: false,
             target_parent: NONE,
             target_name: None,
@@ -119,6 +125,8 @@ impl<'a> Node<'a> {
 struct Table<'a> {
     local: &'a LocalTree,
     children: Vec<Vec<u32>>,
+    /// Local folders by inode.
+    folder_by_inode: HashMap<u64, u32>,
     nodes: Vec<Node<'a>>,
     /// For each local entry its node.
     owner: Vec<u32>,
@@ -165,6 +173,7 @@ impl<'a> Table<'a> {
         let mut table = Self {
             local,
             children: local.children(),
+            folder_by_inode: folders_by_inode(local),
             owner: vec![NONE; local.entries.len()],
             base_at: HashMap::with_capacity(nodes.len()),
             remote_at: HashMap::with_capacity(nodes.len()),
@@ -334,6 +343,11 @@ impl<'a> Table<'a> {
             base: node.base_id.zip(node.base).map(|(id, base)| (id.clone(), base.clone())),
         }
     }
+}
+
+fn folders_by_inode(local: &LocalTree) -> HashMap<u64, u32> {
+    let folders = (0_u32..).zip(&local.entries).skip(1).filter(|(_, entry)| entry.kind == LocalKind::Folder);
+    folders.map(|(index, entry)| (entry.stamp.inode, index)).collect()
 }
 
 /// Tables of more than 2^32 - 2 items do not occur (memory ends long before); were there one, the rest is left alone.

@@ -107,6 +107,7 @@ impl<'a> Table<'a> {
                 continue;
             }
             if node.frozen {
+                plan.forgotten.extend(node.base_id.filter(|_| node.forget).cloned());
                 continue;
             }
             if !node.keep {

@@ -14,11 +14,25 @@ use stitchbox_sync::remote::{Etag, FeedItem, ItemId, Kind, Permissions, RemoteEr
 pub struct Item {
     pub parent: Option<u64>,
     pub name: String,
+    #[serde(with = "as_text")]
     pub content: Option<Vec<u8>>,
     pub etag: u64,
     pub mtime_ns: i64,
     pub derived: bool,
     pub permissions: String,
+}
+
+/// Contents are text here; as a list of numbers the file would be four times as long.
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(content: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        content.as_ref().map(|bytes| String::from_utf8_lossy(bytes)).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.map(String::into_bytes))
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

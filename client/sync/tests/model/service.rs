@@ -21,6 +21,8 @@ pub struct Service {
     pub requests: AtomicUsize,
     /// So many requests fail as if the server were away.
     pub offline: AtomicUsize,
+    /// How long each request takes.
+    pub delay: Duration,
     /// What `oc:data-fingerprint` says.
     pub fingerprint: Mutex<Option<String>>,
 }
@@ -40,7 +42,10 @@ impl Service {
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn asked(&self) -> Result<(), RemoteError> {
+    async fn asked(&self) -> Result<(), RemoteError> {
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
         self.requests.fetch_add(1, Ordering::Relaxed);
         let away = self.offline.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         match away {
@@ -78,7 +83,7 @@ impl Service {
 
 impl Remote for Service {
     async fn changes(&self, cursor: Option<&Cursor>, wait: Duration) -> Result<Feed, RemoteError> {
-        self.asked()?;
+        self.asked().await?;
         let from: Option<usize> = cursor.and_then(|cursor| cursor.0.parse().ok());
         let until = tokio::time::Instant::now() + wait;
         loop {
@@ -92,7 +97,7 @@ impl Remote for Service {
     }
 
     async fn tree(&self, folder: Option<&ItemId>) -> Result<Tree, RemoteError> {
-        self.asked()?;
+        self.asked().await?;
         let server = self.look();
         let id = folder.map_or(Some(1), |id| id.0.parse().ok()).filter(|id| server.items.contains_key(id));
         let listing = server.listing(id.ok_or(RemoteError::Gone)?);
@@ -108,7 +113,7 @@ impl Remote for Service {
         into: &Path,
         progress: &dyn Progress,
     ) -> Result<Downloaded, RemoteError> {
-        self.asked()?;
+        self.asked().await?;
         let found = {
             let server = self.look();
             let id = server.find(path).ok_or(RemoteError::Gone)?;
@@ -139,7 +144,7 @@ impl Remote for Service {
         source: LocalFile,
         progress: &dyn Progress,
     ) -> Result<RemoteItem, RemoteError> {
-        self.asked()?;
+        self.asked().await?;
         progress.bytes(source.size);
         self.store(&target, &source)
     }
@@ -149,7 +154,7 @@ impl Remote for Service {
         files: Vec<(UploadTarget, LocalFile)>,
         progress: &dyn Progress,
     ) -> Vec<Result<RemoteItem, RemoteError>> {
-        if let Err(error) = self.asked() {
+        if let Err(error) = self.asked().await {
             return files.iter().map(|_| Err(error.clone())).collect();
         }
         files
@@ -162,17 +167,17 @@ impl Remote for Service {
     }
 
     async fn make_folder(&self, path: &str) -> Result<RemoteItem, RemoteError> {
-        self.asked()?;
+        self.asked().await?;
         self.change(|server| server.make_folder(path).map(|id| server.item(id)))
     }
 
     async fn relocate(&self, from: &str, to: &str, expected: Option<&Etag>) -> Result<RemoteItem, RemoteError> {
-        self.asked()?;
+        self.asked().await?;
         self.change(|server| server.relocate(from, to, expected).map(|id| server.item(id)))
     }
 
     async fn delete(&self, path: &str, expected: &Etag) -> Result<(), RemoteError> {
-        self.asked()?;
+        self.asked().await?;
         self.change(|server| server.delete(path, expected))
     }
 }

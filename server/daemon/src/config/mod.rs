@@ -5,7 +5,7 @@ mod keep;
 mod load;
 mod units;
 
-pub use keep::{Keep, Kept};
+pub use keep::Keep;
 pub use load::ConfigError;
 pub(crate) use load::check_database_url;
 pub use units::{Size, Span, UnitError};

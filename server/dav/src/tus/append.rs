@@ -15,7 +15,7 @@ use stitchbox_domain::{Domain, Error, Principal};
 const PIECE: u64 = 8 * 1024 * 1024;
 const MOST_PIECES: u64 = 2000;
 
-/// RFC-less status of the checksum extension.
+/// Status of the checksum extension for a digest that is wrong; registered nowhere else.
 const CHECKSUM_MISMATCH: u16 = 460;
 
 pub(super) async fn patch(call: &Call<TusUpload>, body: &mut Body) -> Result<Response<Body>, Fault> {

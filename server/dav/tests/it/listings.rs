@@ -123,6 +123,32 @@ async fn quota_is_told_for_folders() {
 }
 
 #[tokio::test]
+async fn whether_a_source_may_be_deleted_is_told_by_name_alone() {
+    let world = World::new().await;
+    world.put("/dav/spaces/KB/f", "12345").await;
+    let name = "<safe-to-delete xmlns=\"urn:stitchbox\"/>";
+    for depth in ["0", "1"] {
+        let told = world.properties("/dav/spaces/KB", depth, name).await.text();
+        assert_eq!(
+            told.matches("<sb:safe-to-delete>true</sb:safe-to-delete>").count(),
+            if depth == "0" { 1 } else { 2 }
+        );
+    }
+    let all = world.request("PROPFIND", "/dav/spaces/KB").header("depth", "0").send("").await;
+    assert!(!all.text().contains("safe-to-delete"), "it costs a look at everything below");
+}
+
+#[tokio::test]
+async fn the_data_fingerprint_changes_when_a_backup_was_restored() {
+    let world = World::new().await;
+    world.put("/dav/spaces/KB/f", "12345").await;
+    let told = async || world.properties("/dav/spaces/KB", "0", "<oc:data-fingerprint/>").await;
+    assert_eq!(told().await.element("oc:data-fingerprint").as_deref(), Some(""));
+    let fingerprint = world.domain.mark_restored().await.unwrap();
+    assert_eq!(told().await.element("oc:data-fingerprint"), Some(fingerprint));
+}
+
+#[tokio::test]
 async fn a_file_has_nothing_below_it_whatever_the_depth() {
     let world = World::new().await;
     let path = format!("{ANNA}/f");

@@ -186,6 +186,10 @@ async fn a_session_given_up_leaves_nothing_and_others_cannot_see_it() {
     assert_eq!(w.properties(SESSION, "0", "<d:resourcetype/>").await.status, 404);
     assert_eq!(finish(&w, &format!("{ANNA}/x")).await.status, 404);
     assert_eq!(w.request("GET", SESSION).send("").await.status, 405);
+    for (method, status) in [("MKCOL", 400), ("DELETE", 404), ("PROPFIND", 404)] {
+        let answer = w.request(method, "/remote.php/dav/uploads/anna/a%00b").send("").await;
+        assert_eq!(answer.status, status, "{method} of a name that cannot be");
+    }
     assert_eq!(chunk(&w, ".file", b"x").await.status, 405);
 }
 
@@ -268,4 +272,24 @@ async fn folded_bodies_are_unfolded_and_bounded() {
     assert_eq!(put(&format!("{SESSION}/1"), plain.len()).send(folded.clone()).await.status, 201);
     assert_eq!(finish(&w, &format!("{ANNA}/c.bin")).await.status, 201);
     assert!(w.get(&format!("{ANNA}/c.bin")).await.body == plain);
+}
+
+#[tokio::test]
+async fn our_own_client_gets_files_folded_and_nobody_else_does() {
+    let w = World::new().await;
+    let plain = "a line of a table\n".repeat(5000);
+    let to = format!("{ANNA}/table.txt");
+    w.request("PUT", &to).send(plain.clone()).await;
+    let get = |client: &str, accepted: &str| {
+        w.request("GET", &to).header("stitchbox-client", client).header("accept-encoding", accepted)
+    };
+    let folded = get("1", "gzip, zstd").send("").await;
+    assert_eq!((folded.header("content-encoding"), folded.header("content-length")), ("zstd", ""));
+    assert_eq!(zstd::stream::decode_all(&folded.body[..]).unwrap(), plain.as_bytes());
+    for other in [get("0", "zstd"), get("1", "gzip"), get("1", "zstd").header("range", "bytes=0-9999")] {
+        let answer = other.send("").await;
+        assert_eq!(answer.header("content-encoding"), "");
+        assert!(plain.as_bytes().starts_with(&answer.body));
+        assert_eq!(answer.header("etag"), folded.header("etag"));
+    }
 }

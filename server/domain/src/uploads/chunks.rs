@@ -1,7 +1,8 @@
 //! One piece of an upload: received like every body, recorded in its session, durable before it is acknowledged.
 
-use super::checksum::{Checksum, Digests};
+use super::checksum::Checksum;
 use super::commit::{redeem, settle};
+use super::hashing::Hashing;
 use super::incoming::{Bounds, Incoming, Received, Whither};
 use super::sessions::{LIFETIME, own_size, room_anywhere};
 use super::whole::Reached;
@@ -40,7 +41,7 @@ pub struct ChunkUpload {
     new: NewChunk,
     incoming: Incoming,
     /// The digests of the file up to here, if this chunk seems to be the next one.
-    along: Option<(Reached, Digests)>,
+    along: Option<(Reached, Hashing)>,
 }
 
 impl Domain {
@@ -85,7 +86,7 @@ impl Domain {
         let whole = state.try_lock().ok();
         let along = whole
             .filter(|whole| whole.continues_with(new.place, new.file_offset))
-            .map(|whole| (whole.reached(), whole.digests.clone()));
+            .map(|whole| (whole.reached(), Hashing::after(whole.digests.clone())));
         let (domain, principal, session) = (self.clone(), principal.clone(), session.clone());
         Ok(ChunkUpload { domain, principal, session, new, incoming, along })
     }
@@ -132,7 +133,7 @@ impl ChunkUpload {
     /// Takes the next bytes. Returns once they may be forgotten by the caller.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
         if let Some((_, digests)) = &mut self.along {
-            digests.update(&bytes);
+            digests.update(&bytes).await?;
         }
         self.incoming.write(bytes).await
     }
@@ -185,6 +186,7 @@ impl ChunkUpload {
         let gone = settle(&domain, done, in_store).await?;
         domain.delete_blobs(&gone).await;
         if let Some((reached, digests)) = along
+            && let Ok(digests) = digests.end().await
             && let Ok(mut whole) = domain.wholes.of(&session).try_lock()
             && whole.reached() == reached
         {

@@ -140,12 +140,10 @@ impl Domain {
         chunks: &[Chunk],
         checksum: Option<&Checksum>,
     ) -> Result<String, Error> {
-        let is_beginning = whole.pieces.len() <= chunks.len()
-            && whole.pieces.iter().zip(chunks).all(|(piece, chunk)| *piece == Piece::of(chunk));
-        if !is_beginning || !whole.digests.know(checksum) {
+        if !whole.begins(chunks) || !whole.digests.know(checksum) {
             *whole = Whole::new(Digests::new(checksum));
         }
-        for chunk in chunks.iter().skip(whole.pieces.len()) {
+        for chunk in chunks.iter().skip(whole.pieces) {
             let digests = self.digest_piece(Piece::of(chunk), whole.digests.clone()).await?;
             whole.advance(chunk, digests);
         }

@@ -29,7 +29,12 @@ pub(super) enum Hashing {
 
 impl Hashing {
     pub(super) fn new(checksum: Option<&Checksum>) -> Self {
-        Self::Here { digests: Digests::new(checksum), bytes: 0 }
+        Self::after(Digests::new(checksum))
+    }
+
+    /// Goes on where digests of earlier bytes end.
+    pub(super) fn after(digests: Digests) -> Self {
+        Self::Here { digests, bytes: 0 }
     }
 
     /// Takes the next piece.

@@ -7,6 +7,7 @@ use super::checksum::{Checksum, Digests};
 use super::{Chunk, UploadSession, unsigned};
 use crate::{Domain, Error};
 use futures::TryStreamExt;
+use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,11 +31,14 @@ impl Piece {
     }
 }
 
-/// The digests of the first pieces of a file.
+/// The digests of the first pieces of a file. Its size does not grow with their number.
 #[derive(Debug, Clone)]
 pub(super) struct Whole {
-    pub pieces: Vec<Piece>,
+    /// How many pieces.
+    pub pieces: usize,
     pub digests: Digests,
+    /// A digest over which pieces they are.
+    trail: Sha256,
     bytes: u64,
     last_place: Option<u64>,
     number: u64,
@@ -51,12 +55,12 @@ impl Whole {
     pub(super) fn new(digests: Digests) -> Self {
         static BEGUN: AtomicU64 = AtomicU64::new(0);
         let number = BEGUN.fetch_add(1, Ordering::Relaxed);
-        Self { pieces: Vec::new(), digests, bytes: 0, last_place: None, number }
+        Self { pieces: 0, digests, trail: Sha256::new(), bytes: 0, last_place: None, number }
     }
 
     /// How far this has come. Two states that have reached the same are the same.
     pub(super) fn reached(&self) -> Reached {
-        Reached { number: self.number, pieces: self.pieces.len() }
+        Reached { number: self.number, pieces: self.pieces }
     }
 
     /// Whether a chunk at this place seems to continue what was computed. A wrong guess costs time, never correctness.
@@ -73,9 +77,24 @@ impl Whole {
         let piece = Piece::of(chunk);
         self.bytes += piece.length;
         self.last_place = Some(unsigned(chunk.place));
-        self.pieces.push(piece);
+        self.pieces += 1;
+        note(&mut self.trail, piece);
         self.digests = digests;
     }
+
+    /// Whether the digests are those of the first of these chunks.
+    pub(super) fn begins(&self, chunks: &[Chunk]) -> bool {
+        let Some(first) = chunks.get(..self.pieces) else { return false };
+        let mut trail = Sha256::new();
+        first.iter().for_each(|chunk| note(&mut trail, Piece::of(chunk)));
+        trail.finalize() == self.trail.clone().finalize()
+    }
+}
+
+fn note(trail: &mut Sha256, piece: Piece) {
+    trail.update(piece.blob.0.to_le_bytes());
+    trail.update(piece.offset.to_le_bytes());
+    trail.update(piece.length.to_le_bytes());
 }
 
 /// The states of all sessions of this process.
@@ -161,5 +180,17 @@ mod tests {
         whole.advance(&chunk(1, 100), Digests::new(None));
         assert!(whole.continues_with(2, None) && whole.continues_with(100, None) && !whole.continues_with(3, None));
         assert!(whole.continues_with(9, Some(100)) && !whole.continues_with(2, Some(99)));
+    }
+
+    #[test]
+    fn digests_belong_to_exactly_these_pieces() {
+        let mut whole = Whole::new(Digests::new(None));
+        let chunks = [chunk(0, 100), chunk(1, 50), chunk(2, 7)];
+        assert!(whole.begins(&[]) && whole.begins(&chunks));
+        whole.advance(&chunks[0], Digests::new(None));
+        whole.advance(&chunks[1], Digests::new(None));
+        assert!(whole.begins(&chunks) && whole.begins(&chunks[..2]) && !whole.begins(&chunks[..1]));
+        assert!(!whole.begins(&[chunk(0, 100), chunk(1, 51), chunk(2, 7)]));
+        assert!(!whole.begins(&[chunk(1, 50), chunk(0, 100)]));
     }
 }
