@@ -89,8 +89,9 @@ async fn connect(url: &str, dialect: Dialect) -> Result<Connection, StoreError> 
             "PRAGMA foreign_keys = ON",
             "PRAGMA cache_size = -16000",
             "PRAGMA journal_size_limit = 67108864",
-            // Moving the log into the database costs two flushes: after 16 MiB, not after 4.
-            "PRAGMA wal_autocheckpoint = 4000",
+            // Moving the log into the database costs two flushes: after 8 MiB, not after 4. From then on the log is written
+            // over, which needs no journal of the file system.
+            "PRAGMA wal_autocheckpoint = 2000",
         ] {
             sqlx::query(pragma).execute(&mut connection).await?;
         }

@@ -186,6 +186,10 @@ async fn a_session_given_up_leaves_nothing_and_others_cannot_see_it() {
     assert_eq!(w.properties(SESSION, "0", "<d:resourcetype/>").await.status, 404);
     assert_eq!(finish(&w, &format!("{ANNA}/x")).await.status, 404);
     assert_eq!(w.request("GET", SESSION).send("").await.status, 405);
+    for (method, status) in [("MKCOL", 400), ("DELETE", 404), ("PROPFIND", 404)] {
+        let answer = w.request(method, "/remote.php/dav/uploads/anna/a%00b").send("").await;
+        assert_eq!(answer.status, status, "{method} of a name that cannot be");
+    }
     assert_eq!(chunk(&w, ".file", b"x").await.status, 405);
 }
 

@@ -6,7 +6,7 @@ use crate::read::resolve;
 use crate::{Action, Conditions, Domain, EntityTags, Error, Excess, ItemPath, Location, Principal, guard};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use stitchbox_schema::{BlobId, ItemId, Role, Timestamp, UploadId};
+use stitchbox_schema::{BlobId, ItemId, ItemName, Role, Timestamp, UploadId};
 use stitchbox_store::sessions::{self, Destination};
 use stitchbox_store::{Connection, Tx, spaces};
 
@@ -88,6 +88,8 @@ impl Domain {
 
     /// A session by the client's name for it, open or ended.
     pub async fn session(&self, principal: &Principal, protocol: Protocol, name: &str) -> Result<UploadSession, Error> {
+        // What no session can be called is not looked up: a NUL would be an error of one database and not of the other.
+        ItemName::parse(name).map_err(|_| Error::NotFound)?;
         let mut db = self.store.read().await?;
         let session = sessions::by_name(&mut db, principal.user, protocol.word(), name).await?;
         session.filter(|session| session.expires_at > self.now()).ok_or(Error::NotFound)
@@ -200,6 +202,7 @@ async fn begin(
     now: Timestamp,
 ) -> Result<(UploadSession, Vec<BlobId>), Error> {
     let name = new.name.unwrap_or_else(|| id.to_string());
+    ItemName::parse(&name)?;
     let mut gone = Vec::new();
     match sessions::by_name(tx, principal.user, new.protocol.word(), &name).await? {
         Some(old) if old.ending.is_none() && old.expires_at > now => return Err(Error::Exists),
