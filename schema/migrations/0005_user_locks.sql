@@ -8,3 +8,4 @@ CREATE TABLE favorites (
     item_id BIGINT NOT NULL,
     PRIMARY KEY (user_id, item_id)
 );
+CREATE INDEX favorites_by_item ON favorites (item_id);

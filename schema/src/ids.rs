@@ -64,7 +64,7 @@ id! {
     RunId
     /// A row of the job queue.
     JobId
-    /// A position in the journal of changes; grows by one with every change, without gaps.
+    /// A position in the journal of changes; grows with every change.
     Cursor
 }
 

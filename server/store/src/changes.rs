@@ -120,7 +120,7 @@ fn change(row: &AnyRow) -> Result<Change, StoreError> {
     })
 }
 
-/// Takes the next position of the journal. Positions have no gaps and become visible in order, because the writers of
+/// Takes the next position of the journal. Positions become visible in order, one after the other, because the writers of
 /// all processes are ordered (see [`crate::Store::write`]).
 async fn next(tx: &mut Tx) -> Result<Cursor, StoreError> {
     let row =

@@ -178,7 +178,11 @@ pub async fn remove_item(tx: &mut Tx, item: ItemId) -> Result<Option<(Option<Ite
     if child.is_some() {
         return Ok(None);
     }
-    for sql in ["DELETE FROM properties WHERE item_id = $1", "DELETE FROM trash WHERE item_id = $1"] {
+    for sql in [
+        "DELETE FROM properties WHERE item_id = $1",
+        "DELETE FROM favorites WHERE item_id = $1",
+        "DELETE FROM trash WHERE item_id = $1",
+    ] {
         sqlx::query(sql).bind(item.0).execute(&mut **tx).await?;
     }
     let row = sqlx::query("DELETE FROM items WHERE id = $1 RETURNING parent_id, size")
