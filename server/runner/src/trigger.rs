@@ -7,10 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Time between two looks: each takes note in a transaction of its own, which must not cost every upload a second flush.
 /// The first change after a quiet time is looked at at once.
-const APART: Duration = Duration::from_millis(200);
+const APART: Duration = Duration::from_millis(400);
 /// And so many times as long as a look took: a folder with ten thousand files is read whole, and while files keep coming
 /// that must stay a small part of the work.
-const LEISURE: u32 = 10;
+const LEISURE: u32 = 30;
 /// But no longer than this.
 const LONGEST: Duration = Duration::from_secs(2);
 
