@@ -116,7 +116,8 @@ fn a_server_killed_between_chunks_and_at_the_end_loses_nothing_acknowledged() {
     let mut before = b"before".to_vec();
     dav.write("/x.bin", before.clone());
     for round in 0..6 {
-        let whole = random.bytes(2_000_000 + random.below(1_000_000));
+        let size = 2_000_000 + random.below(1_000_000);
+        let whole = random.bytes(size);
         let session = format!("/round-{round}");
         sessions(&dav).mkcol(&session).send().expect(201);
         let pieces: Vec<Vec<u8>> = whole.chunks(257_001).map(<[u8]>::to_vec).collect();

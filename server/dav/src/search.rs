@@ -70,9 +70,7 @@ impl Question {
         let scope = asked.dav_child("from").and_then(|from| from.dav_child("scope"));
         let href = scope.and_then(|scope| scope.dav_child("href")).map(|href| href.text.trim()).ok_or(BadXml)?;
         let like = asked.dav_child("where").and_then(|condition| condition.dav_child("like")).ok_or(UNKNOWN)?;
-        if !like.dav_child("prop").is_some_and(|prop| prop.dav_child("displayname").is_some()) {
-            return Err(UNKNOWN);
-        }
+        like.dav_child("prop").and_then(|prop| prop.dav_child("displayname")).ok_or(UNKNOWN)?;
         let most = asked.dav_child("limit").and_then(|limit| limit.dav_child("nresults"));
         let most = most.and_then(|most| most.text.trim().parse().ok()).unwrap_or(MOST_FOUND);
         Ok(Self {
