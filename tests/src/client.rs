@@ -81,5 +81,5 @@ impl Client {
 /// The report among the lines of `sync --json`.
 pub fn report_of(lines: &str) -> Option<serde_json::Value> {
     let documents = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    documents.filter(|document| document["event"] == "report").map(|document| document["report"].clone()).last()
+    documents.filter(|document| document["event"] == "report").map(|document| document["report"].clone()).next_back()
 }

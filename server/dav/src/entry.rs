@@ -33,6 +33,8 @@ pub(crate) struct Entry<'a> {
     pub locks: &'a [HeldLock],
     /// Marked by the person who asks.
     pub is_favorite: bool,
+    /// It has a small picture.
+    pub has_preview: bool,
     /// Whether its source may be deleted, where that was asked.
     pub is_safe: Option<bool>,
     /// Changes when the server was restored from a backup.
@@ -63,6 +65,7 @@ impl<'a> Entry<'a> {
             quota: None,
             locks: &[],
             is_favorite: false,
+            has_preview: false,
             is_safe: None,
             fingerprint: "",
             dead: &[],

@@ -158,7 +158,7 @@ impl Live {
             // What lies in a project is somebody else's as well: Nextcloud's word for it.
             Self::MountType => write!(out, "{}", if entry.owner_id.is_some() { "" } else { "group" }),
             Self::IsMountRoot => write!(out, "{}", entry.is_mount_root),
-            Self::HasPreview => write!(out, "false"),
+            Self::HasPreview => write!(out, "{}", entry.has_preview),
             Self::IsEncrypted => write!(out, "0"),
         };
         Some(())

@@ -16,7 +16,9 @@ use bytes::Bytes;
 use futures::stream;
 use std::collections::HashMap;
 use std::sync::Arc;
-use stitchbox_domain::{Domain, Error, HeldLock, Item, ItemPath, Listed, Membership, Property, Quota, SPACES_FOLDER};
+use stitchbox_domain::{
+    Domain, Error, HeldLock, Item, ItemPath, Listed, Membership, Property, Quota, SPACES_FOLDER, has_preview,
+};
 use stitchbox_schema::{ItemId, VersionId};
 use tokio::task::JoinHandle;
 
@@ -97,6 +99,8 @@ struct Extras {
     locks: Arc<[HeldLock]>,
     quota: Option<Quota>,
     favorites: Arc<[ItemId]>,
+    /// Of one item alone; those of a page come with it.
+    has_preview: bool,
     is_safe: Option<bool>,
     fingerprint: Arc<str>,
 }
@@ -112,6 +116,10 @@ impl Extras {
             && let Some(version) = domain.version_of(item).await?
         {
             extras.checksums.insert(version.id, checksums(version.checksum.as_deref(), &version.sha256));
+        }
+        if asked.wants(Live::HasPreview) {
+            let version = domain.version_of(item).await?;
+            extras.has_preview = version.is_some_and(|version| has_preview(&version.content));
         }
         if asked.wants_dead() {
             extras.dead.insert(item.id, domain.properties(item).await?);
@@ -149,6 +157,7 @@ impl Extras {
         entry.checksums = item.version.and_then(|version| self.checksums.get(&version)).map(String::as_str);
         entry.dead = self.dead.get(&item.id).map(Vec::as_slice).unwrap_or_default();
         entry.locks = &self.locks;
+        entry.has_preview = self.has_preview;
         entry.quota = self.quota;
         entry.is_safe = self.is_safe;
         entry.fingerprint = &self.fingerprint;
@@ -230,7 +239,8 @@ impl Pages {
     /// Reads the page that follows a name.
     fn read(&self, after: Option<String>) -> impl Future<Output = Result<Vec<Listed>, Error>> + Send + use<> {
         let (domain, membership, folder) = (self.domain.clone(), self.membership.clone(), self.folder.clone());
-        let (limit, with_sums) = (self.limit(), self.asked.wants(Live::Checksums));
+        let with_sums = self.asked.wants(Live::Checksums) || self.asked.wants(Live::HasPreview);
+        let limit = self.limit();
         async move { domain.listing_page(&membership, &folder, after.as_deref(), limit, with_sums).await }
     }
 
@@ -256,7 +266,9 @@ impl Pages {
         let folder_path = self.place.location.path.to_string();
         let mut href = self.href.clone();
         let mut written = 0;
+        let tell_previews = self.asked.wants(Live::HasPreview);
         for Listed { item: child, sums } in &children {
+            let shows_preview = tell_previews && sums.as_ref().is_some_and(|sums| has_preview(&sums.content));
             let sums = sums.as_ref().map(|sums| checksums(sums.given.as_deref(), &sums.sha256));
             href.truncate(self.href.len());
             push_segment(&mut href, &child.name);
@@ -265,6 +277,7 @@ impl Pages {
             entry.base = &self.place.base;
             extras.add_to(&mut entry, child);
             entry.checksums = sums.as_deref();
+            entry.has_preview = shows_preview;
             if self.asked.wants(Live::SafeToDelete) {
                 entry.is_safe = Some(self.domain.is_safe(child).await?);
             }

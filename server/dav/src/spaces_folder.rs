@@ -49,6 +49,7 @@ pub(crate) fn entry<'a>(domain: &Domain, principal: &'a Principal, roots: &[Root
         quota: None,
         locks: &[],
         is_favorite: false,
+        has_preview: false,
         is_safe: None,
         fingerprint: "",
         dead: &[],

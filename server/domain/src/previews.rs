@@ -187,7 +187,7 @@ mod tests {
             ("hdf5", true),
             ("png", true),
             ("opd", true),
-            ("has", true),
+            ("zygo-ascii", true),
             ("slp", false),
             ("document", false),
             ("unknown", false),

@@ -20,7 +20,8 @@ const PARALLEL_CHUNKS: u32 = 4;
 /// Largest body of one tus request that is proposed, bytes.
 const LARGEST_TUS_CHUNK: u64 = 100 << 20;
 /// What the server takes part in of tus, as clients look for it.
-const TUS_EXTENSIONS: &str = "creation,creation-with-upload,expiration,checksum,termination,concatenation";
+const TUS_EXTENSIONS: &str =
+    "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation";
 
 pub(crate) async fn get(
     envelope: Envelope,

@@ -22,6 +22,8 @@ pub struct Sums {
     pub sha256: String,
     /// The checksum the client gave and we verified, as `SHA1:hex`.
     pub given: Option<String>,
+    /// The kind of content by its first bytes: a word of `analysis/formats`.
+    pub content: String,
 }
 
 /// The page of a listing, and the same with the checksums of files.
@@ -30,7 +32,8 @@ const LISTING: &str =
      FROM items WHERE parent_id = $1 AND name > $2 ORDER BY name LIMIT $3";
 const LISTING_WITH_SUMS: &str =
     "SELECT items.id, items.space_id, items.parent_id, items.name, items.kind, items.version_id, items.size,
-            items.mtime_ns, items.last_change, items.run_id, items.created_at, versions.sha256, versions.checksum
+            items.mtime_ns, items.last_change, items.run_id, items.created_at, versions.sha256, versions.checksum,
+            versions.content
      FROM items LEFT JOIN versions ON versions.id = items.version_id
      WHERE items.parent_id = $1 AND items.name > $2 ORDER BY items.name LIMIT $3";
 
@@ -70,7 +73,7 @@ fn listed(row: &AnyRow, with_sums: bool) -> Result<Listed, StoreError> {
     };
     let sha256: Option<String> = if with_sums { row.try_get(11)? } else { None };
     let sums = match sha256 {
-        Some(sha256) => Some(Sums { sha256, given: row.try_get(12)? }),
+        Some(sha256) => Some(Sums { sha256, given: row.try_get(12)?, content: row.try_get(13)? }),
         None => None,
     };
     Ok(Listed { item, sums })

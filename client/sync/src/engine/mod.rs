@@ -105,6 +105,14 @@ impl<R: Remote> Engine<R> {
     /// # Errors
     /// [`SyncError`]; what was done before it is in the journal, and the next pass goes on from there.
     pub async fn sync_once(&mut self) -> Result<Report, SyncError> {
+        let passed = self.pass().await;
+        if passed.is_err() {
+            self.state = None; // the journal may have heard less than the picture in memory
+        }
+        passed
+    }
+
+    async fn pass(&mut self) -> Result<Report, SyncError> {
         let mut report = Report::default();
         let mut waited = false;
         self.purge_trash();
@@ -137,7 +145,11 @@ impl<R: Remote> Engine<R> {
             let progress = plan.actions.is_empty() || failures.len() < plan.actions.len() || !self.relist.is_empty();
             report.problems.extend(failures);
             if !progress {
-                break;
+                if seen.young == 0 || waited {
+                    break;
+                }
+                waited = true;
+                tokio::time::sleep(self.settings.quiet).await;
             }
         }
         Ok(report)

@@ -62,6 +62,20 @@ async fn a_long_listing_is_complete_and_in_order() {
 }
 
 #[tokio::test]
+async fn maps_and_pictures_say_that_they_have_a_preview() {
+    let world = World::new().await;
+    world.mkcol(&format!("{ANNA}/p")).await;
+    world.put(&format!("{ANNA}/p/a.xyz"), "Zygo XYZ Data File - Format 1\r\n1 9 0\r\n").await;
+    world.put(&format!("{ANNA}/p/b.txt"), "words").await;
+    let listed = world.properties(&format!("{ANNA}/p"), "1", "<nc:has-preview/>").await;
+    let told: Vec<_> = listed.text().match_indices("<nc:has-preview>").map(|(at, tag)| at + tag.len()).collect();
+    let words: Vec<_> = told.iter().map(|at| listed.text()[*at..].split('<').next().unwrap().to_owned()).collect();
+    assert_eq!(words, ["false", "true", "false"], "the folder, the map, the text");
+    let alone = world.properties(&format!("{ANNA}/p/a.xyz"), "0", "<nc:has-preview/>").await;
+    assert_eq!(alone.element("nc:has-preview").unwrap(), "true");
+}
+
+#[tokio::test]
 async fn a_change_deep_below_changes_the_etag_of_every_folder_above_and_of_no_other() {
     let world = World::new().await;
     for folder in ["a", "a/b", "side"] {
