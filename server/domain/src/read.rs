@@ -4,7 +4,7 @@ use crate::access::enter;
 use crate::{Action, BlobStream, Domain, Error, Item, ItemPath, Listed, Location, Membership, Principal, Version};
 use std::ops::Range;
 use stitchbox_schema::ItemId;
-use stitchbox_store::{Connection, StoreError, items, versions};
+use stitchbox_store::{Connection, StoreError, items, listing, versions};
 
 /// A file with the version it shows.
 #[derive(Debug, Clone)]
@@ -90,7 +90,7 @@ impl Domain {
         with_sums: bool,
     ) -> Result<Vec<Listed>, Error> {
         membership.check(Action::Read, folder)?;
-        Ok(items::listing_page(&mut *self.store.read().await?, folder.id, after, limit, with_sums).await?)
+        Ok(listing::page(&mut *self.store.read().await?, folder.id, after, limit, with_sums).await?)
     }
 
     /// All versions of a file, newest first.

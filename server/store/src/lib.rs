@@ -16,6 +16,7 @@ pub mod favorites;
 pub mod feed;
 pub mod items;
 pub mod jobs;
+pub mod listing;
 pub mod locks;
 pub mod login_flows;
 mod placeholders;
