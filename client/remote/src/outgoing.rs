@@ -57,7 +57,7 @@ impl Outgoing {
 
     /// What a refusal means if the file is another by now.
     pub(crate) fn judged(&self, error: WireError) -> WireError {
-        if matches!(error.status(), Some(400 | 409 | 412)) && !self.is_unchanged() {
+        if error.status() == Some(400) && !self.is_unchanged() {
             return WireError::SourceChanged { path: self.path.display().to_string() };
         }
         error
