@@ -19,7 +19,7 @@ fn house() -> (Daemon, Client, TempDir, TempDir) {
 #[test]
 fn what_one_writes_the_other_gets_and_nothing_moves_twice() {
     let (daemon, client, a, b) = house();
-    write(a.path(), "mirror 1/ü/sub_01.dat", &noise(70_000, 1));
+    write(a.path(), "mirror 1/ü/notes 01.txt", &noise(70_000, 1));
     write(a.path(), "mirror 1/empty", b"");
     write(a.path(), "big", &noise(20 << 20, 2));
     for number in 0..300 {
@@ -40,13 +40,13 @@ fn what_one_writes_the_other_gets_and_nothing_moves_twice() {
         );
     }
     // the other way, and with times kept to the nanosecond
-    write(b.path(), "mirror 1/ü/sub_01.dat", b"measured again");
+    write(b.path(), "mirror 1/ü/notes 01.txt", b"measured again");
     fs::remove_file(b.path().join("many/7")).unwrap();
     client.sync(b.path(), REMOTE);
     client.sync(a.path(), REMOTE);
     assert_equal(a.path(), b.path());
     let time =
-        |folder: &TempDir| fs::metadata(folder.path().join("mirror 1/ü/sub_01.dat")).unwrap().modified().unwrap();
+        |folder: &TempDir| fs::metadata(folder.path().join("mirror 1/ü/notes 01.txt")).unwrap().modified().unwrap();
     assert_eq!(time(&a), time(&b));
     daemon.verify_clean();
 }
