@@ -7,7 +7,7 @@
 
 use crate::key::{self, Key};
 use crate::{BUFFER_BYTES, BlobError};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, stream};
 use std::fs::File;
 use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
@@ -19,6 +19,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 const STAGING: &str = "staging";
 /// Most bytes read on the thread that asks.
 const FIRST_BYTES: usize = 128 * 1024;
+/// Pieces smaller than this are put together: some clients send single bytes, and each piece has its cost in memory.
+const COPIED_BYTES: usize = 4096;
 /// Bytes after which what was written is sent on to the disk while more arrives, so that the flush at the end is short.
 const FLUSHED_BYTES: usize = 64 * 1024 * 1024;
 
@@ -50,6 +52,8 @@ pub(crate) struct LocalStaged {
     disk: Disk,
     /// Taken from the network and not yet given to the disk.
     gathered: Vec<Bytes>,
+    /// Small pieces that come after those.
+    tail: BytesMut,
     gathered_bytes: usize,
     published: bool,
 }
@@ -106,22 +110,47 @@ impl LocalStaged {
         let file = file.flatten().map_err(BlobError::io("creating a staged blob"))?;
         let disk = Disk::Idle(Output { file, unflushed: 0, flush: None });
         let root = root.to_path_buf();
-        Ok(Self { root, id, staging, disk, gathered: Vec::new(), gathered_bytes: 0, published: false })
+        Ok(Self {
+            root,
+            id,
+            staging,
+            disk,
+            gathered: Vec::new(),
+            tail: BytesMut::new(),
+            gathered_bytes: 0,
+            published: false,
+        })
     }
 
     pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), BlobError> {
         self.gathered_bytes += bytes.len();
-        self.gathered.push(bytes);
+        if bytes.len() < COPIED_BYTES {
+            self.tail.extend_from_slice(&bytes);
+        } else {
+            self.end_tail();
+            self.gathered.push(bytes);
+        }
         if self.gathered_bytes >= BUFFER_BYTES {
             self.hand_over().await.map_err(BlobError::io("writing a staged blob"))?;
         }
         Ok(())
     }
 
+    fn end_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.gathered.push(self.tail.split().freeze());
+        }
+    }
+
+    fn take_gathered(&mut self) -> Vec<Bytes> {
+        self.end_tail();
+        std::mem::take(&mut self.gathered)
+    }
+
     /// Gives what was gathered to the disk, once it has taken what it was given before.
     async fn hand_over(&mut self) -> io::Result<()> {
         let output = self.output().await?;
-        let pieces = std::mem::take(&mut self.gathered);
+        let pieces = self.take_gathered();
         self.gathered_bytes = 0;
         self.disk = Disk::Busy(spawn_blocking(move || output.write(&pieces)));
         Ok(())
@@ -143,7 +172,7 @@ impl LocalStaged {
     pub(crate) async fn publish(mut self) -> Result<(), BlobError> {
         let outcome = async {
             let output = self.output().await?;
-            let pieces = std::mem::take(&mut self.gathered);
+            let pieces = self.take_gathered();
             let (from, to) = (self.staging.clone(), self.root.join(Key::of(self.id).path()));
             let folder = self.root.join(Key::of(self.id).folder());
             let name = move || {
@@ -234,4 +263,33 @@ pub(crate) fn sweep_staging(root: &Path) -> Result<usize, BlobError> {
         Ok(swept)
     };
     sweep().map_err(BlobError::io("sweeping the staging folder"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::TryStreamExt;
+
+    #[tokio::test]
+    async fn single_bytes_are_put_together_in_their_order() {
+        let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path()).unwrap();
+        let id = BlobId(7);
+        let mut staged = LocalStaged::create(folder.path(), id).await.unwrap();
+        let mut whole = Vec::new();
+        for round in 0..3_u8 {
+            for byte in 0..10_000_u32 {
+                staged.write(Bytes::copy_from_slice(&[byte as u8])).await.unwrap();
+                whole.push(byte as u8);
+            }
+            let large = vec![round; COPIED_BYTES];
+            whole.extend_from_slice(&large);
+            staged.write(large.into()).await.unwrap();
+        }
+        assert!(staged.gathered.len() <= 6, "{} pieces in memory", staged.gathered.len());
+        staged.publish().await.unwrap();
+        let read = read(folder.path(), id, 0..whole.len() as u64).await.unwrap();
+        let pieces: Vec<Bytes> = read.try_collect().await.unwrap();
+        assert!(pieces.concat() == whole);
+    }
 }

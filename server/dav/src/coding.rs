@@ -58,6 +58,8 @@ const BROKEN: Fault = Fault::BadRequest("the body is not zstd, breaks off, or ne
 struct Folded {
     decoder: Decoder<'static>,
     waiting: Bytes,
+    /// Where the next step is unfolded to.
+    out: BytesMut,
     /// Between two frames, where a body may end.
     at_end: bool,
     /// The decoder may hold more than fitted into the last step.
@@ -68,23 +70,30 @@ impl Folded {
     fn begin() -> Result<Self, Fault> {
         let mut decoder = Decoder::new().map_err(|_| BROKEN)?;
         decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG)).map_err(|_| BROKEN)?;
-        Ok(Self { decoder, waiting: Bytes::new(), at_end: true, more: false })
+        Ok(Self { decoder, waiting: Bytes::new(), out: BytesMut::new(), at_end: true, more: false })
     }
 
     /// Unfolds a step of what waits; `None` if more has to come first.
     fn step(&mut self) -> Result<Option<Bytes>, Fault> {
         while self.more || !self.waiting.is_empty() {
-            let mut out = BytesMut::zeroed(STEP);
+            self.out.resize(STEP, 0);
             let mut input = InBuffer::around(&self.waiting);
-            let mut output = OutBuffer::around(&mut out[..]);
+            let mut output = OutBuffer::around(&mut self.out[..]);
             let hint = self.decoder.run(&mut input, &mut output).map_err(|_| BROKEN)?;
             let (read, written) = (input.pos(), output.pos());
             self.waiting.advance(read);
             self.at_end = hint == 0;
             self.more = written == STEP && hint != 0;
             if written > 0 {
-                out.truncate(written);
-                return Ok(Some(out.freeze()));
+                // A small piece must not hold the memory of a large one: the receiver gathers them by their length.
+                return Ok(Some(match self.out.get(..written) {
+                    Some(piece) if written < STEP / 2 => Bytes::copy_from_slice(piece),
+                    _ => {
+                        let mut out = std::mem::take(&mut self.out);
+                        out.truncate(written);
+                        out.freeze()
+                    }
+                }));
             }
             if read == 0 {
                 break;
@@ -127,6 +136,29 @@ mod tests {
             assert!(all.starts_with(&plain) && all.ends_with(b"second frame"));
         }
         assert_eq!(unfold(&zstd::bulk::compress(b"", 3).unwrap(), 3).await.unwrap(), b"");
+    }
+
+    #[tokio::test]
+    async fn a_byte_that_comes_alone_takes_no_more_memory_than_it_needs() {
+        use zstd::stream::raw::Encoder;
+        let mut encoder = Encoder::new(1).unwrap();
+        let mut pieces = Vec::new();
+        for _ in 0..50 {
+            let mut room = [0_u8; 64];
+            let mut output = OutBuffer::around(&mut room[..]);
+            encoder.run(&mut InBuffer::around(b"x"), &mut output).unwrap();
+            encoder.flush(&mut output).unwrap();
+            let written = output.pos();
+            pieces.push(Ok::<_, std::io::Error>(Bytes::copy_from_slice(&room[..written])));
+        }
+        let mut body = Body::from_stream(stream::iter(pieces));
+        let mut unfolded = Unfolded::of(&headers(), &mut body).unwrap();
+        let mut held = 0;
+        for _ in 0..50 {
+            let piece = unfolded.next().await.unwrap().unwrap();
+            held += piece.try_into_mut().unwrap().capacity();
+        }
+        assert!(held < 50 * 1024, "{held} bytes of memory for 50 bytes");
     }
 
     #[tokio::test]

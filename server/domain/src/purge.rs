@@ -92,18 +92,29 @@ impl Domain {
         if !free.await? {
             return Ok(0);
         }
-        // Nothing below can change any more, so it may be read outside of the transactions that remove it.
+        // As long as it is given up nothing below can change, so it may be read outside of the transactions that remove
+        // it. Each of them asks: another server that came to the end has listed again what is left, and somebody may have
+        // restored it.
         let limit = i64::try_from(budget.saturating_add(1)).unwrap_or(i64::MAX);
         let items = purge::bottom_up(&mut *self.store.read().await?, top, limit).await?;
         let (mut removed, complete) = (0, items.len() <= budget);
         for items in items.chunks(ITEMS) {
             let items = items.to_vec();
-            removed += self.transact(move |tx| Box::pin(async move { remove_items(tx, &items, now).await })).await?;
+            let here = self.transact(move |tx| Box::pin(async move { remove_items(tx, top, &items, now).await }));
+            let Some(here) = here.await? else { return Ok(removed) };
+            removed += here;
         }
         if complete || removed == 0 {
             // If it is still there, runs elsewhere are pinned to something in it.
-            self.transact(move |tx| Box::pin(async move { Ok(purge::retry_at(tx, top, now.after(AGAIN)).await?) }))
-                .await?;
+            self.transact(move |tx| {
+                Box::pin(async move {
+                    if purge::is_given_up(tx, top).await? {
+                        purge::retry_at(tx, top, now.after(AGAIN)).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await?;
         }
         Ok(removed)
     }
@@ -182,7 +193,11 @@ fn outdated(found: &[Removable], rule: impl Fn(&[Earlier]) -> Vec<VersionId>) ->
 }
 
 /// Removes items of a tree that nobody can reach, what lies deepest first. What is pinned stays, and what holds it.
-async fn remove_items(tx: &mut Tx, items: &[ItemId], now: Timestamp) -> Result<usize, Error> {
+/// `None` if the tree is not given up (any more): then nothing of it may go.
+async fn remove_items(tx: &mut Tx, top: ItemId, items: &[ItemId], now: Timestamp) -> Result<Option<usize>, Error> {
+    if !purge::is_given_up(tx, top).await? {
+        return Ok(None);
+    }
     let mut removed = 0;
     let mut smaller: HashMap<ItemId, i64> = HashMap::new();
     for item in items {
@@ -208,5 +223,67 @@ async fn remove_items(tx: &mut Tx, items: &[ItemId], now: Timestamp) -> Result<u
     for (folder, by) in smaller {
         purge::shrink(tx, folder, by).await?;
     }
-    Ok(removed)
+    Ok(Some(removed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uploads::{Intent, NewChunk, NewSession, Protocol, Words};
+    use crate::{Conditions, ItemPath, Location, NewUser, Settings, SystemClock};
+    use std::sync::Arc;
+    use stitchbox_blob::BlobStore;
+    use stitchbox_schema::ItemName;
+    use stitchbox_store::Store;
+
+    /// A server, a person, and a place in her space.
+    async fn house(folder: &tempfile::TempDir) -> (Domain, Principal, Location) {
+        let store = Store::open(&format!("sqlite://{}", folder.path().join("s.sqlite").display())).await.unwrap();
+        let blobs = BlobStore::local(&folder.path().join("blobs")).unwrap();
+        let domain = Domain::new(store, blobs, Arc::new(SystemClock), Settings::default(), b"test").await.unwrap();
+        let user = domain.add_user(NewUser { name: "ada".to_owned(), ..NewUser::default() }).await.unwrap();
+        let principal = Principal { user: user.id, name: user.name, is_admin: false, scope: crate::Scope::default() };
+        let space = domain.spaces_of(&principal).await.unwrap()[0].space.id;
+        let path = ItemPath::default().join(ItemName::parse("precious").unwrap());
+        (domain, principal, Location { space, path })
+    }
+
+    #[tokio::test]
+    async fn what_another_server_listed_again_and_somebody_restored_is_not_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (domain, principal, at) = house(&folder).await;
+        let put = domain.put_whole(&principal, &at, Intent::default(), bytes::Bytes::from_static(b"1"));
+        let item = put.await.unwrap().item.id;
+        domain.remove(&principal, &at, &Conditions::default()).await.unwrap();
+        // One server has read what it is going to remove, another came to the end with something left.
+        let now = domain.now();
+        let given_up = domain.transact(move |tx| Box::pin(async move { Ok(purge::give_up(tx, item).await?) }));
+        assert!(given_up.await.unwrap());
+        domain.transact(move |tx| Box::pin(async move { Ok(purge::retry_at(tx, item, now).await?) })).await.unwrap();
+        domain.restore(&principal, item).await.unwrap();
+        let late = domain.transact(move |tx| Box::pin(async move { remove_items(tx, item, &[item], now).await }));
+        assert_eq!(late.await.unwrap(), None);
+        assert_eq!(domain.item(&principal, &at).await.unwrap().1.id, item);
+        assert_eq!(domain.purge_trash(10).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_session_that_is_given_up_does_not_shorten_the_time_of_dropped_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (domain, principal, at) = house(&folder).await;
+        let put = domain.put_whole(&principal, &at, Intent::default(), bytes::Bytes::from_static(b"abc"));
+        let version = put.await.unwrap().version;
+        let intent = Intent { announced_size: Some(3), ..Intent::default() };
+        let (protocol, words) = (Protocol::Chunks, Words::default());
+        let new = NewSession { protocol, name: None, destination: None, intent, partial: false, words };
+        let session = domain.begin_session(&principal, new).await.unwrap();
+        let chunk = NewChunk { name: "0".to_owned(), ..NewChunk::default() };
+        domain.share_chunk(&principal, &session, chunk, version.id, 0..3).await.unwrap();
+        domain.remove(&principal, &at, &Conditions::default()).await.unwrap();
+        domain.empty_trash(&principal, at.space).await.unwrap();
+        assert_eq!(domain.purge_trash(10).await.unwrap(), 1);
+        domain.abandon_session(&session).await.unwrap();
+        let mut db = domain.store.read().await.unwrap();
+        assert!(stitchbox_store::versions::is_expected(&mut db, version.blob).await.unwrap(), "kept for a backup");
+    }
 }

@@ -32,6 +32,12 @@ pub async fn give_up(tx: &mut Tx, item: ItemId) -> Result<bool, StoreError> {
     Ok(done.rows_affected() == 1)
 }
 
+/// Whether a deleted item is given up, so that nobody can restore it.
+pub async fn is_given_up(db: &mut Connection, item: ItemId) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT item_id FROM trash WHERE item_id = $1 AND purging = 1").bind(item.0);
+    Ok(row.fetch_optional(db).await?.is_some())
+}
+
 /// As [`give_up`], for all of a space, or for all that one user deleted; returns how many there were.
 pub async fn give_up_all(tx: &mut Tx, space: SpaceId, deleted_by: Option<UserId>) -> Result<u64, StoreError> {
     let done = sqlx::query(

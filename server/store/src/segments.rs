@@ -86,7 +86,8 @@ pub async fn insert(tx: &mut Tx, blob: BlobId, segments: &[Segment]) -> Result<(
     Ok(())
 }
 
-/// Removes the record of a blob that no version, chunk or other blob refers to, and those of its sources that nobody
+/// Removes the record of a blob that no version, chunk or other blob refers to and whose time after its last version is
+/// over, and those of its sources that nobody
 /// else refers to. Gives the blobs whose files in the blob store may now go; does nothing to a blob still in use.
 pub async fn release(tx: &mut Tx, blob: BlobId) -> Result<Vec<BlobId>, StoreError> {
     let mut gone = Vec::new();
@@ -117,7 +118,8 @@ async fn is_used(db: &mut Connection, blob: BlobId) -> Result<bool, StoreError> 
         "SELECT CAST(COUNT(*) AS BIGINT) FROM (
              SELECT blob_id FROM versions WHERE blob_id = $1
              UNION ALL SELECT source_id FROM blob_segments WHERE source_id = $1
-             UNION ALL SELECT blob_id FROM upload_chunks WHERE blob_id = $1) AS used",
+             UNION ALL SELECT blob_id FROM upload_chunks WHERE blob_id = $1
+             UNION ALL SELECT blob_id FROM dropped_blobs WHERE blob_id = $1) AS used",
     )
     .bind(blob.0)
     .fetch_one(db)

@@ -31,7 +31,14 @@ pub(super) async fn finish(
     let keeps_mtime = intent.mtime.is_some();
     let new = NewSession { protocol: Protocol::Tus, name: None, destination: Some(at), intent, partial: false, words };
     let session = call.domain.begin_concatenation(&call.principal, new, &parts).await?;
-    let committed = append::finish(call, &session).await?;
+    let committed = match append::finish(call, &session).await {
+        Ok(committed) => committed,
+        Err(fault) => {
+            // Nobody is told where it lives, so nobody goes on with it; meanwhile its bytes would count.
+            call.domain.abandon_session(&session).await?;
+            return Err(fault);
+        }
+    };
     call.domain.release_parts(&parts).await?;
     let mut response = answer::about_file(call, &committed, keeps_mtime, StatusCode::CREATED).await?;
     answer::location(call, &mut response, &session.name);

@@ -1,6 +1,7 @@
 //! Request headers of tus.
 
 use super::VERSION;
+use crate::coding::is_folded;
 use crate::errors::Fault;
 use crate::request_headers::{length, text};
 use axum::http::{HeaderMap, StatusCode};
@@ -16,8 +17,11 @@ pub(super) fn check_version(headers: &HeaderMap) -> Result<(), Fault> {
     }
 }
 
-/// `Content-Type` of every body of tus.
+/// `Content-Type` of every body of tus. Offsets count the bytes as they are sent, so a folded body cannot be taken.
 pub(super) fn check_content_type(headers: &HeaderMap) -> Result<(), Fault> {
+    if is_folded(headers)? {
+        return Err(Fault::UnsupportedBody);
+    }
     match text(headers, "content-type") {
         Some("application/offset+octet-stream") => Ok(()),
         _ => Err(Fault::Refused(
@@ -62,6 +66,14 @@ mod tests {
 
     fn with(name: &'static str, value: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())])
+    }
+
+    #[test]
+    fn a_folded_body_is_not_stored_as_it_is() {
+        let mut headers = with("content-type", "application/offset+octet-stream");
+        assert!(check_content_type(&headers).is_ok());
+        headers.insert("content-encoding", "zstd".parse().unwrap());
+        assert!(matches!(check_content_type(&headers), Err(Fault::UnsupportedBody)));
     }
 
     #[test]

@@ -184,6 +184,73 @@ async fn uploads_side_by_side_become_one_file() {
     assert_eq!(head.header("upload-concat"), format!("final;{}", urls.join(" ")));
 }
 
+async fn partial(w: &World, top: &str, body: &[u8]) -> String {
+    let call = tus(w, "POST", top).header("upload-concat", "partial");
+    let answer = call.header("upload-length", &body.len().to_string()).send("").await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    assert_eq!(patch(w, &path_of(&answer), 0, body).await.status, 204);
+    path_of(&answer)
+}
+
+#[tokio::test]
+async fn a_part_that_vanishes_meanwhile_makes_no_shorter_file() {
+    use stitchbox_domain::auth::Entrance;
+    use stitchbox_domain::uploads::{Intent, NewSession, Protocol, Words};
+    use stitchbox_domain::{Error, ItemPath, Location};
+    let w = World::new().await;
+    let here = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    let anna = w.domain.login_basic("anna", crate::world::PASSWORD, here, Entrance::WebDav).await.unwrap();
+    let mut parts = Vec::new();
+    for body in [b"abc", b"def"] {
+        let path = partial(&w, ANNA, body).await;
+        let name = path.rsplit('/').next().unwrap();
+        parts.push(w.domain.session(&anna, Protocol::Tus, name).await.unwrap());
+    }
+    // Both were looked at; then one is given up by another request.
+    w.domain.abandon_session(&parts[1]).await.unwrap();
+    let at = Location { space: parts[0].destination.as_ref().unwrap().space, path: ItemPath::parse("/x").unwrap() };
+    let (protocol, words) = (Protocol::Tus, Words::default());
+    let intent = Intent::default();
+    let new = NewSession { protocol, name: None, destination: Some(at), intent, partial: false, words };
+    let joined = w.domain.begin_concatenation(&anna, new, &parts).await;
+    assert!(matches!(joined, Err(Error::NotFound)), "{joined:?}");
+    assert_eq!(w.domain.open_sessions(&anna, Protocol::Tus).await.unwrap().len(), 1, "nothing else is left behind");
+}
+
+#[tokio::test]
+async fn parts_from_elsewhere_do_not_get_round_the_quota() {
+    let w = World::new().await;
+    let manager = Some("anna".to_owned());
+    let small = stitchbox_domain::NewSpace { name: "small".to_owned(), manager, quota: Some(1500) };
+    w.domain.add_space(small).await.unwrap();
+    let part = partial(&w, ANNA, &bytes(1000)).await;
+    let end = async |urls: &str, name: &str| {
+        let call = tus(&w, "POST", "/dav/spaces/small").header("upload-concat", &format!("final;{urls}"));
+        call.header("upload-metadata", &metadata(&[("filename", name)])).send("").await.status.as_u16()
+    };
+    assert_eq!(end(&format!("{part} {part}"), "twice").await, 507);
+    assert_eq!(end(&part, "once").await, 201);
+    assert_eq!(end(&part, "again").await, 507, "the bytes of one part count for every file made of them");
+}
+
+#[tokio::test]
+async fn who_left_the_space_is_told_nothing_more_of_the_file() {
+    use stitchbox_schema::Role;
+    let w = World::new().await;
+    w.domain.set_member("KB", "otto", Some(Role::Contributor)).await.unwrap();
+    let otto = |method: &'static str, path: &str| tus(&w, method, path).login("otto", crate::world::PASSWORD);
+    let call = otto("POST", "/dav/spaces/KB").header("upload-length", "3");
+    let path = path_of(&call.header("upload-metadata", &metadata(&[("filename", "x")])).send("").await);
+    let again = async |offset: &str, body: &'static [u8]| {
+        send(otto("PATCH", &path).header("upload-offset", offset), body).await
+    };
+    assert_eq!(again("0", b"abc").await.status, 204);
+    w.put("/dav/spaces/KB/x", "newer").await;
+    w.domain.set_member("KB", "otto", None).await.unwrap();
+    let answer = again("3", b"").await;
+    assert!(answer.status.is_client_error() && answer.header("etag").is_empty(), "{}", answer.status);
+}
+
 #[tokio::test]
 async fn a_length_may_be_told_later_and_an_upload_given_up() {
     let w = World::new().await;

@@ -293,3 +293,19 @@ async fn our_own_client_gets_files_folded_and_nobody_else_does() {
         assert_eq!(answer.header("etag"), folded.header("etag"));
     }
 }
+
+#[tokio::test]
+async fn a_password_for_one_space_reaches_no_uploads_into_others() {
+    let w = World::new().await;
+    let (_, secret) = w.domain.add_app_password("anna", "interferometer", Some("KB"), false).await.unwrap();
+    let to = format!("{ANNA}/x");
+    assert_eq!(w.request("MKCOL", SESSION).header("destination", &to).send("").await.status, 201);
+    assert_eq!(chunk(&w, "1", b"abc").await.status, 201);
+    for method in ["PROPFIND", "DELETE"] {
+        let answer = w.request(method, SESSION).login("anna", &secret).send("").await;
+        assert_eq!(answer.status, 404, "{method}");
+    }
+    let home = w.request("PROPFIND", "/remote.php/dav/uploads/anna").login("anna", &secret).send("").await;
+    assert_eq!(home.hrefs().len(), 1, "{}", home.text());
+    assert_eq!(finish(&w, &to).await.status, 201);
+}

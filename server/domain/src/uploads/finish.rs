@@ -7,7 +7,8 @@ use super::sessions::LIFETIME;
 use super::unsigned;
 use super::whole::{Piece, Whole};
 use super::{Chunk, Committed, Intent, NewSession, SMALL_BYTES, Target, UploadSession, prospect, sessions, signed};
-use crate::{Domain, Error, Excess, Item, ItemPath, Location, Principal};
+use crate::access::enter;
+use crate::{Domain, Error, Excess, Item, ItemPath, Location, Principal, guard};
 use futures::TryStreamExt;
 use std::collections::HashSet;
 use stitchbox_formats::{Content, SNIFF_BYTES};
@@ -15,7 +16,7 @@ use stitchbox_schema::{BlobId, Timestamp, UploadId};
 use stitchbox_store::segments::{self, Segment};
 use stitchbox_store::sessions::{self as rows, Destination, Ending};
 use stitchbox_store::versions::NewBlob;
-use stitchbox_store::{Connection, items, versions};
+use stitchbox_store::{Connection, Tx, items, versions};
 
 /// Ranges one file may be made of.
 const MOST_SEGMENTS: usize = 100_000;
@@ -62,27 +63,14 @@ impl Domain {
         parts: &[UploadSession],
     ) -> Result<UploadSession, Error> {
         let session = self.begin_session(principal, new).await?;
-        let (id, now) = (session.id, self.now());
+        let (id, now, principal) = (session.id, self.now(), principal.clone());
         let parts: Vec<UploadId> = parts.iter().map(|part| part.id).collect();
-        let work = self.transact(move |tx| {
-            Box::pin(async move {
-                let mut end = 0;
-                for part in parts {
-                    for chunk in rows::chunks(tx, part).await?.into_iter().filter(|chunk| chunk.size > 0) {
-                        let size = chunk.size;
-                        let (name, file_offset) = (end.to_string(), Some(end));
-                        rows::insert_chunk(tx, id, &Chunk { place: end, name, file_offset, shared: true, ..chunk })
-                            .await?;
-                        end += size;
-                    }
-                }
-                rows::set_size(tx, id, end).await?;
-                // The quota was asked when the parts came; the end does not ask again for what is said to wait here.
-                rows::progress(tx, id, end, now.after(LIFETIME)).await?;
-                rows::by_id(tx, id).await?.ok_or(Error::NotFound)
-            })
-        });
-        work.await
+        let joined =
+            self.transact(move |tx| Box::pin(async move { join(tx, &principal, id, &parts, now).await })).await;
+        if joined.is_err() {
+            self.abandon_session(&session).await?;
+        }
+        joined
     }
 
     /// Says that sessions became parts of a file, whose bytes count instead of theirs from now on.
@@ -101,7 +89,7 @@ impl Domain {
 
     async fn finish(&self, session: UploadSession, target: Target) -> Result<Committed, Error> {
         if session.ending.is_some() {
-            return self.answer_again(&session, &target.at).await;
+            return self.answer_again(&session, &target).await;
         }
         prospect(&mut *self.store.read().await?, &target, self.now()).await?;
         let state = self.wholes.of(&session);
@@ -112,7 +100,7 @@ impl Domain {
             (chunks, rows::by_id(&mut db, session.id).await?.ok_or(Error::NotFound)?)
         };
         if session.ending.is_some() {
-            return self.answer_again(&session, &target.at).await;
+            return self.answer_again(&session, &target).await;
         }
         let sizes = [target.intent.announced_size, session.size.map(unsigned)];
         let (pieces, size) = in_order(&chunks, &sizes)?;
@@ -129,7 +117,7 @@ impl Domain {
                 self.delete_blobs(&gone).await;
                 Ok(*committed)
             }
-            Ended::Before(session) => self.answer_again(&session, &target.at).await,
+            Ended::Before(session) => self.answer_again(&session, &target).await,
         }
     }
 
@@ -241,18 +229,64 @@ impl Domain {
     }
 
     /// The answer of an end that happened before.
-    async fn answer_again(&self, session: &UploadSession, at: &Location) -> Result<Committed, Error> {
+    async fn answer_again(&self, session: &UploadSession, target: &Target) -> Result<Committed, Error> {
         let (ending, to) = session.ending.zip(session.destination.as_ref()).ok_or(Error::NotFound)?;
-        if to.space != at.space || ItemPath::parse(&to.path)? != at.path {
+        if to.space != target.at.space || ItemPath::parse(&to.path)? != target.at.path {
             return Err(Error::NotFound);
         }
         let mut db = self.store.read().await?;
+        // Who may not enter the space any more learns nothing of what the file is now.
+        enter(&mut db, &target.principal, to.space).await?;
         let item = items::by_id(&mut db, ending.item).await?.ok_or(Error::NotFound)?;
         let version = versions::by_id(&mut db, ending.version).await?.ok_or(Error::NotFound)?;
         let shown = Some(version.id);
         let item = Item { version: shown, size: version.size, mtime: version.mtime, run: None, ..item };
         Ok(Committed { item, version, created: ending.created })
     }
+}
+
+/// Gives a session the chunks of others, one after the other. What was looked at before may be gone: a part that is not
+/// there, or not all of it, would make a shorter file.
+async fn join(
+    tx: &mut Tx,
+    principal: &Principal,
+    id: UploadId,
+    parts: &[UploadId],
+    now: Timestamp,
+) -> Result<UploadSession, Error> {
+    let session = rows::by_id(tx, id).await?.ok_or(Error::NotFound)?;
+    let to = session.destination.as_ref().ok_or(Error::ParentMissing)?;
+    let (mut end, mut ranges, mut counted, mut seen) = (0_i64, 0_usize, 0_i64, HashSet::new());
+    for part in parts {
+        let part = rows::by_id(tx, *part).await?.filter(|part| {
+            part.user == principal.user && part.partial && part.ending.is_none() && part.size == Some(part.received)
+        });
+        let part = part.ok_or(Error::NotFound)?;
+        if seen.insert(part.id) && part.destination.as_ref().is_some_and(|at| at.space == to.space) {
+            counted += part.received;
+        }
+        let chunks = rows::chunks(tx, part.id).await?;
+        // Before they are written: the same part may be named a thousand times.
+        ranges += chunks.len();
+        if ranges > MOST_SEGMENTS {
+            return Err(Excess::Chunks.into());
+        }
+        if chunks.iter().map(|chunk| chunk.size).sum::<i64>() != part.received {
+            return Err(Error::Collision);
+        }
+        for chunk in chunks.into_iter().filter(|chunk| chunk.size > 0) {
+            let size = chunk.size;
+            let (name, file_offset) = (end.to_string(), Some(end));
+            rows::insert_chunk(tx, id, &Chunk { place: end, name, file_offset, shared: true, ..chunk }).await?;
+            end += size;
+        }
+    }
+    // The quota was asked for parts that came into this space, once; the end does not ask for what is said to wait here.
+    let membership = enter(tx, principal, to.space).await?;
+    guard::quota(tx, &membership, end - counted).await?;
+    rows::set_size(tx, id, end).await?;
+    rows::progress(tx, id, end, now.after(LIFETIME)).await?;
+    rows::by_id(tx, id).await?.ok_or(Error::NotFound)
 }
 
 fn destination_of(item: &Item, target: &Target) -> Destination {

@@ -4,13 +4,17 @@
 use super::checksum::{Checksum, Digests};
 use crate::Error;
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Bytes of a body after which it counts as large.
 const LARGE_BYTES: u64 = 1024 * 1024;
 /// Pieces that may wait: what the network brings at once is some hundred kilobytes.
 const WAITING: usize = 4;
+/// Bodies that may have a thread at the same time. Each holds it as long as its client sends, and those who write and
+/// read files want threads of the same pool: if bodies could take all of them, none of them would ever end.
+const APART: usize = 64;
+static THREADS: Semaphore = Semaphore::const_new(APART);
 
 /// Digests on their way.
 #[derive(Debug)]
@@ -41,12 +45,13 @@ impl Hashing {
     pub(super) async fn update(&mut self, piece: &Bytes) -> Result<(), Error> {
         if let Self::Here { digests, bytes } = self {
             *bytes += piece.len() as u64;
-            if *bytes < LARGE_BYTES {
+            let thread = if *bytes < LARGE_BYTES { None } else { THREADS.try_acquire().ok() };
+            let Some(thread) = thread else {
                 digests.update(piece);
                 return Ok(());
-            }
+            };
             if let Self::Here { digests, .. } = std::mem::replace(self, Self::Moving) {
-                *self = Self::apart(digests);
+                *self = Self::apart(digests, thread);
             }
         }
         match self {
@@ -56,9 +61,10 @@ impl Hashing {
         }
     }
 
-    fn apart(mut digests: Digests) -> Self {
+    fn apart(mut digests: Digests, thread: SemaphorePermit<'static>) -> Self {
         let (pieces, mut waiting) = mpsc::channel::<Bytes>(WAITING);
         let digests = spawn_blocking(move || {
+            let _thread = thread;
             while let Some(piece) = waiting.blocking_recv() {
                 digests.update(&piece);
             }
@@ -84,6 +90,23 @@ impl Hashing {
 mod tests {
     use super::*;
     use sha2::Digest as _;
+
+    #[tokio::test]
+    async fn bodies_that_do_not_end_leave_threads_to_others() {
+        let large = Bytes::from(vec![7; LARGE_BYTES as usize]);
+        let mut waiting = Vec::new();
+        for _ in 0..APART + 4 {
+            let mut hashing = Hashing::new(None);
+            hashing.update(&large).await.unwrap();
+            waiting.push(hashing);
+        }
+        let apart = waiting.iter().filter(|hashing| matches!(hashing, Hashing::Apart { .. })).count();
+        assert!(apart <= APART, "{apart} threads");
+        let expected = super::super::hex(&sha2::Sha256::digest(&large));
+        for hashing in waiting {
+            assert_eq!(hashing.end().await.unwrap().finish(None).unwrap(), expected);
+        }
+    }
 
     #[tokio::test]
     async fn small_and_large_bodies_give_the_digest_of_all_their_bytes() {

@@ -92,14 +92,14 @@ impl Domain {
         ItemName::parse(name).map_err(|_| Error::NotFound)?;
         let mut db = self.store.read().await?;
         let session = sessions::by_name(&mut db, principal.user, protocol.word(), name).await?;
-        session.filter(|session| session.expires_at > self.now()).ok_or(Error::NotFound)
+        session.filter(|session| session.expires_at > self.now() && opens(principal, session)).ok_or(Error::NotFound)
     }
 
     /// The person's open sessions, by name.
     pub async fn open_sessions(&self, principal: &Principal, protocol: Protocol) -> Result<Vec<UploadSession>, Error> {
         let mut db = self.store.read().await?;
         let mut found = sessions::open_of(&mut db, principal.user, protocol.word()).await?;
-        found.retain(|session| session.expires_at > self.now());
+        found.retain(|session| session.expires_at > self.now() && opens(principal, session));
         Ok(found)
     }
 
@@ -192,6 +192,12 @@ impl Domain {
             }
         }
     }
+}
+
+/// Whether the credential reaches a session: one that opens a single space finds no uploads into others.
+fn opens(principal: &Principal, session: &UploadSession) -> bool {
+    let leads_elsewhere = |only| session.destination.as_ref().is_some_and(|to| to.space != only);
+    !principal.scope.space.is_some_and(leads_elsewhere)
 }
 
 async fn begin(

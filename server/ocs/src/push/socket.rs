@@ -43,11 +43,15 @@ pub(crate) async fn get(State(ocs): State<Ocs>, Origin(client): Origin, upgrade:
     let Some(seat) = ocs.seats.take() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many clients listen; ask again later\n").into_response();
     };
-    let upgrade = upgrade.max_message_size(LONGEST_TEXT).max_frame_size(LONGEST_TEXT);
+    // The buffer is as large as this from the beginning, and anybody may open a connection.
+    let upgrade = upgrade.max_message_size(LONGEST_TEXT).max_frame_size(LONGEST_TEXT).read_buffer_size(LONGEST_TEXT);
     upgrade.on_upgrade(async move |socket| {
         let mut socket = socket;
         let Some((shown, by_token)) = greet(&mut socket, client).await else { return };
-        let opened = Listener::new(&ocs.domain, &ocs.pulse, shown).await;
+        let opened = match by_token {
+            true => Listener::opened_by_token(&ocs.domain, &ocs.pulse, shown).await,
+            false => Listener::new(&ocs.domain, &ocs.pulse, shown).await,
+        };
         let (listener, principal) = match opened {
             Ok(opened) => opened,
             Err(error) => {
