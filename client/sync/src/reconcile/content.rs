@@ -62,7 +62,7 @@ impl<'a> Table<'a> {
         let stamp = self.local.entries.get(node.local as usize).map(|entry| entry.stamp);
         let stamps_differ = match node.kind {
             Kind::File => stamp != Some(base.stamp),
-            Kind::Folder => stamp.is_some_and(|stamp| stamp.inode != base.stamp.inode),
+            Kind::Folder => stamp.is_some_and(|stamp| stamp != base.stamp),
         };
         let etags_differ = node.kind == Kind::File && base.etag != item.etag;
         stamps_differ || etags_differ || node.base_id != Some(&item.id) || self.base_place(node) != Some(target)

@@ -132,3 +132,31 @@ fn a_conflict_copy_that_is_about_to_go_keeps_nothing() {
     let kept = plan.actions.iter().any(|action| matches!(&action.deed, Deed::Download { keep_as: Some(_), .. }));
     assert!(kept, "{:?}", plan.steps());
 }
+
+#[test]
+fn what_is_not_mounted_any_more_is_not_deleted() {
+    let base = |parent: &str, name: &str, kind: Kind, stamp: Stamp| Base {
+        parent: parent.into(),
+        name: name.into(),
+        kind,
+        etag: Etag::from("\"1\""),
+        sha256: (kind == Kind::File).then(|| Sha256::of(b"x")),
+        stamp,
+    };
+    let file = Stamp { size: 1, mtime_ns: 9, inode: 9 };
+    let folder = |size: u64| base("top", "disk", Kind::Folder, Stamp { size, mtime_ns: 0, inode: 2 });
+    let mirror = mirror(vec![
+        item("1", Some("top"), "disk", Kind::Folder, None),
+        item("2", Some("1"), "x", Kind::File, Some("x")),
+    ]);
+    let mut local = LocalTree::default();
+    local.entries.push(entry(0, "disk", LocalKind::Folder, 77, Content::Unread));
+    local.entries[1].stamp = Stamp { size: 0, mtime_ns: 0, inode: 77 };
+    let asked = |size| {
+        let bases = Bases::from([("1".into(), folder(size)), ("2".into(), base("1", "x", Kind::File, file))]);
+        plan(&local, &mirror, &bases, LocalNames::default(), &HashSet::new())
+    };
+    let unmounted = asked(1);
+    assert!(unmounted.actions.is_empty() && unmounted.problems.len() == 1, "{:?}", unmounted.steps());
+    assert_eq!(asked(0).steps().iter().map(|step| step.verb).collect::<Vec<_>>().len(), 1, "emptied: its file goes");
+}
