@@ -94,7 +94,7 @@ fn wanted(items: &HashMap<String, There>, base: &Url, local: &Path) -> Result<Ve
     paths.sort_by_key(|(path, _)| *path);
     for (path, there) in paths {
         // names come from a server: none may lead out of the folder
-        if path.split('/').any(|name| name == "." || name == ".." || name.contains(['\\', '\0'])) {
+        if !path.is_empty() && !path.split('/').all(is_name) {
             return Err(Failure::failed(format!("the server has a file called {path:?}, which cannot be kept here")));
         }
         let name = if path.is_empty() { stitchbox_remote::last_name(base) } else { path.clone() };
@@ -113,6 +113,11 @@ fn wanted(items: &HashMap<String, There>, base: &Url, local: &Path) -> Result<Ve
     Ok(wanted)
 }
 
+/// Whether a part of a path is a name: an empty one would make the path begin at the root of this computer.
+fn is_name(part: &str) -> bool {
+    !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0'])
+}
+
 async fn one(args: &Args, connection: &Connection, file: &Wanted, progress: &Progress) -> Outcome {
     match is_here(file).await {
         Ok(Some(true)) => {
@@ -128,7 +133,7 @@ async fn one(args: &Args, connection: &Connection, file: &Wanted, progress: &Pro
     if args.dry_run {
         return Outcome::Fetched;
     }
-    match fetch(connection, file, progress).await {
+    match fetch(connection, file, args.overwrite, progress).await {
         Ok(()) => Outcome::Fetched,
         Err(error) => Outcome::Failed(error.to_string()),
     }
@@ -146,7 +151,7 @@ async fn is_here(file: &Wanted) -> Result<Option<bool>, WireError> {
     Ok(Some(file.there.sha256 == Some(sha256)))
 }
 
-async fn fetch(connection: &Connection, file: &Wanted, progress: &Progress) -> Result<(), WireError> {
+async fn fetch(connection: &Connection, file: &Wanted, overwrite: bool, progress: &Progress) -> Result<(), WireError> {
     let Some(name) = file.target.file_name() else { return Err(WireError::Address(file.name.clone())) };
     // named after the content, so that a part that is there is one of this very content
     let mark =
@@ -159,19 +164,28 @@ async fn fetch(connection: &Connection, file: &Wanted, progress: &Progress) -> R
     }
     connection.fetch(&file.url, &staged, &known, &progress.heard()).await?;
     let (target, mtime_ns) = (file.target.clone(), file.there.mtime_ns);
-    let settled = tokio::task::spawn_blocking(move || settle(&staged, &target, mtime_ns)).await;
+    let settled = tokio::task::spawn_blocking(move || settle(&staged, &target, mtime_ns, overwrite)).await;
     settled
         .unwrap_or_else(|error| Err(std::io::Error::other(error)))
         .map_err(|error| WireError::local(&file.target, error))
 }
 
-/// Durable, with its time, under its name.
-fn settle(staged: &Path, target: &Path, mtime_ns: Option<i64>) -> std::io::Result<()> {
+/// Durable, with its time, under its name; unless told to, not over a file that came while this one was fetched.
+fn settle(staged: &Path, target: &Path, mtime_ns: Option<i64>, overwrite: bool) -> std::io::Result<()> {
     let file = std::fs::File::options().write(true).open(staged)?;
     if let Some(since) = mtime_ns.and_then(|ns| u64::try_from(ns).ok()) {
         file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_nanos(since))?;
     }
     file.sync_all()?;
+    if !overwrite {
+        match std::fs::hard_link(staged, target) {
+            Ok(()) => return std::fs::remove_file(staged),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Err(error),
+            // no hard links here (FAT, some network drives)
+            Err(_) if target.symlink_metadata().is_ok() => return Err(std::io::ErrorKind::AlreadyExists.into()),
+            Err(_) => {}
+        }
+    }
     std::fs::rename(staged, target)
 }
 
@@ -218,5 +232,35 @@ fn tell(args: &Args, outcomes: &[(&Wanted, Outcome)]) -> Result<(), Failure> {
     match failed {
         0 => Ok(()),
         _ => Err(Failure::incomplete(format!("{failed} of {} files were not fetched", outcomes.len()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_of_a_server_leads_out_of_the_folder() {
+        let outside = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let base = Url::parse("https://h/dav/spaces/7/").unwrap();
+        let evil = outside.path().join("new/evil").to_str().unwrap().to_owned();
+        for name in [evil.as_str(), "../x", "a//b", "/", "a/./b"] {
+            let items = HashMap::from([(name.to_owned(), There::default())]);
+            assert!(wanted(&items, &base, folder.path()).is_err(), "{name}");
+        }
+        assert!(!outside.path().join("new").exists());
+    }
+
+    #[test]
+    fn a_file_that_came_meanwhile_is_replaced_only_on_request() {
+        let folder = tempfile::tempdir().unwrap();
+        let (staged, target) = (folder.path().join("staged"), folder.path().join("a.dat"));
+        std::fs::write(&staged, "server").unwrap();
+        std::fs::write(&target, "measured meanwhile").unwrap();
+        assert!(settle(&staged, &target, None, false).is_err());
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "measured meanwhile");
+        settle(&staged, &target, None, true).unwrap();
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "server");
     }
 }

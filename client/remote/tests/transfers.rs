@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use reqwest::Url;
 use stitchbox_remote::{
-    Compression, Connection, Credentials, Expected, Heard, Known, OldVersion, Options, Outgoing, Small, WireError,
+    Compression, Connection, Credentials, Dialect, Expected, Heard, Known, OldVersion, Options, Outgoing, Small,
+    WireError,
 };
 use stitchbox_sync::chunks::Cutter;
 use stitchbox_sync::digest::Sha256;
@@ -227,6 +228,22 @@ async fn a_wrong_beginning_and_damage_on_the_way_are_found() {
     let other = Known { etag: Some("\"v77\"".into()), ..known };
     let error = connection.fetch(&at(&server, "f/a"), &into, &other, &Heard::default()).await.unwrap_err();
     assert_eq!(error.status(), Some(412));
+}
+
+#[tokio::test]
+async fn halves_of_two_versions_are_not_joined_where_no_digest_is_told() {
+    let (server, shelf) = shelf().await;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let options = Options { dialect: Some(Dialect::Plain), ..Options::default() };
+    let connection = Connection::new(&server.address, Credentials::None, &options).unwrap();
+    let folder = TempDir::new().unwrap();
+    let into = file(&folder, "part", b"AAAA");
+    let second = Answer { status: 206, ..Answer::new(206).with("ETag", "\"v2\"").with("Content-Range", "bytes 4-7/8") };
+    shelf.lock().unwrap().put("/f", b"CCCCBBBB");
+    shelf.lock().unwrap().faults.push(("GET", "/f", second.body("BBBB"), false));
+    let known = Known { etag: Some("\"v0\"".to_owned()), size: Some(8), sha256: None };
+    connection.fetch(&at(&server, "f"), &into, &known, &Heard::default()).await.unwrap();
+    assert_eq!(std::fs::read(&into).unwrap(), b"CCCCBBBB");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::digest::Sha256;
 /// What tells an untouched file from another: none of these changes without the file being touched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stamp {
-    /// Bytes (0 for folders).
+    /// Bytes; for folders 0, or 1 when it is on another device than the top: something is mounted there.
     pub size: u64,
     /// Modification time, nanoseconds since 1970 (0 for folders, whose times mean nothing here).
     pub mtime_ns: i64,

@@ -126,7 +126,7 @@ fn keep_beside(target: &Path, copy: &Path) -> Result<(), PlaceError> {
 fn exchange(temp: &Path, target: &Path, replaced: &Replaced) -> Result<(), PlaceError> {
     match renameat_with(CWD, temp, CWD, target, RenameFlags::EXCHANGE) {
         Ok(()) => {
-            if stamp_at(temp).is_some_and(|stamp| stamp != replaced.stamp) {
+            if stamp_at(temp) != Some(replaced.stamp) {
                 // written to between the look and the exchange
                 renameat_with(CWD, temp, CWD, target, RenameFlags::EXCHANGE)
                     .map_err(|error| PlaceError::of(error.into()))?;
@@ -135,8 +135,25 @@ fn exchange(temp: &Path, target: &Path, replaced: &Replaced) -> Result<(), Place
             fs::remove_file(temp).map_err(PlaceError::of)
         }
         Err(rustix::io::Errno::NOENT) => Err(PlaceError::Changed),
-        // a file system without it
-        Err(_) => fs::rename(temp, target).map_err(PlaceError::of),
+        Err(_) => replace_unchanged(temp, target, replaced),
+    }
+}
+
+/// Where two names cannot be exchanged (NFS, exFAT): the last look comes right before the rename, for a copy kept beside may have
+/// taken long.
+fn replace_unchanged(temp: &Path, target: &Path, replaced: &Replaced) -> Result<(), PlaceError> {
+    if stamp_at(target) != Some(replaced.stamp) {
+        return Err(PlaceError::Changed);
+    }
+    fs::rename(temp, target).map_err(PlaceError::of)
+}
+
+/// Takes away what a crash left under the name of a part and what must not be written to: a second name of a conflict copy (the
+/// exchange was done, its end was not), or no file at all.
+pub fn vacate(part: &Path) {
+    use std::os::unix::fs::MetadataExt;
+    if fs::symlink_metadata(part).is_ok_and(|metadata| !metadata.is_file() || metadata.nlink() > 1) {
+        let _ = fs::remove_file(part);
     }
 }
 
@@ -204,7 +221,7 @@ impl Trash {
             nothing_unseen(&from, path, &below(tree, entry), selection)?;
         }
         let Some(bin) = &self.bin else {
-            let removed = if is_folder { fs::remove_dir_all(&from) } else { fs::remove_file(&from) };
+            let removed = if is_folder { remove_seen(&from, &below(tree, entry)) } else { fs::remove_file(&from) };
             return removed.map_err(PlaceError::of);
         };
         let mut to = bin.join(path);
@@ -236,6 +253,28 @@ fn below(tree: &LocalTree, top: u32) -> Seen<'_> {
         paths.insert(index, path);
     }
     seen
+}
+
+/// Removes for good what was synchronised. What takes no part is on no server: it stays, and the folders around it.
+fn remove_seen(folder: &Path, seen: &Seen<'_>) -> io::Result<()> {
+    let mut paths: Vec<_> = seen.iter().collect();
+    paths.sort_by_key(|(path, _)| std::cmp::Reverse(path.matches('/').count()));
+    let top = (String::new(), (crate::local::LocalKind::Folder, Stamp::default()));
+    for (path, (kind, _)) in paths.into_iter().chain([(&top.0, &top.1)]) {
+        let path = if path.is_empty() { folder.to_owned() } else { folder.join(path) };
+        let removed = match kind {
+            crate::local::LocalKind::Folder => fs::remove_dir(&path),
+            crate::local::LocalKind::File => fs::remove_file(&path),
+            crate::local::LocalKind::Special | crate::local::LocalKind::Blind => continue,
+        };
+        match removed {
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
+                return Err(error);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Files the scan did not see may have come since: then the folder is not taken away.

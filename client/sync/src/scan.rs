@@ -84,7 +84,7 @@ pub fn scan(root: &Path, selection: &Selection) -> Result<Scan, ScanError> {
     let base = Mutex::new(selection.clone());
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
-            scope.spawn(|| walk(&work, &wake, &base));
+            scope.spawn(|| walk(&work, &wake, &base, top.dev()));
         }
     });
     let work = work.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -115,7 +115,7 @@ fn hang_up(tree: &mut LocalTree, mut listings: Vec<Vec<Found>>) {
     }
 }
 
-fn walk(work: &Mutex<Work>, wake: &Condvar, selection: &Mutex<Selection>) {
+fn walk(work: &Mutex<Work>, wake: &Condvar, selection: &Mutex<Selection>, device: u64) {
     let lock = || work.lock().unwrap_or_else(PoisonError::into_inner);
     let mut mine = selection.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut version = 0;
@@ -140,7 +140,7 @@ fn walk(work: &Mutex<Work>, wake: &Condvar, selection: &Mutex<Selection>) {
             version = known;
         }
         let mut round =
-            Round { path, found: Vec::new(), folders: Vec::new(), problems: Vec::new(), leftovers: Vec::new() };
+            Round { path, device, found: Vec::new(), folders: Vec::new(), problems: Vec::new(), leftovers: Vec::new() };
         let outcome = round.list(&folder, &mut mine, selection, work);
         let mut state = lock();
         if let Err(error) = outcome {
@@ -183,6 +183,8 @@ impl Work {
 /// The listing of one folder.
 struct Round {
     path: String,
+    /// The device the top is on.
+    device: u64,
     found: Vec<Found>,
     folders: Vec<(usize, PathBuf, String)>,
     problems: Vec<Problem>,
@@ -255,10 +257,12 @@ impl Round {
             }
         };
         let kind = metadata.file_type();
+        let mut mounted = 0;
         let what = if kind.is_file() {
             LocalKind::File
         } else if kind.is_dir() {
             self.folders.push((self.found.len(), entry.path(), path));
+            mounted = u64::from(metadata.dev() != self.device);
             LocalKind::Folder
         } else {
             let what = match () {
@@ -270,7 +274,9 @@ impl Round {
             self.problem(name.to_owned(), &format!("{what} is not synchronised"), "It is left alone.");
             LocalKind::Special
         };
-        self.found.push(Found { name: name.into(), kind: what, stamp: stamp_of(&metadata), listing: 0 });
+        let stamp = stamp_of(&metadata);
+        let stamp = if what == LocalKind::Folder { Stamp { size: mounted, ..stamp } } else { stamp };
+        self.found.push(Found { name: name.into(), kind: what, stamp, listing: 0 });
     }
 
     fn problem(&mut self, name: String, why: &str, next: &str) {

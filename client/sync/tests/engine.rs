@@ -192,6 +192,36 @@ async fn a_server_restored_from_a_backup_gets_back_what_it_lacks() {
     assert!(sync(here.path(), &service).await.unchanged);
 }
 
+/// As `stitchboxd restored` does it: another fingerprint, and no cursor of before is taken any more.
+#[tokio::test]
+async fn a_restored_server_that_takes_no_older_cursor_costs_nothing_either() {
+    for said in [true, false] {
+        let here = tempfile::tempdir().unwrap();
+        let service = Arc::new(Service::default());
+        *service.fingerprint.lock().unwrap() = Some(String::new());
+        fs::write(here.path().join("edited"), "before").unwrap();
+        sync(here.path(), &service).await;
+        let backup = service.look().clone();
+        fs::write(here.path().join("edited"), "after the backup").unwrap();
+        fs::write(here.path().join("new"), "new").unwrap();
+        sync(here.path(), &service).await;
+        let gone = std::mem::replace(&mut *service.look(), backup).changes.len();
+        if said {
+            *service.fingerprint.lock().unwrap() = Some("restored".to_owned());
+            let kept_from = gone + 1;
+            for number in 0..=kept_from {
+                put(&service, &format!("later {number}"), "x");
+            }
+            service.kept_from.store(kept_from, Ordering::Relaxed);
+        }
+        sync(here.path(), &service).await;
+        let all = picture(here.path());
+        assert_eq!(all.get("new").cloned().flatten().as_deref(), Some(&b"new"[..]), "{said}");
+        assert!(all.values().flatten().any(|content| content == b"after the backup"), "{said}: {all:?}");
+        assert_eq!(all, service.look().picture());
+    }
+}
+
 #[tokio::test]
 async fn a_derived_file_is_put_back_and_the_edit_kept_beside() {
     let here = tempfile::tempdir().unwrap();

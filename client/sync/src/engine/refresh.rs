@@ -76,18 +76,13 @@ impl<R: Remote> Engine<R> {
                     self.journal.set_mark("cursor", Some(cursor.0.as_bytes())).await?;
                 }
             }
-            News::ListAll => self.list_all().await?,
+            News::ListAll => told.extend(self.list_all().await?),
             News::Restored(fingerprint) => {
                 self.journal.start_anew().await?;
                 self.state = Some(State::default());
                 self.list_all().await?;
                 self.journal.set_mark("fingerprint", Some(fingerprint.as_bytes())).await?;
-                told.push(Problem {
-                    path: String::new(),
-                    why: "the server was restored from a backup".to_owned(),
-                    next: "Both sides were compared anew: what is only here is uploaded, nothing is deleted."
-                        .to_owned(),
-                });
+                told.push(restored());
             }
         }
         for folder in std::mem::take(&mut self.relist) {
@@ -107,15 +102,23 @@ impl<R: Remote> Engine<R> {
         Ok(())
     }
 
-    async fn list_all(&mut self) -> Result<(), SyncError> {
+    /// Lists everything. A server that was restored from a backup takes no older cursor, so it may be here that it is known for one.
+    async fn list_all(&mut self) -> Result<Option<Problem>, SyncError> {
+        let known = self.journal.marks().await?;
         let (Tree { cursor, fingerprint, .. }, listing) = match self.list(None).await {
             Err(SyncError::Remote(RemoteError::Gone)) => return Err(SyncError::TopGone),
             other => other?,
         };
         let Some(top) = listing.first().map(|item| item.id.clone()) else { return Err(SyncError::TopGone) };
-        let Some(state) = &mut self.state else { return Ok(()) };
+        let Some(state) = &mut self.state else { return Ok(None) };
         if state.mirror.top.as_ref().is_some_and(|known| *known != top) {
             return Err(SyncError::TopGone);
+        }
+        let differs = known.fingerprint.zip(fingerprint.as_ref()).is_some_and(|(before, now)| before != *now);
+        let told = (differs || known.cursor.is_some_and(|before| went_back(&before, &cursor))).then(restored);
+        if told.is_some() {
+            self.journal.start_anew().await?;
+            *state = State::default();
         }
         state.mirror.top = Some(top.clone());
         let applied = state.mirror.replace_below(&top, listing);
@@ -123,7 +126,7 @@ impl<R: Remote> Engine<R> {
         if let Some(fingerprint) = fingerprint {
             self.journal.set_mark("fingerprint", Some(fingerprint.as_bytes())).await?;
         }
-        Ok(())
+        Ok(told)
     }
 
     /// Lists one folder again; one that is gone will be in the feed.
@@ -147,5 +150,19 @@ impl<R: Remote> Engine<R> {
             })
             .await?;
         Ok(listed)
+    }
+}
+
+/// Whether the server's journal is shorter than it was: its database was replaced by an older one, and nobody said so.
+fn went_back(before: &Cursor, now: &Cursor) -> bool {
+    let number = |cursor: &Cursor| cursor.0.parse::<u64>().ok();
+    number(before).zip(number(now)).is_some_and(|(before, now)| now < before)
+}
+
+fn restored() -> Problem {
+    Problem {
+        path: String::new(),
+        why: "the server was restored from a backup".to_owned(),
+        next: "Both sides were compared anew: what is only here is uploaded, nothing is deleted.".to_owned(),
     }
 }

@@ -11,7 +11,7 @@ use super::{Engine, SyncError, patiently};
 use crate::chunks::LARGE;
 use crate::digest::Sha256;
 use crate::local::Stamp;
-use crate::place::{PlaceError, Replaced, part_beside, put, stamp_at};
+use crate::place::{PlaceError, Replaced, part_beside, put, stamp_at, vacate};
 use crate::plan::{Action, Deed, Place};
 use crate::remote::{Chunk, Expected, ItemId, LocalFile, Progress, Remote, RemoteError, RemoteItem, UploadTarget};
 use crate::report::{Event, Observer};
@@ -273,6 +273,7 @@ impl<R: Remote> Engine<R> {
         running.spawn(async move {
             let counter = Counter(observer.clone());
             let temp = part_beside(&one.target, &format!("{}|{}", one.item.id, one.item.etag.0));
+            vacate(&temp);
             let fetched =
                 patiently(retries, &observer, || remote.download(&one.item, &one.path, &temp, &counter)).await;
             let outcome = match fetched {

@@ -53,3 +53,49 @@ fn a_folder_with_something_unseen_is_not_taken_away() {
     assert!(!root.path().join("a").exists());
     assert_eq!(fs::read_to_string(root.path().join(".stitchbox/trash/now/a/b/x")).unwrap(), "1");
 }
+
+#[test]
+fn without_a_trash_what_takes_no_part_stays() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir_all(root.path().join("a/b/c")).unwrap();
+    fs::write(root.path().join("a/b/x"), "on the server").unwrap();
+    fs::write(root.path().join("a/b/raw.log"), "nowhere else").unwrap();
+    std::os::unix::fs::symlink("x", root.path().join("a/link")).unwrap();
+    let selection = Selection::new(&["*.log".to_owned()], &[], &[]).unwrap();
+    let seen = scan(root.path(), &selection).unwrap();
+    let entry = seen.tree.entries.iter().position(|entry| &*entry.name == "a").unwrap() as u32;
+    let trash = Trash { root: root.path().to_owned(), bin: None };
+    trash.take("a", entry, &seen.tree, &selection).unwrap();
+    assert_eq!(fs::read_to_string(root.path().join("a/b/raw.log")).unwrap(), "nowhere else");
+    assert!(root.path().join("a/link").symlink_metadata().is_ok());
+    assert!(!root.path().join("a/b/x").exists() && !root.path().join("a/b/c").exists());
+}
+
+#[test]
+fn where_names_cannot_be_exchanged_an_edit_during_the_copy_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (temp, target) = (folder.path().join("temp"), folder.path().join("x"));
+    fs::write(&temp, "server").unwrap();
+    fs::write(&target, "seen").unwrap();
+    let replaced = Replaced { stamp: stamp_at(&target).unwrap(), keep_as: None };
+    fs::write(&target, "edited since").unwrap();
+    assert!(matches!(replace_unchanged(&temp, &target, &replaced), Err(PlaceError::Changed)));
+    assert_eq!(fs::read_to_string(&target).unwrap(), "edited since");
+    let replaced = Replaced { stamp: stamp_at(&target).unwrap(), keep_as: None };
+    replace_unchanged(&temp, &target, &replaced).unwrap();
+    assert_eq!(fs::read_to_string(&target).unwrap(), "server");
+}
+
+#[test]
+fn a_part_that_is_a_conflict_copy_as_well_is_not_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let (part, copy) = (folder.path().join("part"), folder.path().join("x (conflict)"));
+    fs::write(&copy, "of here").unwrap();
+    fs::hard_link(&copy, &part).unwrap();
+    vacate(&part);
+    assert!(!part.exists());
+    assert_eq!(fs::read_to_string(&copy).unwrap(), "of here");
+    fs::write(&part, "the beginning of a download").unwrap();
+    vacate(&part);
+    assert!(part.exists(), "it goes on from there");
+}

@@ -12,6 +12,8 @@ use crate::names::{MOVING_PREFIX, PART_PREFIX, conflict_name};
 use crate::remote::Kind;
 
 const WAITS: &str = "It is left alone on both sides and nothing is lost; rename one of them.";
+const UNMOUNTED: &str =
+    "Nothing in it is touched on either side; mount it, or delete the folder here if it is to be deleted.";
 const NOT_ALLOWED: &str = "It stays on this computer only; ask for the permission, or move it elsewhere.";
 
 impl<'a> Table<'a> {
@@ -46,6 +48,12 @@ impl<'a> Table<'a> {
         if let Some(entry) = self.local.entries.get(node.local as usize) {
             let untouched = node.base.is_some_and(|base| base.stamp == entry.stamp);
             frozen |= entry.kind == LocalKind::File && !untouched && !matches!(entry.content, Content::Known(_));
+            // an empty mount point is no folder that was emptied
+            let was_mounted = node.kind == Kind::Folder && node.base.is_some_and(|base| base.stamp.size == 1);
+            let empty = self.children.get(node.local as usize).is_none_or(Vec::is_empty);
+            if was_mounted && entry.stamp.size == 0 && empty {
+                why = Some(("what was mounted here is not mounted any more", UNMOUNTED));
+            }
         }
         let (local, remote, base) = (self.local_place(node), self.remote_place(node), self.base_place(node));
         let folder = node.kind == Kind::Folder;
@@ -69,7 +77,7 @@ impl<'a> Table<'a> {
         }
         if let Some((why, next)) = why {
             frozen = true;
-            let path = self.path(remote);
+            let path = self.path(remote.or(local));
             self.problem(path, why, next);
         }
         if let Some(node) = self.node_mut(index) {

@@ -5,6 +5,7 @@
 //! Deletions never win over content the deleter had not seen; where both sides moved or edited, the server's side has the name and
 //! the local content is kept beside.
 
+mod content;
 mod matching;
 mod merge;
 mod order;

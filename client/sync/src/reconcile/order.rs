@@ -1,11 +1,10 @@
 //! From targets to steps in an order that works, by playing them through on both sides: a step is taken when its folder is there and
 //! its name is free; who stands in the way of an exchange steps aside first.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::{NONE, Rules, Table, index_of};
-use crate::names::{LocalNames, MOVING_PREFIX, conflict_name, is_conflict_of};
+use crate::names::{LocalNames, MOVING_PREFIX};
 use crate::plan::{Action, Deed, Place, Plan};
 use crate::remote::Kind;
 
@@ -272,64 +271,6 @@ impl<'a> Table<'a> {
         let node = self.node(blocker)?;
         let doomed = !node.keep && !node.frozen;
         (doomed || node.base.is_some() && waiting.contains(&blocker)).then_some(blocker)
-    }
-
-    /// What to do about the content of a file that is on both sides.
-    fn content(&self, index: u32, rules: &Rules<'_>) -> Option<Deed> {
-        let node = self.node(index)?;
-        let item = node.item.filter(|_| node.kind == Kind::File)?;
-        let to = Self::place(self.target(node))?;
-        let hash = self.local_hash(node);
-        if hash.is_some() && hash == item.sha256 {
-            return None;
-        }
-        let (here, there) = (self.edited_here(node, rules.sending), self.edited_there(node, rules.sending));
-        if !here && !there {
-            return None;
-        }
-        if here && !there && item.permissions.allows('W') && !item.derived {
-            return Some(Deed::Upload { to, replaces: true });
-        }
-        let keep_as = if here { self.conflict_copy(node, rules) } else { None };
-        Some(Deed::Download { to, replaces: true, keep_as })
-    }
-
-    /// The name of a conflict copy; `None` when one with this content lies beside already.
-    fn conflict_copy(&self, node: &super::Node<'a>, rules: &Rules<'_>) -> Option<Box<str>> {
-        let (parent, name) = self.target(node)?;
-        let hash = self.local_hash(node);
-        let entry = self.local.entries.get(node.local as usize)?;
-        let siblings = self.children.get(entry.parent as usize).map_or(&[][..], Vec::as_slice);
-        let mut taken: Vec<Cow<'_, str>> = Vec::new();
-        for sibling in siblings {
-            let (Some(one), Some(other)) = (
-                self.local.entries.get(*sibling as usize),
-                self.owner.get(*sibling as usize).and_then(|o| self.node(*o)),
-            ) else {
-                continue;
-            };
-            if is_conflict_of(&one.name, name) {
-                if hash.is_some() && self.local_hash(other) == hash && !other.frozen {
-                    return None;
-                }
-                taken.push(rules.names.key(&one.name));
-            }
-        }
-        let free = |candidate: &String| {
-            !taken.contains(&rules.names.key(candidate)) && !self.remote_at.contains_key(&(parent, candidate.as_str()))
-        };
-        (1..10_000).map(|number| conflict_name(name, rules.when, rules.host, number)).find(free).map(Into::into)
-    }
-
-    fn unknown_to_the_journal(&self, node: &super::Node<'a>, target: (u32, &str)) -> bool {
-        let (Some(base), Some(item)) = (node.base, node.item) else { return true };
-        let stamp = self.local.entries.get(node.local as usize).map(|entry| entry.stamp);
-        let stamps_differ = match node.kind {
-            Kind::File => stamp != Some(base.stamp),
-            Kind::Folder => stamp.is_some_and(|stamp| stamp.inode != base.stamp.inode),
-        };
-        let etags_differ = node.kind == Kind::File && base.etag != item.etag;
-        stamps_differ || etags_differ || node.base_id != Some(&item.id) || self.base_place(node) != Some(target)
     }
 
     /// Deletes on one side what does not stay: the topmost of what is gone whole.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::ledger::Write;
 use crate::local::{LocalEntry, Stamp};
+use crate::plan::Deed;
 use crate::remote::{Etag, Permissions};
 
 fn entry(parent: u32, name: &str, kind: LocalKind, inode: u64, content: Content) -> LocalEntry {
@@ -107,4 +108,55 @@ fn names_from_the_server_cannot_leave_the_folder() {
     let plan = plan(&LocalTree::default(), &wild, &Bases::new(), LocalNames::default(), &HashSet::new());
     assert!(plan.actions.is_empty(), "{:?}", plan.steps());
     assert_eq!(plan.problems.len(), 3, "{:?}", plan.problems);
+}
+
+#[test]
+fn a_conflict_copy_that_is_about_to_go_keeps_nothing() {
+    let mine = Content::Known(Sha256::of(b"mine"));
+    let copy = "x (conflict before lab)";
+    let mut local = LocalTree::default();
+    local.entries.push(entry(0, "x", LocalKind::File, 5, mine));
+    local.entries.push(entry(0, copy, LocalKind::File, 6, mine));
+    let base = |name: &str, inode: u64, content: &[u8]| Base {
+        parent: "top".into(),
+        name: name.into(),
+        kind: Kind::File,
+        etag: Etag::from("\"0\""),
+        sha256: Some(Sha256::of(content)),
+        stamp: Stamp { size: 1, mtime_ns: inode as i64, inode },
+    };
+    // x was edited on both sides (here to what the copy holds); the copy was deleted on the server
+    let bases = Bases::from([("1".into(), base("x", 4, b"old")), ("2".into(), base(copy, 6, b"mine"))]);
+    let mirror = mirror(vec![item("1", Some("top"), "x", Kind::File, Some("theirs"))]);
+    let plan = plan(&local, &mirror, &bases, LocalNames::default(), &HashSet::new());
+    let kept = plan.actions.iter().any(|action| matches!(&action.deed, Deed::Download { keep_as: Some(_), .. }));
+    assert!(kept, "{:?}", plan.steps());
+}
+
+#[test]
+fn what_is_not_mounted_any_more_is_not_deleted() {
+    let base = |parent: &str, name: &str, kind: Kind, stamp: Stamp| Base {
+        parent: parent.into(),
+        name: name.into(),
+        kind,
+        etag: Etag::from("\"1\""),
+        sha256: (kind == Kind::File).then(|| Sha256::of(b"x")),
+        stamp,
+    };
+    let file = Stamp { size: 1, mtime_ns: 9, inode: 9 };
+    let folder = |size: u64| base("top", "disk", Kind::Folder, Stamp { size, mtime_ns: 0, inode: 2 });
+    let mirror = mirror(vec![
+        item("1", Some("top"), "disk", Kind::Folder, None),
+        item("2", Some("1"), "x", Kind::File, Some("x")),
+    ]);
+    let mut local = LocalTree::default();
+    local.entries.push(entry(0, "disk", LocalKind::Folder, 77, Content::Unread));
+    local.entries[1].stamp = Stamp { size: 0, mtime_ns: 0, inode: 77 };
+    let asked = |size| {
+        let bases = Bases::from([("1".into(), folder(size)), ("2".into(), base("1", "x", Kind::File, file))]);
+        plan(&local, &mirror, &bases, LocalNames::default(), &HashSet::new())
+    };
+    let unmounted = asked(1);
+    assert!(unmounted.actions.is_empty() && unmounted.problems.len() == 1, "{:?}", unmounted.steps());
+    assert_eq!(asked(0).steps().iter().map(|step| step.verb).collect::<Vec<_>>().len(), 1, "emptied: its file goes");
 }

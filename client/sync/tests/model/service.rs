@@ -25,6 +25,8 @@ pub struct Service {
     pub delay: Duration,
     /// What `oc:data-fingerprint` says.
     pub fingerprint: Mutex<Option<String>>,
+    /// Cursors below this are too old.
+    pub kept_from: AtomicUsize,
 }
 
 impl Service {
@@ -85,6 +87,10 @@ impl Remote for Service {
     async fn changes(&self, cursor: Option<&Cursor>, wait: Duration) -> Result<Feed, RemoteError> {
         self.asked().await?;
         let from: Option<usize> = cursor.and_then(|cursor| cursor.0.parse().ok());
+        let (kept, now) = (self.kept_from.load(Ordering::Relaxed), self.look().changes.len());
+        if from.is_some_and(|from| from < kept || from > now) {
+            return Ok(Feed::TooOld);
+        }
         let until = tokio::time::Instant::now() + wait;
         loop {
             let (items, next) = self.look().feed(from.unwrap_or(usize::MAX));
