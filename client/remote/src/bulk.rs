@@ -149,6 +149,16 @@ fn batch(files: &[Small]) -> (Bytes, Vec<Result<(), WireError>>) {
 
 fn add(body: &mut BytesMut, file: &Small) -> Result<(), WireError> {
     let outgoing = &file.outgoing;
+    // A line end in a name would begin another header of the part.
+    if file.path.chars().any(char::is_control) {
+        let message = "the name holds control characters, which the server does not take; rename the file".to_owned();
+        return Err(WireError::Refused(Box::new(Refusal {
+            status: reqwest::StatusCode::BAD_REQUEST,
+            words: Words { exception: String::new(), message },
+            retry_after: None,
+            moved_to: None,
+        })));
+    }
     let bytes = std::fs::read(&outgoing.path).map_err(|error| WireError::local(&outgoing.path, error))?;
     if Sha256(sha2::Sha256::digest(&bytes).into()) != outgoing.sha256 {
         return Err(WireError::SourceChanged { path: outgoing.path.display().to_string() });
