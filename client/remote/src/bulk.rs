@@ -183,3 +183,23 @@ fn add(body: &mut BytesMut, file: &Small) -> Result<(), WireError> {
     body.put_slice(b"\r\n");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_with_a_line_end_adds_no_header_and_spoils_no_other_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        std::fs::write(&path, b"measured").unwrap();
+        let outgoing = Outgoing::of(&path).await.unwrap();
+        let small =
+            |path: &str| Small { path: path.to_owned(), expected: Expected::Absent, outgoing: outgoing.clone() };
+        let (body, read) = batch(&[small("bad\r\nX-File-Path: other"), small("good")]);
+        assert!(matches!(read.as_slice(), [Err(_), Ok(())]));
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert_eq!(body.matches("X-File-Path").count(), 1);
+        assert!(body.contains("X-File-Path: good\r\n"));
+    }
+}
