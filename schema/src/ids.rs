@@ -64,6 +64,16 @@ id! {
     RunId
     /// A row of the job queue.
     JobId
+    /// A group of local users.
+    GroupId
+    /// Access given on an item.
+    ShareId
+    /// An invitation to exchange contacts with somebody at another site.
+    InviteId
+    /// A call to a peer that must arrive.
+    OutboxId
+    /// A peer's run, repeated here.
+    RerunId
     /// A position in the journal of changes; grows with every change.
     Cursor
 }

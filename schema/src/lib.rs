@@ -12,7 +12,8 @@ mod time;
 
 pub use etag::ETag;
 pub use ids::{
-    AppPasswordId, BlobId, Cursor, IdParseError, ItemId, JobId, RunId, SpaceId, UploadId, UserId, VersionId,
+    AppPasswordId, BlobId, Cursor, GroupId, IdParseError, InviteId, ItemId, JobId, OutboxId, RerunId, RunId, ShareId,
+    SpaceId, UploadId, UserId, VersionId,
 };
 pub use name::{ItemName, NameError, SpaceName, UserName};
 pub use role::{Role, SpaceKind, UnknownWord};

@@ -61,6 +61,26 @@ pub const MIGRATIONS: &[Migration] = &[
         description: "locks of persons, favorites",
         template: include_str!("../migrations/0005_user_locks.sql"),
     },
+    Migration {
+        version: 6,
+        description: "groups, shares, audit",
+        template: include_str!("../migrations/0006_sharing.sql"),
+    },
+    Migration {
+        version: 7,
+        description: "peers, keys, invites, the outbox",
+        template: include_str!("../migrations/0007_federation.sql"),
+    },
+    Migration {
+        version: 8,
+        description: "spaces received from peers",
+        template: include_str!("../migrations/0008_received.sql"),
+    },
+    Migration {
+        version: 9,
+        description: "repeated runs and attestations",
+        template: include_str!("../migrations/0009_attestations.sql"),
+    },
 ];
 
 #[cfg(test)]

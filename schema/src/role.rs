@@ -13,15 +13,17 @@ pub struct UnknownWord {
     pub allowed: &'static str,
 }
 
-/// What a member may do in a space. Ordered: every role can do what the ones before it can.
+/// What a member may do in a space, or a grantee with what is shared. Ordered: every role can do what the ones before it can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Reads everything.
     Viewer,
-    /// Reads and writes.
+    /// Reads everything and makes new items, but changes and removes none.
     Contributor,
-    /// Reads, writes, and changes members and settings of the space.
+    /// Reads and writes.
+    Editor,
+    /// Reads, writes, and decides who else may: members, shares and settings.
     Manager,
 }
 
@@ -32,6 +34,7 @@ impl Role {
         match self {
             Self::Viewer => "viewer",
             Self::Contributor => "contributor",
+            Self::Editor => "editor",
             Self::Manager => "manager",
         }
     }
@@ -49,8 +52,9 @@ impl FromStr for Role {
         match text {
             "viewer" => Ok(Self::Viewer),
             "contributor" => Ok(Self::Contributor),
+            "editor" => Ok(Self::Editor),
             "manager" => Ok(Self::Manager),
-            _ => Err(UnknownWord { given: text.to_owned(), allowed: "viewer, contributor, manager" }),
+            _ => Err(UnknownWord { given: text.to_owned(), allowed: "viewer, contributor, editor, manager" }),
         }
     }
 }
@@ -63,6 +67,8 @@ pub enum SpaceKind {
     Personal,
     /// Shared by its members.
     Project,
+    /// Shown from a peer that shares it with a user or group here.
+    Received,
 }
 
 impl SpaceKind {
@@ -72,6 +78,7 @@ impl SpaceKind {
         match self {
             Self::Personal => "personal",
             Self::Project => "project",
+            Self::Received => "received",
         }
     }
 }
@@ -82,7 +89,8 @@ impl FromStr for SpaceKind {
         match text {
             "personal" => Ok(Self::Personal),
             "project" => Ok(Self::Project),
-            _ => Err(UnknownWord { given: text.to_owned(), allowed: "personal, project" }),
+            "received" => Ok(Self::Received),
+            _ => Err(UnknownWord { given: text.to_owned(), allowed: "personal, project, received" }),
         }
     }
 }
@@ -93,8 +101,9 @@ mod tests {
 
     #[test]
     fn roles_are_ordered_and_read_back() {
-        assert!(Role::Viewer < Role::Contributor && Role::Contributor < Role::Manager);
-        for role in [Role::Viewer, Role::Contributor, Role::Manager] {
+        let all = [Role::Viewer, Role::Contributor, Role::Editor, Role::Manager];
+        assert!(all.is_sorted());
+        for role in all {
             assert_eq!(role.as_str().parse(), Ok(role));
         }
         assert!("owner".parse::<Role>().unwrap_err().to_string().contains("contributor"));

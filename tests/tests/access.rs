@@ -110,7 +110,7 @@ fn what_one_may_not_read_does_not_exist() {
 fn roles_allow_what_they_say() {
     let (daemon, ada, ben) = started();
     let eva = daemon.user("eva");
-    daemon.space("ring", &[("ada", "manager"), ("ben", "contributor"), ("eva", "viewer")]);
+    daemon.space("ring", &[("ada", "manager"), ("ben", "editor"), ("eva", "viewer")]);
     let [ada, ben, eva] = [ada, ben, eva].map(|dav| dav.at("/dav/spaces/ring"));
     ada.write("/f", "by ada");
     ben.write("/g", "by ben");

@@ -12,7 +12,7 @@ fn started() -> (Daemon, Dav) {
 fn a_full_space_answers_507_in_plain_words_and_keeps_what_it_has() {
     let (daemon, dav) = started();
     daemon.admin(&["space", "add", "tiny", "--quota", "1 MiB"]).succeeded();
-    daemon.admin(&["space", "member", "tiny", "olga", "contributor"]).succeeded();
+    daemon.admin(&["space", "member", "tiny", "olga", "editor"]).succeeded();
     let space = dav.at("/dav/spaces/tiny");
     space.write("/kept", vec![1u8; 700_000]);
     let full = space.put("/more", vec![2u8; 700_000]).send().expect(507);

@@ -31,7 +31,7 @@ fn store_trigger_and_restart_work_on_postgresql() {
     assert_eq!(api.versions("pia", "/d/g").len(), 2);
     assert!(dav.exists("/e/g") && dav.exists("/d/large"));
 
-    daemon.space("ring", &[("pia", "contributor")]);
+    daemon.space("ring", &[("pia", "editor")]);
     let ring = dav.at("/dav/spaces/ring");
     Series::new(4).upload_expected(&ring, "/m");
     api.wait_run("m", "done");

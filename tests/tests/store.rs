@@ -172,7 +172,7 @@ fn both_addresses_and_the_space_address_show_the_same_items() {
     assert_eq!(alias.read("/f"), b"x");
     assert_eq!(alias.entry("/f").etag(), dav.entry("/f").etag());
     assert_eq!(alias.entry("/f").oc("id"), dav.entry("/f").oc("id"));
-    daemon.space("mirrors", &[("olga", "contributor")]);
+    daemon.space("mirrors", &[("olga", "editor")]);
     let space = dav.at("/dav/spaces/mirrors");
     space.write("/g", "y");
     assert_eq!(dav.read("/Spaces/mirrors/g"), b"y");

@@ -95,7 +95,7 @@ fn quiet_time_completes_a_series_and_an_open_upload_keeps_it_open() {
 #[test]
 fn a_project_space_runs_like_a_personal_one() {
     let (daemon, dav, api) = started();
-    daemon.space("beamline", &[("mira", "contributor")]);
+    daemon.space("beamline", &[("mira", "editor")]);
     let space = dav.at("/dav/spaces/beamline");
     Series::new(4).upload_expected(&space, "/m");
     let run = api.wait_run("m", "done");

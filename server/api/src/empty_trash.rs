@@ -1,5 +1,5 @@
 //! `DELETE /api/v1/trash?space=`: gives up what was deleted from a space: all of it for a manager, one's own for a
-//! contributor.
+//! editor.
 
 use crate::Api;
 use crate::caller::Caller;

@@ -48,7 +48,7 @@ mod tests {
         let house = House::new().await;
         house.space("ring", Some("ada"), None).await;
         house.user("eve").await;
-        house.domain.set_member("ring", "eve", Some(Role::Contributor)).await.unwrap();
+        house.domain.set_member("ring", "eve", Some(Role::Editor)).await.unwrap();
         house.write("ring", "/f", b"x").await;
         house.remove("ring", "/f").await;
         let items = house.get("/api/v1/trash?space=ring").await.body["items"].clone();

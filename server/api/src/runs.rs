@@ -75,7 +75,7 @@ mod tests {
         let filter = RunFilter { space, state: Some(RunState::Queued) };
         let found = house.domain.runs(&ada, filter, 1).await.unwrap();
         assert_eq!((found.len(), found[0].folder.as_str(), found[0].space.as_str()), (1, "/m", "ada"));
-        let scope = Scope { space, create_only: false };
+        let scope = Scope { space, ..Scope::default() };
         let limited = house.domain.runs(&Principal { scope, ..ada }, RunFilter::default(), 1).await.unwrap();
         assert_eq!((limited.len(), limited[0].folder.as_str()), (1, "/m"));
         house.user("eve").await;

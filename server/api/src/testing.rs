@@ -91,7 +91,7 @@ impl House {
     async fn at(&self, space: &str, path: &str) -> (Principal, Location) {
         let ada = self.ada().await;
         let space = self.domain.find_space(&ada, space).await.unwrap().space.id;
-        (ada, Location { space, path: ItemPath::parse(path).unwrap() })
+        (ada, Location::in_space(space, ItemPath::parse(path).unwrap()))
     }
 
     /// Writes a file as ada.

@@ -30,7 +30,7 @@ pub(crate) async fn get(
 ) -> Result<Json<VersionsDocument>, ApiError> {
     let membership = api.domain.find_space(&principal, &which.space).await?;
     let path = ItemPath::parse(&which.path).map_err(Error::from)?;
-    let at = Location { space: membership.space.id, path };
+    let at = Location::in_space(membership.space.id, path);
     let shown = api.domain.content(&principal, &at).await?.version.id;
     let versions = api.domain.versions(&principal, &at).await?.into_iter().map(|version| VersionDocument {
         version: version.id,

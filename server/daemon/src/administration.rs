@@ -196,7 +196,7 @@ async fn carry_out(domain: &Domain, order: Order) -> Result<Report, Error> {
             let space = domain.add_space(NewSpace { name, manager, quota }).await?;
             let hint = match has_manager {
                 true => String::new(),
-                false => format!("; let people in with: space member \"{}\" USER contributor", space.name),
+                false => format!("; let people in with: space member \"{}\" USER editor", space.name),
             };
             Ok(Report::remark(format!("space {} made{hint}", space.name)))
         }

@@ -155,7 +155,7 @@ pub enum SpaceAction {
         space: String,
         /// Login name
         user: String,
-        /// viewer, contributor, manager, or none
+        /// viewer, contributor (reads, and makes new items), editor, manager, or none
         #[arg(value_parser = role)]
         role: RoleOrNone,
     },

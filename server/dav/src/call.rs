@@ -57,7 +57,7 @@ impl<A> Call<A> {
                 let membership = self.domain.find_space(&self.principal, space).await?;
                 let path = ItemPath::from_segments(segments)?;
                 let base = address.base_of(&path);
-                let location = Location { space: membership.space.id, path };
+                let location = Location::in_space(membership.space.id, path);
                 return Ok(View::Place(Place { location, base, is_top_of_files: false }));
             }
         };
@@ -179,6 +179,8 @@ impl Call {
                 push_segment(&mut base, &membership.space.name);
                 Some(base)
             }
+            // Shown in the folder of shares, under a name that is the person's own.
+            (Mount::Files(_) | Mount::Own, SpaceKind::Received) => None,
         })
     }
 

@@ -30,7 +30,7 @@ pub(crate) async fn search(call: &Call<Root>, body: &mut Body) -> Result<Respons
     match call.view().await? {
         View::Place(place) if place.is_top_of_files => {
             for membership in call.domain.spaces_of(&call.principal).await? {
-                places.push(Location { space: membership.space.id, path: ItemPath::default() });
+                places.push(Location::in_space(membership.space.id, ItemPath::default()));
             }
         }
         View::Place(place) => places.push(place.location),

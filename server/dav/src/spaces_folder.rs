@@ -15,7 +15,7 @@ pub(crate) async fn roots(domain: &Domain, principal: &Principal) -> Result<Vec<
         if membership.space.kind != SpaceKind::Project {
             continue;
         }
-        let root = Location { space: membership.space.id, path: ItemPath::default() };
+        let root = Location::in_space(membership.space.id, ItemPath::default());
         match domain.item(principal, &root).await {
             Ok(found) => roots.push(found),
             // It ended in this moment, or may only be written to.

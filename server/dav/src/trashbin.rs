@@ -129,7 +129,7 @@ impl Told<'_> {
         };
         let within = entry.original_path.trim_start_matches('/');
         let location = match membership.space.kind {
-            SpaceKind::Personal => within.to_owned(),
+            SpaceKind::Personal | SpaceKind::Received => within.to_owned(),
             SpaceKind::Project => format!("{SPACES_FOLDER}/{}/{within}", membership.space.name),
         };
         let name = top_name(entry);
@@ -245,7 +245,7 @@ async fn remove(call: &Call<TrashAddress>, body: &mut Body) -> Result<Response<B
             call.domain.purge(&call.principal, *item).await?;
         }
         Part::Entries => {
-            for membership in memberships(call).await?.iter().filter(|member| member.role >= Role::Contributor) {
+            for membership in memberships(call).await?.iter().filter(|member| member.role >= Role::Editor) {
                 call.domain.empty_trash(&call.principal, membership.space.id).await?;
             }
         }

@@ -56,7 +56,7 @@ async fn propfind(call: &Call<VersionAddress>, body: &mut Body) -> Result<Respon
             let Found { membership, item, at } = file(call).await?;
             let path = at.path;
             let path = match membership.space.kind {
-                SpaceKind::Personal => path.to_string(),
+                SpaceKind::Personal | SpaceKind::Received => path.to_string(),
                 SpaceKind::Project => format!("/{SPACES_FOLDER}/{}{path}", membership.space.name),
             };
             Sheet::folder(format!("{href}/"))

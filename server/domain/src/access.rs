@@ -1,7 +1,7 @@
 //! Who asks, and what a member may do in a space.
 
-use crate::{Domain, Error, Item, Refusal, Space};
-use stitchbox_schema::{Role, SpaceId, UserId};
+use crate::{Domain, Error, Item, Location, Refusal, Space};
+use stitchbox_schema::{ItemId, Role, ShareId, SpaceId, UserId};
 use stitchbox_store::{Connection, spaces};
 
 /// Limits of the credential the person used, on top of the person's own rights.
@@ -11,6 +11,8 @@ pub struct Scope {
     pub space: Option<SpaceId>,
     /// It may make new items and nothing else.
     pub create_only: bool,
+    /// It is that of a share, a link or a federated one: it opens what is shared and nothing else.
+    pub share: Option<ShareId>,
 }
 
 /// A person who has logged in.
@@ -41,6 +43,21 @@ pub enum Action {
     Delete,
 }
 
+/// The share by which somebody sees a part of a space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Via {
+    /// The share.
+    pub share: ShareId,
+    /// What is shared: the top of what can be seen.
+    pub top: ItemId,
+    /// How many names of a path in the space lead to it.
+    pub above: usize,
+    /// New files may be brought, and nothing be seen.
+    pub upload_only: bool,
+    /// It may be passed on.
+    pub may_reshare: bool,
+}
+
 /// A space with what the asking person may do in it.
 #[derive(Debug, Clone)]
 pub struct Membership {
@@ -50,9 +67,17 @@ pub struct Membership {
     pub role: Role,
     /// Limits of the credential.
     pub scope: Scope,
+    /// The share the person comes by, where it is not as a member.
+    pub via: Option<Via>,
 }
 
 impl Membership {
+    /// The top of what the person sees of the space: its root, or what is shared.
+    #[must_use]
+    pub fn top(&self) -> ItemId {
+        self.via.map_or(self.space.root, |via| via.top)
+    }
+
     /// Whether the action is allowed on the item. What may not be read is not there at all.
     pub fn check(&self, action: Action, item: &Item) -> Result<(), Error> {
         if action == Action::Read {
@@ -66,13 +91,14 @@ impl Membership {
         if action == Action::Read {
             return Ok(());
         }
-        if self.role < Role::Contributor {
+        let least = if action == Action::Create { Role::Contributor } else { Role::Editor };
+        if self.role < least {
             return Err(Refusal::Role(self.role));
         }
         if self.scope.create_only && action != Action::Create {
             return Err(Refusal::CreateOnly);
         }
-        if item.parent.is_none() && matches!(action, Action::Move | Action::Delete) {
+        if (item.parent.is_none() || item.id == self.top()) && matches!(action, Action::Move | Action::Delete) {
             return Err(Refusal::Root);
         }
         if item.run.is_some() && action != Action::Delete {
@@ -92,9 +118,17 @@ impl Domain {
 
 /// As [`Domain::membership`], inside a transaction.
 pub(crate) async fn enter(db: &mut Connection, principal: &Principal, id: SpaceId) -> Result<Membership, Error> {
-    if principal.scope.space.is_some_and(|only| only != id) {
+    if principal.scope.share.is_some() || principal.scope.space.is_some_and(|only| only != id) {
         return Err(Error::NotFound);
     }
     let (space, role) = spaces::of_member(db, id, principal.user).await?.ok_or(Error::NotFound)?;
-    Ok(Membership { space, role, scope: principal.scope })
+    Ok(Membership { space, role, scope: principal.scope, via: None })
+}
+
+/// The part of a space that a place lies in, as the principal may enter it: as a member, or by the share the place names.
+pub(crate) async fn enter_at(db: &mut Connection, principal: &Principal, at: &Location) -> Result<Membership, Error> {
+    match at.via {
+        None => enter(db, principal, at.space).await,
+        Some(_) => Err(Error::NotFound),
+    }
 }

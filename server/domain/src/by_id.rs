@@ -28,7 +28,7 @@ impl Domain {
             return Err(Error::NotFound);
         }
         let path = ItemPath::from_segments(names.iter().map(String::as_str)).map_err(|_| Error::NotFound)?;
-        let at = Location { space: membership.space.id, path };
+        let at = Location::in_space(membership.space.id, path);
         Ok(Found { membership, item, at })
     }
 

@@ -1,6 +1,6 @@
 //! Copying a tree: new rows on the same bytes, in one transaction.
 
-use crate::access::enter;
+use crate::access::enter_at;
 use crate::guard::{self, Guarded};
 use crate::read::resolve;
 use crate::tree::{Act, Relocated, Spot, arrive, discard, refuse_creators};
@@ -39,7 +39,7 @@ impl Domain {
         let work = self.transact(move |tx| {
             Box::pin(async move {
                 refuse_creators(&principal)?;
-                let source = enter(tx, &principal, from.space).await?;
+                let source = enter_at(tx, &principal, &from).await?;
                 let original = resolve(tx, source.space.root, &from.path).await?;
                 source.check(Action::Read, &original)?;
                 if depth == CopyDepth::Infinity

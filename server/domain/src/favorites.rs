@@ -1,7 +1,7 @@
 //! Marks a person sets on items for herself. They change nothing that others see, so no ETag moves and nothing is
 //! journalled.
 
-use crate::access::enter;
+use crate::access::enter_at;
 use crate::read::resolve;
 use crate::tree::refuse_creators;
 use crate::{Action, Domain, Error, Found, Item, Location, Principal};
@@ -18,7 +18,7 @@ impl Domain {
         self.transact(move |tx| {
             Box::pin(async move {
                 refuse_creators(&principal)?;
-                let membership = enter(tx, &principal, at.space).await?;
+                let membership = enter_at(tx, &principal, &at).await?;
                 let item = resolve(tx, membership.space.root, &at.path).await?;
                 membership.check(Action::Read, &item)?;
                 match marked {

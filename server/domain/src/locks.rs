@@ -1,6 +1,6 @@
 //! WebDAV locks (RFC 4918, sections 6 and 7): they end by themselves and belong to whoever took them.
 
-use crate::access::enter;
+use crate::access::enter_at;
 use crate::guard::{self, Guarded};
 use crate::lock_scope::{covers, lies_below};
 use crate::read::resolve;
@@ -106,7 +106,7 @@ impl Domain {
         let (principal, at, token, now) = (principal.clone(), at.clone(), token.to_owned(), self.now());
         self.transact(move |tx| {
             Box::pin(async move {
-                let membership = enter(tx, &principal, at.space).await?;
+                let membership = enter_at(tx, &principal, &at).await?;
                 if membership.role < Role::Contributor {
                     return Err(Refusal::Role(membership.role).into());
                 }
@@ -125,7 +125,7 @@ impl Domain {
         let (principal, at, token, now) = (principal.clone(), at.clone(), token.to_owned(), self.now());
         self.transact(move |tx| {
             Box::pin(async move {
-                let membership = enter(tx, &principal, at.space).await?;
+                let membership = enter_at(tx, &principal, &at).await?;
                 let lock = lock_at(tx, &at, &token, now).await?;
                 if lock.user != principal.user && membership.role < Role::Manager {
                     return Err(Error::NoSuchLock);
@@ -146,7 +146,7 @@ impl Domain {
 /// The item to lock, or `None` where an empty file has to be made.
 async fn lockable(tx: &mut Tx, principal: &Principal, at: &Location) -> Result<(Membership, Option<Item>), Error> {
     if at.path.is_root() {
-        let membership = enter(tx, principal, at.space).await?;
+        let membership = enter_at(tx, principal, at).await?;
         let root = resolve(tx, membership.space.root, &ItemPath::default()).await?;
         membership.check(Action::Create, &root)?;
         return Ok((membership, Some(root)));

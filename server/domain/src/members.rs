@@ -185,7 +185,7 @@ impl Domain {
             Box::pin(async move {
                 let space = spaces::by_name(tx, SpaceKind::Project, &space).await?.ok_or(Error::NotFound)?;
                 let user = user_named(tx, &user).await?;
-                if role.is_none_or(|role| role < Role::Contributor) {
+                if role.is_none_or(|role| role < Role::Editor) {
                     locks::remove_of_user(tx, space.id, user.id).await?;
                 }
                 match role {

@@ -1,7 +1,7 @@
 //! Paths inside a space.
 
 use std::fmt;
-use stitchbox_schema::{ItemName, NameError, SpaceId};
+use stitchbox_schema::{ItemName, NameError, ShareId, SpaceId};
 
 /// The names from the root of a space to an item; none for the root itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -68,8 +68,24 @@ impl fmt::Display for ItemPath {
 pub struct Location {
     /// The space.
     pub space: SpaceId,
-    /// The path in it.
+    /// The share by which the asking person sees the place; none for a member of the space.
+    pub via: Option<ShareId>,
+    /// The path in the space, whatever share it is seen by.
     pub path: ItemPath,
+}
+
+impl Location {
+    /// A place in a space, as its members see it.
+    #[must_use]
+    pub fn in_space(space: SpaceId, path: ItemPath) -> Self {
+        Self { space, via: None, path }
+    }
+
+    /// Another path of the same space, seen by the same share.
+    #[must_use]
+    pub fn at(&self, path: ItemPath) -> Self {
+        Self { path, ..self.clone() }
+    }
 }
 
 #[cfg(test)]

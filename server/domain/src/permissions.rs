@@ -25,7 +25,7 @@ impl Membership {
     /// Whether the item is the root of a space that is not the person's own.
     #[must_use]
     pub fn is_mount_root(&self, item: &Item) -> bool {
-        item.parent.is_none() && self.space.kind == SpaceKind::Project
+        item.id == self.top() && (self.via.is_some() || self.space.kind != SpaceKind::Personal)
     }
 }
 
@@ -46,7 +46,7 @@ mod tests {
             default_recipe: None,
             created_at: Timestamp(0),
         };
-        Membership { space, role, scope: Scope::default() }
+        Membership { space, role, scope: Scope::default(), via: None }
     }
 
     fn item(folder: bool, parent: Option<i64>, run: Option<i64>) -> Item {
@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(own.letters(&item(true, Some(1), None)), "RGDNVCK");
         assert_eq!(own.letters(&item(false, Some(1), None)), "RGDNVW");
         assert_eq!(own.letters(&item(true, None, None)), "RGCK");
-        let project = member(Role::Contributor, SpaceKind::Project);
+        let project = member(Role::Editor, SpaceKind::Project);
         assert_eq!(project.letters(&item(true, None, None)), "RMGCK");
         assert_eq!(member(Role::Viewer, SpaceKind::Project).letters(&item(true, Some(1), None)), "G");
     }

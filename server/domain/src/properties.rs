@@ -1,6 +1,6 @@
 //! Dead properties and times: what clients attach to items.
 
-use crate::access::enter;
+use crate::access::enter_at;
 use crate::guard::{self, Guarded};
 use crate::read::resolve;
 use crate::tree::{Act, refuse_creators};
@@ -106,7 +106,7 @@ async fn writable(
     now: Timestamp,
 ) -> Result<Item, Error> {
     refuse_creators(principal)?;
-    let membership = enter(tx, principal, at.space).await?;
+    let membership = enter_at(tx, principal, at).await?;
     let item = resolve(tx, membership.space.root, &at.path).await?;
     membership.check(Action::Write, &item)?;
     guard::check(tx, principal, now, conditions, &[Guarded::item_at(at, &item)]).await?;

@@ -42,7 +42,7 @@ impl Domain {
         .await
     }
 
-    /// Gives up what was deleted from a space: all of it for a manager, one's own for a contributor. Returns how many
+    /// Gives up what was deleted from a space: all of it for a manager, one's own for an editor. Returns how many
     /// deleted items that were.
     pub async fn empty_trash(&self, principal: &Principal, space: SpaceId) -> Result<u64, Error> {
         let principal = principal.clone();
@@ -179,7 +179,7 @@ async fn purging_role(tx: &mut Tx, principal: &Principal, space: SpaceId) -> Res
     if membership.scope.create_only {
         return Err(Error::NotFound);
     }
-    if membership.role < Role::Contributor { Err(Refusal::Role(membership.role).into()) } else { Ok(membership.role) }
+    if membership.role < Role::Editor { Err(Refusal::Role(membership.role).into()) } else { Ok(membership.role) }
 }
 
 /// The versions that the rule lets go. What a file shows is no earlier version, and what a run has read is not counted.
@@ -245,7 +245,7 @@ mod tests {
         let principal = Principal { user: user.id, name: user.name, is_admin: false, scope: crate::Scope::default() };
         let space = domain.spaces_of(&principal).await.unwrap()[0].space.id;
         let path = ItemPath::default().join(ItemName::parse("precious").unwrap());
-        (domain, principal, Location { space, path })
+        (domain, principal, Location::in_space(space, path))
     }
 
     #[tokio::test]

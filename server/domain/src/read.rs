@@ -1,6 +1,6 @@
 //! Looking: items, listings, contents, quota.
 
-use crate::access::enter;
+use crate::access::enter_at;
 use crate::{Action, BlobStream, Domain, Error, Item, ItemPath, Listed, Location, Membership, Principal, Version};
 use std::ops::Range;
 use stitchbox_schema::ItemId;
@@ -35,7 +35,7 @@ impl Domain {
     /// The item at a place, if the principal may read it.
     pub async fn item(&self, principal: &Principal, at: &Location) -> Result<(Membership, Item), Error> {
         let mut db = self.store.read().await?;
-        let membership = enter(&mut db, principal, at.space).await?;
+        let membership = enter_at(&mut db, principal, at).await?;
         let item = resolve(&mut db, membership.space.root, &at.path).await?;
         membership.check(Action::Read, &item)?;
         Ok((membership, item))
@@ -62,7 +62,7 @@ impl Domain {
     /// The file at a place with the version it shows.
     pub async fn content(&self, principal: &Principal, at: &Location) -> Result<Content, Error> {
         let mut db = self.store.read().await?;
-        let membership = enter(&mut db, principal, at.space).await?;
+        let membership = enter_at(&mut db, principal, at).await?;
         let shown = items::shown_at_path(&mut db, membership.space.root, at.path.names()).await?;
         let (item, version) = shown.ok_or(Error::NotFound)?;
         membership.check(Action::Read, &item)?;

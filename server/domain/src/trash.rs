@@ -123,7 +123,7 @@ async fn old_place(
     let name = free_name(tx, &folder, &item.name, taken).await?;
     let (names, _) = items::path(tx, folder.id).await?;
     let path = ItemPath::from_segments(names.iter().map(String::as_str).chain([name.as_str()]))?;
-    Ok((folder, Location { space: entry.space, path }))
+    Ok((folder, Location::in_space(entry.space, path)))
 }
 
 /// The place somebody wants a deleted item at, and its folder: in the same space, and nothing may be there.

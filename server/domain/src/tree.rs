@@ -1,6 +1,6 @@
 //! Changing the tree: make, remove, move. One transaction each; bytes are never copied.
 
-use crate::access::enter;
+use crate::access::enter_at;
 use crate::guard::{self, Guarded};
 use crate::properties::touched;
 use crate::read::resolve;
@@ -38,7 +38,7 @@ pub(crate) struct Spot {
 
 /// Looks up a place that is not a root. [`Error::ParentMissing`] if there is no folder to hold it.
 pub(crate) async fn spot(db: &mut Connection, principal: &Principal, at: &Location) -> Result<Spot, Error> {
-    let membership = enter(db, principal, at.space).await?;
+    let membership = enter_at(db, principal, at).await?;
     let (folder, name) = at.path.split_last().ok_or(Refusal::Root)?;
     let name = name.clone();
     let folder = resolve(db, membership.space.root, &folder).await.map_err(|error| match error {
@@ -115,7 +115,7 @@ impl Domain {
         let work = self.transact(move |tx| {
             Box::pin(async move {
                 if at.path.is_root() {
-                    enter(tx, &principal, at.space).await?;
+                    enter_at(tx, &principal, &at).await?;
                     return Err(Error::Exists);
                 }
                 let spot = spot(tx, &principal, &at).await?;

@@ -1,6 +1,6 @@
 //! Locks a person takes on a file, not a program: they show no token and never stop their holder's own clients.
 
-use crate::access::enter;
+use crate::access::enter_at;
 use crate::guard;
 use crate::locks::refuse_conflict;
 use crate::tree::{refuse_creators, spot};
@@ -60,7 +60,7 @@ impl Domain {
         self.transact(move |tx| {
             Box::pin(async move {
                 refuse_creators(&principal)?;
-                let membership = enter(tx, &principal, at.space).await?;
+                let membership = enter_at(tx, &principal, &at).await?;
                 let lock = of_person_at(tx, &at, now).await?.ok_or(Error::NoSuchLock)?;
                 if lock.user != principal.user && membership.role < Role::Manager {
                     return Err(guard::locked(tx, &lock).await?);

@@ -67,7 +67,7 @@ impl Domain {
         Ok(all
             .into_iter()
             .filter(|(space, _)| scope.space.is_none_or(|only| only == space.id))
-            .map(|(space, role)| Membership { space, role, scope })
+            .map(|(space, role)| Membership { space, role, scope, via: None })
             .collect())
     }
 
@@ -104,11 +104,11 @@ impl Domain {
                 let space = spaces::by_name(&mut db, SpaceKind::Project, name).await?.ok_or(Error::NotFound)?;
                 let membership = enter(&mut db, principal, space.id).await?;
                 let path = ItemPath::from_segments(rest.iter().copied())?;
-                Ok(FilesView::Item(Location { space: membership.space.id, path }))
+                Ok(FilesView::Item(Location::in_space(membership.space.id, path)))
             }
             within => {
                 let space = self.personal_space(principal).await?;
-                let location = Location { space, path: ItemPath::from_segments(within.iter().copied())? };
+                let location = Location::in_space(space, ItemPath::from_segments(within.iter().copied())?);
                 let top = location.path.is_root();
                 Ok(if top { FilesView::Root { personal: location } } else { FilesView::Item(location) })
             }

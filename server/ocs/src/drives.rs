@@ -35,7 +35,7 @@ impl Call {
     async fn drive(&self, membership: &Membership) -> Result<Value, Error> {
         let space = &membership.space;
         let domain = &self.ocs.domain;
-        let top = Location { space: space.id, path: ItemPath::from_segments([])? };
+        let top = Location::in_space(space.id, ItemPath::from_segments([])?);
         let (_, root) = domain.item(&self.principal, &top).await?;
         let address = format!("{}/dav/spaces/{}", self.base, space.id);
         let kind = match space.kind {

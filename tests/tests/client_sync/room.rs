@@ -12,7 +12,7 @@ use crate::tree::{assert_equal, noise, write};
 fn a_full_space_is_said_and_goes_on_with_more_room() {
     let daemon = Daemon::start();
     daemon.user("ada");
-    daemon.space("ring", &[("ada", "contributor")]);
+    daemon.space("ring", &[("ada", "editor")]);
     daemon.admin(&["space", "set-quota", "ring", "1MiB"]).succeeded();
     let (client, a, b) = (Client::new(&daemon, "ada"), TempDir::new().unwrap(), TempDir::new().unwrap());
     write(a.path(), "fits", b"small");

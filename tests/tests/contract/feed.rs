@@ -20,7 +20,7 @@ pub(crate) async fn personal(w: &World) -> SpaceId {
 
 fn place(random: &mut Random, spaces: [SpaceId; 2]) -> Location {
     let path: String = (0..=random.below(4)).map(|_| format!("/{}", NAMES[random.below(4)])).collect();
-    Location { space: spaces[random.below(2)], path: ItemPath::parse(&path).unwrap() }
+    Location::in_space(spaces[random.below(2)], ItemPath::parse(&path).unwrap())
 }
 
 /// Does something, or tries to; what is refused changes nothing.
@@ -56,7 +56,7 @@ async fn restore(w: &World, space: SpaceId) -> Result<(), Error> {
 /// Lets a run write its results into a folder, if the place is one.
 async fn stitch(w: &World, folder: &Location) -> Result<(), Error> {
     let inside = format!("{}/sub.dat", folder.path);
-    let at = Location { space: folder.space, path: ItemPath::parse(&inside).unwrap() };
+    let at = Location::in_space(folder.space, ItemPath::parse(&inside).unwrap());
     w.try_put(&w.anna, &at, &sub_aperture(1), Intent::default()).await?;
     w.advance(QUIET * 2);
     w.trigger().await;
@@ -187,7 +187,7 @@ pub async fn each_way_to_change_a_tree_is_told_in_its_own_way(w: World) {
     assert_eq!(names_since(&w, w.space, at).await, [plain("g2"), gone()], "what was replaced is gone");
     let own = personal(&w).await;
     let (at, there) = (cursor(&w, w.space).await, cursor(&w, own).await);
-    let to = Location { space: own, path: ItemPath::parse("/mine").unwrap() };
+    let to = Location::in_space(own, ItemPath::parse("/mine").unwrap());
     w.domain.relocate(&w.anna, &w.at("/x"), &to, REPLACE, &Conditions::default()).await.unwrap();
     assert_eq!(names_since(&w, w.space, at).await, [gone()]);
     assert_eq!(names_since(&w, own, there).await, [deep("mine")]);
@@ -256,7 +256,7 @@ pub async fn followers_wake_for_their_space_alone(w: World) {
     assert!(!quiet.is_finished(), "nothing happened there");
     // What another process writes is seen too, by somebody who has only just begun to wait.
     let other = w.another_process().await;
-    let at = Location { space: own, path: ItemPath::parse("/g").unwrap() };
+    let at = Location::in_space(own, ItemPath::parse("/g").unwrap());
     other.make_folder(&w.anna, &at, &Conditions::default()).await.unwrap();
     tokio::time::timeout(Duration::from_secs(10), quiet).await.unwrap().unwrap().unwrap();
 }

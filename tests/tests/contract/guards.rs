@@ -62,7 +62,7 @@ pub async fn conditions_are_tested_where_they_guard(w: World) {
 }
 
 pub async fn a_lock_stops_everybody_who_does_not_show_it(w: World) {
-    w.join("bert", Role::Contributor).await;
+    w.join("bert", Role::Editor).await;
     w.mkcol("/a").await;
     w.put("/a/file", b"x").await;
     let (lock, created) = w.domain.lock(&w.anna, &w.at("/a"), exclusive("urn:uuid:1", true), &none()).await.unwrap();
@@ -134,8 +134,8 @@ pub async fn strangers_and_viewers_are_kept_out(w: World) {
     assert_eq!(w.domain.item(&w.bert, &at).await.unwrap().1.size, 1);
     let refused = w.try_put(&w.bert, &at, b"y", Intent::default()).await;
     assert!(matches!(refused, Err(Error::Forbidden(Refusal::Role(Role::Viewer)))));
-    w.join("bert", Role::Contributor).await;
-    let limited = Principal { scope: Scope { space: None, create_only: true }, ..w.bert.clone() };
+    w.join("bert", Role::Editor).await;
+    let limited = Principal { scope: Scope { create_only: true, ..Scope::default() }, ..w.bert.clone() };
     w.try_put(&limited, &w.at("/new"), b"y", Intent::default()).await.unwrap();
     let again = w.try_put(&limited, &w.at("/new"), b"z", Intent::default()).await;
     assert!(matches!(again, Err(Error::Forbidden(Refusal::CreateOnly))));
@@ -144,7 +144,7 @@ pub async fn strangers_and_viewers_are_kept_out(w: World) {
         w.domain.remove(&limited, &w.at("/new"), &none()).await,
         Err(Error::Forbidden(Refusal::CreateOnly))
     ));
-    let elsewhere = Scope { space: Some(stitchbox_schema::SpaceId(1)), create_only: false };
+    let elsewhere = Scope { space: Some(stitchbox_schema::SpaceId(1)), ..Scope::default() };
     let elsewhere = Principal { scope: elsewhere, ..w.bert.clone() };
     assert!(matches!(w.domain.item(&elsewhere, &at).await, Err(Error::NotFound)));
     let create_only = |refused: Result<(), Error>| matches!(refused, Err(Error::Forbidden(Refusal::CreateOnly)));

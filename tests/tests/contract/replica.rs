@@ -93,7 +93,7 @@ impl Replica {
 /// The tree as it is, by the listings of its folders and the contents of its files.
 pub async fn truth(w: &World, space: SpaceId) -> Items {
     let membership = w.domain.membership(&w.anna, space).await.unwrap();
-    let root = stitchbox_domain::Location { space, path: Default::default() };
+    let root = stitchbox_domain::Location::in_space(space, Default::default());
     let root = w.domain.item(&w.anna, &root).await.unwrap().1;
     let mut found = Items::new();
     found.insert(root.id, known(&root, None));

@@ -248,7 +248,7 @@ pub async fn a_run_follows_its_folder(w: World) {
     w.join("bert", Role::Viewer).await;
     assert_eq!(w.domain.runs(&w.bert, RunFilter::default(), 10).await.unwrap().len(), 2);
     let personal = w.domain.find_space(&w.anna, "anna").await.unwrap().space.id;
-    let there = Location { space: personal, path: ItemPath::parse("/s").unwrap() };
+    let there = Location::in_space(personal, ItemPath::parse("/s").unwrap());
     w.domain.relocate(&w.anna, &w.at("/s"), &there, STAY, &Conditions::default()).await.unwrap();
     assert!(w.domain.runs(&w.bert, RunFilter::default(), 10).await.unwrap().is_empty());
     assert!(runs(&w).await.iter().all(|run| run.space == "anna" && run.folder == "/s"));

@@ -132,9 +132,9 @@ pub async fn between_spaces_an_item_keeps_its_id_and_content(w: World) {
         let mut db = w.store.read().await.unwrap();
         spaces::by_name(&mut db, SpaceKind::Personal, "anna").await.unwrap().unwrap().id
     };
-    let there = Location { space: personal, path: ItemPath::parse("/elsewhere").unwrap() };
+    let there = Location::in_space(personal, ItemPath::parse("/elsewhere").unwrap());
     w.domain.relocate(&w.anna, &w.at("/a"), &there, STAY, &none()).await.unwrap();
-    let inside = Location { space: personal, path: ItemPath::parse("/elsewhere/file").unwrap() };
+    let inside = Location::in_space(personal, ItemPath::parse("/elsewhere/file").unwrap());
     let content = w.domain.content(&w.anna, &inside).await.unwrap();
     assert_eq!((content.item.id, content.version.id), (file.item.id, file.version.id));
     assert_eq!(content.item.space, personal);

@@ -88,7 +88,7 @@ impl World {
     }
 
     pub fn at(&self, path: &str) -> Location {
-        Location { space: self.space, path: ItemPath::parse(path).expect("a path") }
+        Location::in_space(self.space, ItemPath::parse(path).expect("a path"))
     }
 
     pub async fn mkcol(&self, path: &str) -> Item {

@@ -60,7 +60,7 @@ async fn place<A: Sync>(call: &Call<A>, top: &Place, path: &str) -> Result<Locat
         };
     }
     let path = below.names().iter().fold(top.location.path.clone(), |path, name| path.join(name.clone()));
-    Ok(Location { space: top.location.space, path })
+    Ok(top.location.at(path))
 }
 
 /// A part on its way in.

@@ -63,7 +63,7 @@ async fn file(
         conditions: call.conditions().await?,
         make_folders: metadata.makes_folders,
     };
-    Ok((Location { space: folder.space, path }, intent))
+    Ok((folder.at(path), intent))
 }
 
 /// Whether the body is the whole file and nothing else has to be verified: then it goes the way of a PUT.

@@ -84,7 +84,7 @@ async fn a_deep_lock_holds_below_and_is_refreshed_from_there() {
 #[tokio::test]
 async fn a_token_in_other_hands_opens_nothing() {
     let world = World::new().await;
-    world.domain.set_member("KB", "vera", Some(Role::Contributor)).await.unwrap();
+    world.domain.set_member("KB", "vera", Some(Role::Editor)).await.unwrap();
     let path = "/dav/spaces/KB/f";
     world.put(path, "x").await;
     let (_, token) = lock(&world, path, "0").await;

@@ -11,7 +11,7 @@ async fn user_lock(world: &World, method: &str, path: &str, user: &str) -> Answe
 #[tokio::test]
 async fn a_persons_lock_stops_everybody_else() {
     let world = World::new().await;
-    world.domain.set_member("KB", "otto", Some(stitchbox_schema::Role::Contributor)).await.unwrap();
+    world.domain.set_member("KB", "otto", Some(stitchbox_schema::Role::Editor)).await.unwrap();
     let file = "/dav/spaces/KB/f";
     world.put(file, "one").await;
     let locked = user_lock(&world, "LOCK", file, "anna").await;
@@ -39,7 +39,7 @@ async fn a_persons_lock_stops_everybody_else() {
 #[tokio::test]
 async fn a_persons_lock_ends_when_she_ends_it() {
     let world = World::new().await;
-    world.domain.set_member("KB", "otto", Some(stitchbox_schema::Role::Contributor)).await.unwrap();
+    world.domain.set_member("KB", "otto", Some(stitchbox_schema::Role::Editor)).await.unwrap();
     let file = "/dav/spaces/KB/f";
     world.put(file, "one").await;
     assert_eq!(user_lock(&world, "UNLOCK", file, "anna").await.status, 412, "there is none");

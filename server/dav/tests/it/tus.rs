@@ -208,7 +208,7 @@ async fn a_part_that_vanishes_meanwhile_makes_no_shorter_file() {
     }
     // Both were looked at; then one is given up by another request.
     w.domain.abandon_session(&parts[1]).await.unwrap();
-    let at = Location { space: parts[0].destination.as_ref().unwrap().space, path: ItemPath::parse("/x").unwrap() };
+    let at = Location::in_space(parts[0].destination.as_ref().unwrap().space, ItemPath::parse("/x").unwrap());
     let (protocol, words) = (Protocol::Tus, Words::default());
     let intent = Intent::default();
     let new = NewSession { protocol, name: None, destination: Some(at), intent, partial: false, words };
@@ -237,7 +237,7 @@ async fn parts_from_elsewhere_do_not_get_round_the_quota() {
 async fn who_left_the_space_is_told_nothing_more_of_the_file() {
     use stitchbox_schema::Role;
     let w = World::new().await;
-    w.domain.set_member("KB", "otto", Some(Role::Contributor)).await.unwrap();
+    w.domain.set_member("KB", "otto", Some(Role::Editor)).await.unwrap();
     let otto = |method: &'static str, path: &str| tus(&w, method, path).login("otto", crate::world::PASSWORD);
     let call = otto("POST", "/dav/spaces/KB").header("upload-length", "3");
     let path = path_of(&call.header("upload-metadata", &metadata(&[("filename", "x")])).send("").await);

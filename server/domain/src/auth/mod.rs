@@ -122,7 +122,7 @@ impl Login {
 }
 
 fn scope_of(app_password: &AppPassword) -> Scope {
-    Scope { space: app_password.space, create_only: app_password.create_only }
+    Scope { space: app_password.space, create_only: app_password.create_only, share: None }
 }
 
 fn principal(user: &User, scope: Scope) -> Principal {
@@ -172,7 +172,7 @@ impl Domain {
             tracing::info!(target: "auth", user = %user.name, "a bearer token was refused: its password is no longer valid");
             return Err(Error::Unauthenticated);
         }
-        Ok(principal(&user, Scope { space: claims.space, create_only: claims.create_only }))
+        Ok(principal(&user, Scope { space: claims.space, create_only: claims.create_only, share: None }))
     }
 
     /// Gives a bearer token for a password, with the same rights; errors as [`Domain::login_basic`].

@@ -108,7 +108,7 @@ async fn an_app_password_opens_what_it_says_until_it_is_revoked() {
     let ring = house.domain.add_space(ring).await.unwrap();
     let (made, secret) = house.domain.add_app_password("ada", "rig", Some("ring"), true).await.unwrap();
     let rig = house.login(&secret).await.unwrap();
-    assert_eq!(rig.scope, Scope { space: Some(ring.id), create_only: true });
+    assert_eq!(rig.scope, Scope { space: Some(ring.id), create_only: true, share: None });
     assert!(house.domain.login_basic("eve", &secret, HERE, Entrance::WebDav).await.is_err(), "somebody else's");
     let token = house.domain.issue_token("ada", &secret, HERE).await.unwrap().token;
     assert_eq!(house.domain.login_bearer(&token, Entrance::WebDav).await.unwrap(), rig);

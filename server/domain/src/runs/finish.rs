@@ -180,7 +180,7 @@ async fn living_folder(db: &mut Connection, id: ItemId) -> Result<Option<Item>, 
 async fn no_room(db: &mut Connection, series: &Item, drafts: &[Draft]) -> Result<Option<String>, Error> {
     let Some(space) = spaces::by_id(db, series.space).await? else { return Ok(None) };
     let membership =
-        crate::Membership { space, role: stitchbox_schema::Role::Contributor, scope: crate::Scope::default() };
+        crate::Membership { space, role: stitchbox_schema::Role::Editor, scope: crate::Scope::default(), via: None };
     let needed: i64 = drafts.iter().map(Draft::size).sum();
     // What the runs before wrote is replaced and counts no more.
     let folder = free_for_runs(db, series.id, OUTPUT_FOLDER, "").await?;

@@ -1,12 +1,10 @@
 //! Folders that an upload needs above its place.
 
 use super::Target;
-use crate::access::enter;
+use crate::access::enter_at;
 use crate::guard::{self, Guarded};
 use crate::tree::{Act, new_folder, spot};
-use crate::{
-    Action, Conditions, Error, Ids, Item, ItemPath, Location, Membership, StateCondition, StateList, StateTest,
-};
+use crate::{Action, Conditions, Error, Ids, Item, ItemPath, Membership, StateCondition, StateList, StateTest};
 use stitchbox_schema::{ItemId, Timestamp};
 use stitchbox_store::{Connection, Tx, items};
 
@@ -26,13 +24,13 @@ pub(super) async fn nearest(db: &mut Connection, membership: &Membership, path: 
 pub(super) async fn make_missing(tx: &mut Tx, ids: &Ids, target: &Target, now: Timestamp) -> Result<(), Error> {
     let Target { principal, at, intent } = target;
     let Some((folder, _)) = at.path.split_last() else { return Ok(()) };
-    enter(tx, principal, at.space).await?;
+    enter_at(tx, principal, at).await?;
     let act = Act { actor: Some(principal.user), run: None, at: now };
     let shown = only_tokens(&intent.conditions);
     let mut path = ItemPath::default();
     for name in folder.names() {
         path = path.join(name.clone());
-        let place = Location { space: at.space, path: path.clone() };
+        let place = at.at(path.clone());
         let spot = spot(tx, principal, &place).await?;
         match &spot.item {
             Some(item) if item.is_folder() => {}

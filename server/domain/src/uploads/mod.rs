@@ -32,7 +32,7 @@ pub use sessions::{NewSession, Protocol, Words, words_of};
 pub use stitchbox_store::sessions::{Chunk, UploadSession};
 pub(crate) use whole::Wholes;
 
-use crate::access::enter;
+use crate::access::enter_at;
 use crate::guard::{self, Guarded};
 use crate::tree::{Spot, spot};
 use crate::{Action, Conditions, Domain, Error, ItemPath, Location, Principal};
@@ -128,7 +128,7 @@ async fn prospect(db: &mut Connection, target: &Target, now: Timestamp) -> Resul
             Ok(Prospect { membership, folder: folder.id, replaced: item.map_or(0, |item| item.size) })
         }
         Err(Error::ParentMissing) if target.intent.make_folders => {
-            let membership = enter(db, &target.principal, target.at.space).await?;
+            let membership = enter_at(db, &target.principal, &target.at).await?;
             let folder = folders::nearest(db, &membership, &target.at.path).await?;
             membership.check(Action::Create, &folder)?;
             Ok(Prospect { membership, folder: folder.id, replaced: 0 })
@@ -149,7 +149,7 @@ async fn room(db: &mut Connection, membership: &crate::Membership, replaced: i64
 async fn destination(db: &mut Connection, target: &Target, now: Timestamp) -> Result<Spot, Error> {
     let Target { principal, at, intent } = target;
     if at.path == ItemPath::default() {
-        enter(db, principal, at.space).await?;
+        enter_at(db, principal, at).await?;
         return Err(Error::IsFolder);
     }
     let spot = spot(db, principal, at).await?;

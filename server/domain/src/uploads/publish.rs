@@ -121,7 +121,7 @@ pub(crate) async fn publish(
 pub(crate) async fn discard_derived(tx: &mut Tx, folder: &Item, item: &Item, act: Act) -> Result<(), Error> {
     let (names, _) = items::path(tx, item.id).await?;
     let path = ItemPath::from_segments(names.iter().map(String::as_str))?;
-    discard(tx, &Location { space: item.space, path }, folder, item, act).await
+    discard(tx, &Location::in_space(item.space, path), folder, item, act).await
 }
 
 /// A name in a folder that is free or taken by an earlier run, never by a user's own item: `stem`, then `stem (run)`,

@@ -1,7 +1,7 @@
 //! Uploads in pieces: how a session begins, is found, and is given up.
 
 use super::{Checksum, Chunk, Intent, Target, UploadSession, incoming::Room, prospect, room, signed, unsigned};
-use crate::access::enter;
+use crate::access::enter_at;
 use crate::read::resolve;
 use crate::{Action, Conditions, Domain, EntityTags, Error, Excess, ItemPath, Location, Principal, guard};
 use serde::{Deserialize, Serialize};
@@ -289,7 +289,7 @@ async fn into_folder(
     at: Location,
     size: Option<u64>,
 ) -> Result<Destination, Error> {
-    let membership = enter(tx, principal, at.space).await?;
+    let membership = enter_at(tx, principal, &at).await?;
     let folder = resolve(tx, membership.space.root, &at.path).await?;
     membership.check(Action::Create, &folder)?;
     guard::quota(tx, &membership, size.map_or(0, signed)).await?;
@@ -303,7 +303,7 @@ pub(super) async fn room_anywhere(db: &mut Connection, principal: &Principal) ->
         if role < Role::Contributor || principal.scope.space.is_some_and(|only| only != space.id) {
             continue;
         }
-        let membership = crate::Membership { space, role, scope: principal.scope };
+        let membership = crate::Membership { space, role, scope: principal.scope, via: None };
         let Some(room) = room(db, &membership, 0).await? else { return Ok(None) };
         if most.is_none_or(|most| room.quota.saturating_sub(room.used) > most.quota.saturating_sub(most.used)) {
             most = Some(room);
@@ -345,7 +345,7 @@ pub fn words_of(session: &UploadSession) -> Words {
 /// too. [`Error::ParentMissing`] if nobody said where.
 pub(super) fn intent_of(session: &UploadSession, now: &Conditions) -> Result<(Location, Intent), Error> {
     let destination = session.destination.as_ref().ok_or(Error::ParentMissing)?;
-    let at = Location { space: destination.space, path: ItemPath::parse(&destination.path)? };
+    let at = Location::in_space(destination.space, ItemPath::parse(&destination.path)?);
     // What cannot be read any more must not be taken for no condition.
     let kept = kept(session).ok_or(Error::PreconditionFailed)?;
     let conditions = Conditions {
