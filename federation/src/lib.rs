@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod address;
+pub mod dav;
 pub mod dialect;
 pub mod discover;
 pub mod http;
@@ -14,6 +15,7 @@ pub mod wire;
 
 pub use crate::http::{Http, Policy};
 pub use address::{FederatedId, Host};
+pub use dav::{ReceivedShare, RemoteDav, RemoteEntry};
 pub use discover::{Peer, discover};
 pub use keys::SiteKeys;
 pub use ocm::OcmClient;

@@ -203,8 +203,16 @@ impl Http {
     /// # Errors
     /// Everything but a status.
     pub async fn open(&self, call: Call) -> Result<Incoming, PeerError> {
+        self.open_within(call, self.policy.idle_timeout).await
+    }
+
+    /// As [`Http::open`], with another time-out to the head of the answer.
+    ///
+    /// # Errors
+    /// Everything but a status.
+    pub async fn open_within(&self, call: Call, within: Duration) -> Result<Incoming, PeerError> {
         let host = name_of(&call.url);
-        match tokio::time::timeout(self.policy.idle_timeout, self.send(call)).await {
+        match tokio::time::timeout(within, self.send(call)).await {
             Ok(incoming) => incoming,
             Err(_) => Err(PeerError::TimedOut { host, doing: "the head of its answer" }),
         }
