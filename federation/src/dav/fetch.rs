@@ -75,10 +75,10 @@ impl RemoteDav {
         }
         let said = |name| incoming.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let etag = said(ETAG);
-        if let (Some(wanted), Some(found)) = (fetch.etag, etag.as_deref()) {
-            if bare(wanted) != bare(found) {
-                return Err(PeerError::Changed { host });
-            }
+        if let (Some(wanted), Some(found)) = (fetch.etag, etag.as_deref())
+            && bare(wanted) != bare(found)
+        {
+            return Err(PeerError::Changed { host });
         }
         if said(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
             return Err(self.malformed("a file in an encoding that was not asked for"));
@@ -101,10 +101,10 @@ impl RemoteDav {
             };
             (fetch.from, left, announced)
         };
-        if let (Some(wanted), Some(total)) = (fetch.size, total) {
-            if wanted != total {
-                return Err(PeerError::Changed { host });
-            }
+        if let (Some(wanted), Some(total)) = (fetch.size, total)
+            && wanted != total
+        {
+            return Err(PeerError::Changed { host });
         }
         let is_cut = fetch.length.is_some();
         Ok(Fetched { etag, content_type, total, incoming, skip, left, is_cut, got: 0 })

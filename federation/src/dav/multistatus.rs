@@ -59,10 +59,10 @@ enum Broken {
 
 impl From<quick_xml::Error> for Broken {
     fn from(error: quick_xml::Error) -> Self {
-        if let quick_xml::Error::Io(error) = &error {
-            if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<PeerError>()) {
-                return Self::Peer(error.clone());
-            }
+        if let quick_xml::Error::Io(error) = &error
+            && let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<PeerError>())
+        {
+            return Self::Peer(error.clone());
         }
         Self::Xml("the listing is no XML")
     }
@@ -101,10 +101,10 @@ async fn entries(
             Event::CData(piece) => state.text(&piece),
             Event::GeneralRef(reference) => state.text(&resolve(&reference)),
             Event::End(tag) => {
-                if let Some(entry) = state.end(space, tag.local_name().as_ref(), names) {
-                    if !each(entry) {
-                        return Ok(());
-                    }
+                if let Some(entry) = state.end(space, tag.local_name().as_ref(), names)
+                    && !each(entry)
+                {
+                    return Ok(());
                 }
             }
             Event::DocType(_) => return Err(Broken::Xml("the listing declares a document type")),
