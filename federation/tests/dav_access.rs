@@ -127,6 +127,15 @@ async fn a_share_on_another_origin_is_refused_before_any_call() {
 }
 
 #[tokio::test]
+async fn what_lies_elsewhere_is_counted() {
+    let fake = FakePeer::start(|_| listing("/dav/ocm/77/", &["a", "../../78/x", "%2e%2e", "b"])).await;
+    let dav = share_at(&fake, URI, false, None);
+    let mut names = Vec::new();
+    let left_out = dav.list_each("", Depth::One, |entry| names.push(entry.name)).await.unwrap();
+    assert_eq!((left_out, names), (2, vec![String::new(), "a".into(), "b".into()]));
+}
+
+#[tokio::test]
 async fn listings_that_are_none_or_too_long_are_refused() {
     let page = |steps: Vec<Step>| async move {
         let fake = FakePeer::start(move |_| steps.clone()).await;

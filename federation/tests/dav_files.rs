@@ -66,6 +66,19 @@ async fn a_file_is_read_whole_or_in_ranges_also_where_the_peer_knows_none() {
 }
 
 #[tokio::test]
+async fn an_empty_file_is_opened_without_a_range() {
+    let fake = FakePeer::start(|heard| match heard.header("range") {
+        "" => answer(200, &[], ""),
+        _ => answer(416, &[], ""),
+    })
+    .await;
+    let dav = share_at(&fake, URI, false, Some(Access::Bearer));
+    for size in [Some(0), None] {
+        assert_eq!(read(&dav, Fetch { length: Some(0), size, ..Fetch::default() }).await.unwrap(), b"");
+    }
+}
+
+#[tokio::test]
 async fn another_version_is_never_taken_for_the_one_that_was_listed() {
     let fake =
         FakePeer::start(

@@ -15,7 +15,8 @@ async fn read_all(xml: &[u8]) -> Result<Vec<RemoteEntry>, Broken> {
         found.push(entry);
         true
     };
-    entries(reader, &names, keep).await?;
+    let left_out = entries(reader, &names, keep).await?;
+    assert!(found.len() + left_out <= String::from_utf8_lossy(xml).matches("response").count());
     Ok(found)
 }
 
