@@ -49,6 +49,14 @@ async fn each_kind_of_access_is_found_and_remembered() {
 }
 
 #[tokio::test]
+async fn a_door_that_worked_and_is_shut_now_is_given_up_for_another() {
+    let fake = FakePeer::start(only(basic(), "/public.php/webdav", 401)).await;
+    let dav = share_at(&fake, URI, false, Some(Access::Bearer));
+    dav.list("", Depth::Zero).await.unwrap();
+    assert_eq!(dav.worked(), Some(Access::BasicAtRoot));
+}
+
+#[tokio::test]
 async fn a_secret_that_must_be_exchanged_never_leaves_as_it_is() {
     let exchanges = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&exchanges);

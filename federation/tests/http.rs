@@ -226,7 +226,8 @@ async fn an_upload_that_nobody_takes_ends_and_a_slow_answer_is_waited_for() {
     assert!(matches!(error, Err(PeerError::TimedOut { .. })), "{error:?}");
     holding.abort();
     // the peer hashes and moves for longer than the idle time-out
-    let peer = FakePeer::start(|_| [vec![Step::Wait(Duration::from_millis(900))], answer(204, &[], "")].concat()).await;
+    let peer =
+        FakePeer::start(|_| [vec![Step::Wait(Duration::from_millis(1500))], answer(204, &[], "")].concat()).await;
     let call = Call::new(Method::PUT, peer.url("/f"));
     assert_eq!(http().give(call, body(vec![Ok(Bytes::from_static(b"abc"))]), 3).await.unwrap().status, 204);
 }
