@@ -8,12 +8,14 @@
 //! * Functions that change rows take [`Tx`], functions that only read take [`Connection`]; a `Tx` lends its connection.
 
 pub mod accounts;
+pub mod audit;
 pub mod changes;
 pub mod compaction;
 mod connect;
 mod error;
 pub mod favorites;
 pub mod feed;
+pub mod groups;
 pub mod items;
 pub mod jobs;
 pub mod listing;
@@ -31,6 +33,8 @@ pub mod search;
 pub mod segments;
 pub mod sessions;
 pub mod settings;
+pub mod shares;
+pub mod shares_folder;
 pub mod spaces;
 mod sqlite;
 pub mod trash;
