@@ -81,6 +81,11 @@ pub const MIGRATIONS: &[Migration] = &[
         description: "repeated runs and attestations",
         template: include_str!("../migrations/0009_attestations.sql"),
     },
+    Migration {
+        version: 17,
+        description: "what a peer allows, how it was looked at",
+        template: include_str!("../migrations/0017_received_rights.sql"),
+    },
 ];
 
 #[cfg(test)]
