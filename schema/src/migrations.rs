@@ -81,6 +81,11 @@ pub const MIGRATIONS: &[Migration] = &[
         description: "repeated runs and attestations",
         template: include_str!("../migrations/0009_attestations.sql"),
     },
+    Migration {
+        version: 10,
+        description: "uploads and locks of those who come by a share",
+        template: include_str!("../migrations/0010_share_access.sql"),
+    },
 ];
 
 #[cfg(test)]

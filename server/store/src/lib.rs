@@ -30,6 +30,7 @@ pub mod search;
 pub mod segments;
 pub mod sessions;
 pub mod settings;
+pub mod share_access;
 pub mod spaces;
 mod sqlite;
 pub mod trash;
