@@ -33,7 +33,7 @@ impl Domain {
             Box::pin(async move {
                 let entry = trash::by_item(tx, item).await?.ok_or(Error::NotFound)?;
                 let role = purging_role(tx, &principal, entry.space).await?;
-                if role < Role::Manager && entry.deleted_by != Some(principal.user) {
+                if role < Role::Manager && entry.deleted_by != principal.actor() {
                     return Err(Refusal::DeletedByAnother.into());
                 }
                 purge::give_up(tx, item).await?;

@@ -93,7 +93,10 @@ async fn grant(
     new: &NewShare,
     prepared: Prepared,
 ) -> Result<Share, Error> {
-    let membership = enter_at(tx, principal, &new.item).await?;
+    if principal.scope.share.is_some() {
+        return Err(Refusal::MayNotShare.into());
+    }
+    let membership = enter_at(tx, principal, &new.item, acting.now).await?;
     let item = resolve(tx, membership.space.root, &new.item.path).await?;
     membership.check(Action::Read, &item)?;
     let most = ceiling(&membership)?;

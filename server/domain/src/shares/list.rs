@@ -30,7 +30,7 @@ impl Domain {
     ) -> Result<Vec<ShareDocument>, Error> {
         let now = self.now();
         let mut db = self.store.read().await?;
-        let membership = enter_at(&mut db, principal, at).await?;
+        let membership = enter_at(&mut db, principal, at, now).await?;
         let item = resolve(&mut db, membership.space.root, &at.path).await?;
         membership.check(Action::Read, &item)?;
         let mut found = Vec::new();
@@ -49,7 +49,7 @@ impl Domain {
     pub async fn access_to(&self, principal: &Principal, at: &Location) -> Result<AccessDocument, Error> {
         let now = self.now();
         let mut db = self.store.read().await?;
-        let membership = enter_at(&mut db, principal, at).await?;
+        let membership = enter_at(&mut db, principal, at, now).await?;
         let item = resolve(&mut db, membership.space.root, &at.path).await?;
         membership.check(Action::Read, &item)?;
         let mut members = Vec::new();

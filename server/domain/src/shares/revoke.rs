@@ -3,13 +3,14 @@
 use super::documents::is_for;
 use super::rights::authority;
 use super::{Acting, entries};
+use crate::auth::secret_hash;
 use crate::{Domain, Error, Principal};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::json;
 use stitchbox_schema::{ItemId, ShareId, SpaceId, UserId};
 use stitchbox_store::shares::{self, Share};
-use stitchbox_store::{Tx, items, shares_folder};
+use stitchbox_store::{Tx, items, share_access, shares_folder};
 
 impl Domain {
     /// Ends a share and every share made through it, at once. [`Error::NotFound`] for who may not decide about it.
@@ -73,6 +74,9 @@ pub(super) fn end<'a>(
         entries::hide_from_all(tx, share.id, acting.now).await?;
         acting.note(tx, event, share, json!({"kind": share.kind.as_str(), "label": share.label})).await?;
         withdraw(tx, share).await?;
+        // Who shows the secret later hears that the share is gone, not that the secret is wrong.
+        let token_hash = share.token.as_deref().map(secret_hash);
+        share_access::remember_ended(tx, share.id, token_hash.as_deref(), acting.now).await?;
         shares::remove(tx, share.id).await?;
         Ok(())
     }

@@ -24,7 +24,7 @@ pub(super) fn ceiling(membership: &Membership) -> Result<Ceiling, Error> {
         return Err(Refusal::ReceivedSpace.into());
     }
     let role = membership.role;
-    match membership.via {
+    match &membership.via {
         None if role == Role::Manager => Ok(Ceiling { role, parent: None }),
         None if role == Role::Editor && membership.space.kind == SpaceKind::Project => {
             Ok(Ceiling { role, parent: None })
@@ -92,7 +92,8 @@ async fn manages_by_share(
 mod tests {
     use super::*;
     use crate::access::Via;
-    use crate::{Scope, Space};
+    use crate::{ItemPath, Scope, Space};
+    use stitchbox_schema::sharing::ShareKind;
     use stitchbox_schema::{ItemId, SpaceId};
 
     fn membership(role: Role, kind: SpaceKind, via: Option<Via>) -> Membership {
@@ -122,7 +123,14 @@ mod tests {
     #[test]
     fn a_share_is_passed_on_if_it_says_so_or_makes_a_manager() {
         let via = |may_reshare, upload_only| {
-            Some(Via { share: ShareId(9), top: ItemId(5), above: 1, upload_only, may_reshare })
+            Some(Via {
+                share: ShareId(9),
+                kind: ShareKind::User,
+                top: ItemId(5),
+                path: ItemPath::default(),
+                upload_only,
+                may_reshare,
+            })
         };
         let given = |role, via| ceiling(&membership(role, SpaceKind::Personal, via)).ok();
         let through = |role| Some(Ceiling { role, parent: Some(ShareId(9)) });
