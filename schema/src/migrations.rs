@@ -81,6 +81,11 @@ pub const MIGRATIONS: &[Migration] = &[
         description: "repeated runs and attestations",
         template: include_str!("../migrations/0009_attestations.sql"),
     },
+    Migration {
+        version: 14,
+        description: "invites accepted here, re-shares asked for",
+        template: include_str!("../migrations/0014_federated_requests.sql"),
+    },
 ];
 
 #[cfg(test)]
