@@ -1,5 +1,6 @@
 //! Everything the rules can answer instead of doing it. Texts are for the person who asked.
 
+use crate::federation::FederationRefusal;
 use stitchbox_blob::BlobError;
 use stitchbox_schema::{NameError, Role, Timestamp};
 use stitchbox_store::StoreError;
@@ -205,6 +206,9 @@ pub enum Error {
     /// A password that is too short.
     #[error("the password must have at least 8 characters")]
     WeakPassword,
+    /// It cannot be done with another site.
+    #[error("{0}")]
+    Federation(#[from] FederationRefusal),
     /// The database failed.
     #[error("{0}")]
     Store(StoreError),

@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use stitchbox_domain::Error;
+use stitchbox_domain::federation::FederationRefusal;
 
 /// Basic alone: clients of Nextcloud take the word Bearer for a different way to log in.
 pub(crate) const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"Stitchbox\", charset=\"UTF-8\"");
@@ -81,7 +82,14 @@ impl OcsError {
 fn of_domain(error: &Error) -> StatusCode {
     match error {
         Error::NotFound => StatusCode::NOT_FOUND,
-        Error::Forbidden(_) => StatusCode::FORBIDDEN,
+        Error::Forbidden(_)
+        | Error::Federation(
+            FederationRefusal::Off | FederationRefusal::Untrusted(_) | FederationRefusal::MustInvite(_),
+        ) => StatusCode::FORBIDDEN,
+        Error::Federation(FederationRefusal::SharedAlready(_)) => StatusCode::CONFLICT,
+        Error::Federation(
+            FederationRefusal::Address(_) | FederationRefusal::Ourselves(_) | FederationRefusal::Invite,
+        ) => StatusCode::BAD_REQUEST,
         Error::Exists
         | Error::ParentMissing
         | Error::IsFolder
