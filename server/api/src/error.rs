@@ -99,6 +99,10 @@ fn of_domain(error: &Error) -> (StatusCode, &'static str) {
         Error::Federation(FederationRefusal::SharedAlready(_)) => (StatusCode::CONFLICT, "shared_already"),
         Error::WeakPassword => (StatusCode::BAD_REQUEST, "weak_password"),
         Error::TooMuch(_) => (StatusCode::INSUFFICIENT_STORAGE, "too_much"),
+        Error::PeerUnavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "peer_unavailable"),
+        Error::PeerRefused { .. } => (StatusCode::BAD_GATEWAY, "peer_refused"),
+        Error::PeerFull { .. } => (StatusCode::INSUFFICIENT_STORAGE, "peer_full"),
+        Error::StaleAtPeer => (StatusCode::SERVICE_UNAVAILABLE, "stale_at_peer"),
         Error::Store(_) | Error::Blob(_) if error.is_disk_full() => (StatusCode::INSUFFICIENT_STORAGE, "disk_full"),
         Error::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_failed"),
         Error::Blob(_) => (StatusCode::SERVICE_UNAVAILABLE, "blob_store_failed"),
@@ -125,6 +129,12 @@ impl IntoResponse for ApiError {
             }
             Self::Domain(Error::Throttled { seconds }) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            Self::Domain(Error::PeerUnavailable { .. }) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(30));
+            }
+            Self::Domain(Error::StaleAtPeer) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(2));
             }
             _ => {}
         }

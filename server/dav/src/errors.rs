@@ -87,7 +87,10 @@ fn shape_of(error: &Error, base: &str) -> Shape {
             | Refusal::Root
             | Refusal::PartOfDeleted
             | Refusal::DeletedByAnother
-            | Refusal::ReservedName,
+            | Refusal::ReservedName
+            | Refusal::ByPeer
+            | Refusal::AcrossPeers
+            | Refusal::AtPeer,
         ) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
         Error::Federation(_) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
         Error::Exists | Error::IsFolder => Shape::new(StatusCode::METHOD_NOT_ALLOWED, NOT_ALLOWED, text),
@@ -128,6 +131,15 @@ fn shape_of(error: &Error, base: &str) -> Shape {
         Error::Throttled { seconds } => Shape {
             retry_after: Some(*seconds),
             ..Shape::new(StatusCode::TOO_MANY_REQUESTS, "Stitchbox\\TooManyRequests", text)
+        },
+        Error::PeerUnavailable { .. } => {
+            Shape { retry_after: Some(30), ..Shape::new(StatusCode::SERVICE_UNAVAILABLE, STORAGE, text) }
+        }
+        Error::PeerRefused { .. } => Shape::new(StatusCode::BAD_GATEWAY, "Stitchbox\\PeerRefused", text),
+        Error::PeerFull { .. } => Shape::new(StatusCode::INSUFFICIENT_STORAGE, INSUFFICIENT, text),
+        Error::StaleAtPeer => Shape {
+            retry_after: Some(2),
+            ..Shape::new(StatusCode::SERVICE_UNAVAILABLE, "Stitchbox\\StaleAtPeer", text)
         },
         Error::Store(_) | Error::Blob(_) if error.is_disk_full() => {
             tracing::warn!(%error, "the disk is full");

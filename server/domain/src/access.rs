@@ -2,7 +2,7 @@
 
 use crate::{Domain, Error, Item, Location, Refusal, Space};
 use stitchbox_schema::{ItemId, Role, ShareId, SpaceId, UserId};
-use stitchbox_store::{Connection, spaces};
+use stitchbox_store::{Connection, Rights, spaces};
 
 /// Limits of the credential the person used, on top of the person's own rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -104,7 +104,22 @@ impl Membership {
         if item.run.is_some() && action != Action::Delete {
             return Err(Refusal::Derived);
         }
+        if item.rights.is_some_and(|rights| !rights.allow(asked_of_peer(action, item))) {
+            return Err(Refusal::ByPeer);
+        }
         Ok(())
+    }
+}
+
+/// What a peer must allow for an action. Properties of a folder are ours alone.
+fn asked_of_peer(action: Action, item: &Item) -> Rights {
+    match action {
+        Action::Read => Rights::of_bits(0),
+        Action::Write if item.is_folder() => Rights::of_bits(0),
+        Action::Write => Rights::WRITE,
+        Action::Create => Rights::CREATE,
+        Action::Move => Rights::MOVE,
+        Action::Delete => Rights::DELETE,
     }
 }
 

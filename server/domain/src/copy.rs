@@ -103,6 +103,7 @@ async fn duplicate(
             name: if is_top { target.name.as_str().to_owned() } else { old.name.clone() },
             run,
             created_at: act.at,
+            rights: None,
             version: version.as_ref().map(|version| version.id),
             ..old
         });

@@ -321,6 +321,7 @@ async fn insert_space(tx: &mut Tx, space: &Space) -> Result<(), Error> {
         last_change: changes::head(tx).await?,
         run: None,
         created_at: space.created_at,
+        rights: None,
     };
     Ok(items::insert(tx, &root).await?)
 }

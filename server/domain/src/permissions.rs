@@ -62,6 +62,7 @@ mod tests {
             last_change: Cursor(1),
             run: run.map(RunId),
             created_at: Timestamp(0),
+            rights: None,
         }
     }
 

@@ -257,6 +257,7 @@ pub(crate) async fn new_folder(tx: &mut Tx, id: ItemId, folder: &Item, name: &st
         last_change: Cursor(0),
         run: act.run,
         created_at: act.at,
+        rights: None,
     };
     items::insert(tx, &item).await?;
     item.last_change = act.append(tx, ChangeKind::Created, &item, folder.id, 0).await?;

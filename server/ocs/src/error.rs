@@ -71,6 +71,8 @@ impl OcsError {
     pub(crate) fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Domain(Error::Throttled { seconds }) => Some(*seconds),
+            Self::Domain(Error::PeerUnavailable { .. }) => Some(30),
+            Self::Domain(Error::StaleAtPeer) => Some(2),
             _ => None,
         }
     }
@@ -107,6 +109,9 @@ fn of_domain(error: &Error) -> StatusCode {
         Error::Unauthenticated => StatusCode::UNAUTHORIZED,
         Error::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Store(_) | Error::Blob(_) if error.is_disk_full() => StatusCode::INSUFFICIENT_STORAGE,
+        Error::PeerFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        Error::PeerRefused { .. } => StatusCode::BAD_GATEWAY,
+        Error::PeerUnavailable { .. } | Error::StaleAtPeer => StatusCode::SERVICE_UNAVAILABLE,
         Error::Store(_) | Error::Blob(_) | Error::Collision => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

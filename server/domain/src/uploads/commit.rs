@@ -263,6 +263,7 @@ fn new_item(ids: &Ids, place: &Place<'_>, version: VersionId, size: i64, mtime: 
         last_change: Cursor(0),
         run: act.run,
         created_at: act.at,
+        rights: None,
     }
 }
 
