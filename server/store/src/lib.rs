@@ -8,6 +8,7 @@
 //! * Functions that change rows take [`Tx`], functions that only read take [`Connection`]; a `Tx` lends its connection.
 
 pub mod accounts;
+pub mod audit;
 pub mod changes;
 pub mod compaction;
 mod connect;
@@ -15,6 +16,7 @@ mod error;
 pub mod favorites;
 pub mod federated;
 pub mod feed;
+pub mod groups;
 pub mod invites;
 pub mod items;
 pub mod jobs;
@@ -35,6 +37,8 @@ pub mod search;
 pub mod segments;
 pub mod sessions;
 pub mod settings;
+pub mod shares;
+pub mod shares_folder;
 pub mod site_keys;
 pub mod spaces;
 mod sqlite;

@@ -1,10 +1,13 @@
 //! Offering a share to somebody at another site, and taking it back: rows in the transaction that makes or ends the share.
 
+use super::no_randomness;
 use super::outbox::Message;
 use super::trust::{check_invited, check_trust};
-use super::{FederationRefusal, Postbox, TrustRule, address, secret};
+use super::{FederationRefusal, Postbox, TrustPolicy};
 use crate::seal::Sealed;
 use crate::{Domain, Error};
+use stitchbox_federation::address::FederatedId;
+use stitchbox_federation::secret::Secret;
 use stitchbox_schema::{ItemId, ShareId, UserId};
 use stitchbox_store::Tx;
 use stitchbox_store::federated::{self, FederatedShare, FederatedState};
@@ -16,7 +19,7 @@ pub(crate) struct Offer {
     grantor: UserId,
     item: ItemId,
     row: FederatedShare,
-    rule: TrustRule,
+    rule: TrustPolicy,
     postbox: Postbox,
 }
 
@@ -49,22 +52,22 @@ impl Domain {
         is_group: bool,
     ) -> Result<Offer, Error> {
         let federation = self.federated()?;
-        let (user, peer) = address::split(recipient).ok_or_else(|| FederationRefusal::Address(recipient.to_owned()))?;
-        if peer == federation.host {
+        let id = FederatedId::parse(recipient.trim()).map_err(|_| FederationRefusal::Address(recipient.to_owned()))?;
+        if id.host == federation.host {
             return Err(FederationRefusal::Ourselves(recipient.to_owned()).into());
         }
         let postbox = self.postbox();
-        let drawn = secret::random()?;
+        let secret = Secret::generate().map_err(no_randomness)?;
         let row = FederatedShare {
             share,
             provider_id: share.to_string(),
-            recipient: format!("{user}@{peer}"),
+            recipient: id.to_string(),
             is_group,
-            peer,
+            peer: id.host.to_string(),
             sender: None,
             sender_id: None,
-            secret_hash: secret::hash(&drawn),
-            secret_sealed: self.seal.seal(Sealed::ShareSecret, share.0, &drawn)?,
+            secret_hash: secret.sha256_hex(),
+            secret_sealed: self.seal.seal(Sealed::ShareSecret, share.0, secret.expose())?,
             must_exchange: false,
             state: FederatedState::Pending,
             form: None,
