@@ -75,7 +75,7 @@ impl Domain {
     }
 
     /// As [`Domain::federation`], for what cannot be done without.
-    pub(crate) fn federated(&self) -> Result<&Arc<Federation>, Error> {
+    pub(crate) fn site(&self) -> Result<&Arc<Federation>, Error> {
         self.federation.as_ref().ok_or(Error::Federation(FederationRefusal::Off))
     }
 

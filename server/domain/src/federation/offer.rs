@@ -51,7 +51,7 @@ impl Domain {
         recipient: &str,
         is_group: bool,
     ) -> Result<Offer, Error> {
-        let federation = self.federated()?;
+        let federation = self.site()?;
         let id = FederatedId::parse(recipient.trim()).map_err(|_| FederationRefusal::Address(recipient.to_owned()))?;
         if id.host == federation.host {
             return Err(FederationRefusal::Ourselves(recipient.to_owned()).into());
