@@ -14,8 +14,7 @@ mod trust;
 pub use refusal::FederationRefusal;
 pub use settings::{AutoAccept, FederationSettings, TrustPolicy};
 
-#[allow(unused_imports)] // called by the rules of shares
-pub(crate) use offer::{Offer, offer, withdraw};
+pub(crate) use offer::{offer, withdraw};
 pub(crate) use postbox::Postbox;
 
 use crate::{Domain, Error};
@@ -80,7 +79,6 @@ impl Domain {
     }
 
     /// To be called after a transaction that put something into the outbox.
-    #[allow(dead_code)]
     pub(crate) fn wake_outbox(&self) {
         if let Some(federation) = &self.federation {
             federation.outbox.notify_one();
