@@ -221,12 +221,12 @@ pub enum Error {
     /// A password that is too short.
     #[error("the password must have at least 8 characters")]
     WeakPassword,
-    /// A share that cannot be like this.
-    #[error("{0}")]
-    Share(#[from] ShareFault),
     /// It cannot be done with another site.
     #[error("{0}")]
     Federation(#[from] FederationRefusal),
+    /// A share that cannot be like this.
+    #[error("{0}")]
+    Share(#[from] ShareFault),
     /// The database failed.
     #[error("{0}")]
     Store(StoreError),
