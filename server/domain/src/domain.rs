@@ -61,6 +61,7 @@ pub struct Domain {
     pub(crate) wholes: Arc<crate::uploads::Wholes>,
     pub(crate) personal_spaces: Arc<crate::view::PersonalSpaces>,
     pub(crate) previews: Arc<Previews>,
+    pub(crate) uses: Arc<crate::share_use::Uses>,
     run_changed: Arc<Notify>,
 }
 
@@ -99,6 +100,7 @@ impl Domain {
             wholes: Arc::default(),
             personal_spaces: Arc::default(),
             previews: Arc::default(),
+            uses: Arc::default(),
             run_changed: Arc::new(Notify::new()),
         })
     }
