@@ -25,7 +25,7 @@ pub use sharees::{ShareeKinds, ShareeQuery};
 
 pub(crate) use audit::Acting;
 #[allow(unused_imports, reason = "received spaces appear by them too")]
-pub(crate) use entries::{free_name, touch_files};
+pub(crate) use entries::{free_name, numbered, touch_files};
 pub(crate) use revoke::{end_made_by, end_shares_of_item};
 
 use crate::Location;

@@ -7,7 +7,7 @@ use super::sessions::LIFETIME;
 use super::unsigned;
 use super::whole::{Piece, Whole};
 use super::{Chunk, Committed, Intent, NewSession, SMALL_BYTES, Target, UploadSession, prospect, sessions, signed};
-use crate::access::enter;
+use crate::access::enter_at;
 use crate::{Domain, Error, Excess, Item, ItemPath, Location, Principal, guard};
 use futures::TryStreamExt;
 use std::collections::HashSet;
@@ -197,7 +197,8 @@ impl Domain {
         let (id, now, ids) = (session.id, self.now(), self.ids.clone());
         self.transact(move |tx| {
             Box::pin(async move {
-                let session = rows::by_id(tx, id).await?.filter(|session| session.user == target.principal.user);
+                let session =
+                    rows::by_id(tx, id).await?.filter(|session| super::sessions::opens(&target.principal, session));
                 let session = session.ok_or(Error::NotFound)?;
                 if session.ending.is_some() {
                     return Ok(Ended::Before(Box::new(session)));
@@ -236,7 +237,7 @@ impl Domain {
         }
         let mut db = self.store.read().await?;
         // Who may not enter the space any more learns nothing of what the file is now.
-        enter(&mut db, &target.principal, to.space).await?;
+        enter_at(&mut db, &target.principal, &target.at, self.now()).await?;
         let item = items::by_id(&mut db, ending.item).await?.ok_or(Error::NotFound)?;
         let version = versions::by_id(&mut db, ending.version).await?.ok_or(Error::NotFound)?;
         let shown = Some(version.id);
@@ -285,7 +286,8 @@ async fn join(
         }
     }
     // The quota was asked for parts that came into this space, once; the end does not ask for what is said to wait here.
-    let membership = enter(tx, principal, to.space).await?;
+    let at = Location { space: to.space, via: to.via, path: ItemPath::parse(&to.path)? };
+    let membership = enter_at(tx, principal, &at, now).await?;
     guard::quota(tx, &membership, end - counted).await?;
     rows::set_size(tx, id, end).await?;
     rows::progress(tx, id, end, now.after(LIFETIME)).await?;

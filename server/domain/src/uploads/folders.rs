@@ -24,12 +24,17 @@ pub(super) async fn nearest(db: &mut Connection, membership: &Membership, path: 
 pub(super) async fn make_missing(tx: &mut Tx, ids: &Ids, target: &Target, now: Timestamp) -> Result<(), Error> {
     let Target { principal, at, intent } = target;
     let Some((folder, _)) = at.path.split_last() else { return Ok(()) };
-    enter_at(tx, principal, at, now).await?;
+    let membership = enter_at(tx, principal, at, now).await?;
+    // What lies above a shared folder is there, and none of the visitor's business.
+    let above = membership.via.as_ref().map_or(0, crate::Via::above);
     let act = Act { actor: principal.actor(), run: None, at: now };
     let shown = only_tokens(&intent.conditions);
     let mut path = ItemPath::default();
     for name in folder.names() {
         path = path.join(name.clone());
+        if path.names().len() <= above {
+            continue;
+        }
         let place = at.at(path.clone());
         let spot = spot(tx, principal, &place, now).await?;
         match &spot.item {

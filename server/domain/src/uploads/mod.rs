@@ -38,8 +38,11 @@ use crate::tree::{Spot, spot};
 use crate::{Action, Conditions, Domain, Error, ItemPath, Location, Principal};
 use ::bytes::Bytes;
 use incoming::{Bounds, Incoming, Room, Whither};
-use stitchbox_schema::Timestamp;
+use stitchbox_schema::{ItemName, Timestamp};
 use stitchbox_store::{Connection, items, sessions as session_rows};
+
+/// Files of one name in a folder into which files are only brought.
+const MOST_NUMBERED: u32 = 1000;
 
 /// Bodies up to this size live in the metadata store, bytes.
 pub const SMALL_BYTES: usize = 64 * 1024;
@@ -152,7 +155,11 @@ async fn destination(db: &mut Connection, target: &Target, now: Timestamp) -> Re
         enter_at(db, principal, at, now).await?;
         return Err(Error::IsFolder);
     }
-    let spot = spot(db, principal, at, now).await?;
+    let mut spot = spot(db, principal, at, now).await?;
+    if spot.item.is_some() && spot.membership.is_drop() {
+        // Nobody learns what is there: what is brought again stands beside what was brought before.
+        (spot.name, spot.item) = (free_name(db, &spot).await?, None);
+    }
     let guarded = match &spot.item {
         Some(item) => {
             spot.membership.check(Action::Write, item)?;
@@ -169,6 +176,17 @@ async fn destination(db: &mut Connection, target: &Target, now: Timestamp) -> Re
     };
     guard::check(db, principal, now, &intent.conditions, &[guarded]).await?;
     Ok(spot)
+}
+
+/// The name of a spot with the first number that makes it free.
+async fn free_name(db: &mut Connection, spot: &Spot) -> Result<ItemName, Error> {
+    for number in 2..=MOST_NUMBERED {
+        let name = ItemName::parse(&crate::shares::numbered(spot.name.as_str(), false, number))?;
+        if items::child(db, spot.folder.id, name.as_str()).await?.is_none() {
+            return Ok(name);
+        }
+    }
+    Err(Error::Exists)
 }
 
 impl Upload {
