@@ -6,6 +6,7 @@ mod keep;
 mod model;
 mod replica;
 mod runs;
+mod shares;
 mod tree;
 mod uploads;
 mod world;
@@ -95,4 +96,13 @@ contract! {
     runs::derived_items_are_read_only_but_may_be_deleted
     runs::a_wrong_recipe_is_said_with_its_line
     runs::a_passing_trouble_is_tried_again_later
+    shares::a_share_opens_what_lies_below_it_and_ends_at_once
+    shares::nobody_gives_more_than_they_have
+    shares::what_was_passed_on_ends_with_its_reason
+    shares::groups_are_joined_and_left
+    shares::names_in_shares_are_taken_once
+    shares::a_share_follows_its_item_and_goes_with_it
+    shares::shares_that_make_no_sense_are_refused
+    shares::managers_decide_and_others_do_not
+    shares::people_and_groups_are_found
 }
