@@ -108,3 +108,13 @@ pub async fn remove_of_user(tx: &mut Tx, share: ShareId, user: UserId) -> Result
         .await?;
     Ok(done.rows_affected() > 0)
 }
+
+/// Takes a received space out of one user's folder; whether it was there.
+pub async fn remove_space(tx: &mut Tx, space: SpaceId, user: UserId) -> Result<bool, StoreError> {
+    let done = sqlx::query("DELETE FROM shares_folder WHERE space_id = $1 AND user_id = $2")
+        .bind(space.0)
+        .bind(user.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
