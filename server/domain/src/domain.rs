@@ -1,7 +1,7 @@
 //! The value every front-end holds: the stores, the clock, the settings.
 
 use crate::auth::Auth;
-use crate::federation::Federation;
+use crate::federation::{Federation, KeyShelf};
 use crate::follow::Followers;
 use crate::previews::Previews;
 use crate::seal::Seal;
@@ -66,6 +66,7 @@ pub struct Domain {
     pub(crate) uses: Arc<crate::share_use::Uses>,
     run_changed: Arc<Notify>,
     pub(crate) seal: Arc<Seal>,
+    pub(crate) site_keys: Arc<KeyShelf>,
     pub(crate) federation: Option<Arc<Federation>>,
 }
 
@@ -109,6 +110,7 @@ impl Domain {
             uses: Arc::default(),
             run_changed: Arc::new(Notify::new()),
             seal: Arc::new(seal),
+            site_keys: Arc::default(),
             federation: None,
         })
     }
