@@ -8,6 +8,7 @@
 //! * Functions that change rows take [`Tx`], functions that only read take [`Connection`]; a `Tx` lends its connection.
 
 pub mod accounts;
+pub mod breaker;
 pub mod changes;
 pub mod compaction;
 mod connect;
@@ -23,6 +24,8 @@ mod placeholders;
 pub mod properties;
 pub mod purge;
 mod readers;
+pub mod received;
+pub mod remote;
 mod rights;
 pub mod run_counts;
 pub mod runs;
