@@ -8,6 +8,7 @@ mod ids;
 pub mod migrations;
 mod name;
 mod role;
+pub mod sharing;
 mod time;
 
 pub use etag::ETag;

@@ -14,6 +14,7 @@ mod copy;
 mod domain;
 mod error;
 mod favorites;
+pub mod federation;
 mod feed;
 mod follow;
 mod guard;

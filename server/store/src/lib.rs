@@ -8,6 +8,7 @@
 //! * Functions that change rows take [`Tx`], functions that only read take [`Connection`]; a `Tx` lends its connection.
 
 pub mod accounts;
+pub mod audit;
 pub mod breaker;
 pub mod changes;
 pub mod compaction;
@@ -15,6 +16,7 @@ mod connect;
 mod error;
 pub mod favorites;
 pub mod feed;
+pub mod groups;
 pub mod items;
 pub mod jobs;
 pub mod listing;
@@ -34,6 +36,8 @@ pub mod search;
 pub mod segments;
 pub mod sessions;
 pub mod settings;
+pub mod shares;
+pub mod shares_folder;
 pub mod spaces;
 mod sqlite;
 pub mod trash;

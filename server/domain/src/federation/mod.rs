@@ -1,0 +1,5 @@
+//! Sharing with other installations.
+
+mod settings;
+
+pub use settings::{AutoAccept, FederationSettings, TrustPolicy};
