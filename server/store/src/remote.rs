@@ -177,6 +177,18 @@ pub async fn learn(tx: &mut Tx, blob: BlobId, sha256: &str, content: &str) -> Re
     Ok(())
 }
 
+/// The bytes of a version are known by another ETag at the peer.
+pub async fn set_blob_etag(tx: &mut Tx, version: VersionId, etag: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE remote_blobs SET etag = $2 WHERE blob_id IN (SELECT blob_id FROM versions WHERE versions.id = $1)",
+    )
+    .bind(version.0)
+    .bind(etag)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Notes that the bytes of a blob were asked for.
 pub async fn set_used(tx: &mut Tx, blob: BlobId, at: Timestamp) -> Result<(), StoreError> {
     sqlx::query("UPDATE remote_blobs SET used_at = $2 WHERE blob_id = $1")
