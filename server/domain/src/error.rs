@@ -1,5 +1,6 @@
 //! Everything the rules can answer instead of doing it. Texts are for the person who asked.
 
+use crate::shares::ShareFault;
 use stitchbox_blob::BlobError;
 use stitchbox_schema::{NameError, Role, Timestamp};
 use stitchbox_store::StoreError;
@@ -31,6 +32,20 @@ pub enum Refusal {
     /// Somebody else put it into the trash.
     #[error("this was deleted by somebody else; only a manager of the space can remove it for good")]
     DeletedByAnother,
+    /// Neither manager nor let to pass on.
+    #[error("you may not share this: ask who shares it with you, or a manager of the space")]
+    MayNotShare,
+    /// More than one has oneself.
+    #[error("you cannot give the role {asked}: yours here is {own}")]
+    RoleAboveOwn {
+        /// What was to be given.
+        asked: Role,
+        /// What the giver has.
+        own: Role,
+    },
+    /// It belongs to another site.
+    #[error("this was received from another site, whose owner alone can share it with others")]
+    ReceivedSpace,
     /// The name stands for something else in a personal space.
     #[error("the names Spaces and Shares are taken in the top folder of a personal space; choose another one")]
     ReservedName,
@@ -205,6 +220,9 @@ pub enum Error {
     /// A password that is too short.
     #[error("the password must have at least 8 characters")]
     WeakPassword,
+    /// A share that cannot be like this.
+    #[error("{0}")]
+    Share(#[from] ShareFault),
     /// The database failed.
     #[error("{0}")]
     Store(StoreError),
