@@ -3,6 +3,7 @@
 use crate::auth::Auth;
 use crate::follow::Followers;
 use crate::previews::Previews;
+use crate::received::Received;
 use crate::{Clock, Error, Ids, Keep};
 use futures::future::BoxFuture;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -62,6 +63,7 @@ pub struct Domain {
     pub(crate) personal_spaces: Arc<crate::view::PersonalSpaces>,
     pub(crate) previews: Arc<Previews>,
     run_changed: Arc<Notify>,
+    pub(crate) received: Arc<Received>,
 }
 
 impl Domain {
@@ -100,6 +102,7 @@ impl Domain {
             personal_spaces: Arc::default(),
             previews: Arc::default(),
             run_changed: Arc::new(Notify::new()),
+            received: Arc::default(),
         })
     }
 

@@ -133,17 +133,37 @@ pub async fn insert_blobs(tx: &mut Tx, blobs: &[RemoteBlob]) -> Result<(), Store
     Ok(())
 }
 
+/// Where a blob lies at a peer, and what is known of it.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// The received space.
+    pub space: SpaceId,
+    /// The file there.
+    pub item: ItemId,
+    /// The file's ETag there while it had these bytes.
+    pub etag: String,
+    /// Bytes.
+    pub size: i64,
+    /// SHA-256, hexadecimal; empty if not known.
+    pub sha256: String,
+}
+
 /// Where a blob lies at a peer; none for one that is ours alone.
-pub async fn by_blob(db: &mut Connection, blob: BlobId) -> Result<Option<RemoteBlob>, StoreError> {
-    let row = sqlx::query("SELECT * FROM remote_blobs WHERE blob_id = $1").bind(blob.0).fetch_optional(db).await?;
+pub async fn placed(db: &mut Connection, blob: BlobId) -> Result<Option<Placed>, StoreError> {
+    let row = sqlx::query(
+        "SELECT remote_blobs.space_id, remote_blobs.item_id, remote_blobs.etag, blobs.size, blobs.sha256
+         FROM remote_blobs JOIN blobs ON blobs.id = remote_blobs.blob_id WHERE remote_blobs.blob_id = $1",
+    )
+    .bind(blob.0)
+    .fetch_optional(db)
+    .await?;
     row.map(|row| {
-        Ok(RemoteBlob {
-            blob,
-            space: SpaceId(row.try_get("space_id")?),
-            item: ItemId(row.try_get("item_id")?),
-            etag: row.try_get("etag")?,
-            cached_at: row.try_get::<Option<i64>, _>("cached_at")?.map(Timestamp),
-            used_at: Timestamp(row.try_get("used_at")?),
+        Ok(Placed {
+            space: SpaceId(row.try_get(0)?),
+            item: ItemId(row.try_get(1)?),
+            etag: row.try_get(2)?,
+            size: row.try_get(3)?,
+            sha256: row.try_get(4)?,
         })
     })
     .transpose()

@@ -338,13 +338,7 @@ async fn record(tx: &mut Tx, space: SpaceId, shown: &[(Version, String)], act: A
     Ok(versions::insert_all(tx, &versions).await?)
 }
 
-async fn make(
-    tx: &mut Tx,
-    ids: &Ids,
-    folder: &Item,
-    made: Vec<(Item, RemoteEntry)>,
-    act: Act,
-) -> Result<(), Error> {
+async fn make(tx: &mut Tx, ids: &Ids, folder: &Item, made: Vec<(Item, RemoteEntry)>, act: Act) -> Result<(), Error> {
     let new: Vec<Item> = made.iter().map(|(item, _)| item.clone()).collect();
     items::insert_all(tx, &new).await?;
     let files: Vec<(Version, String)> = made
@@ -366,14 +360,7 @@ async fn make(
     Ok(())
 }
 
-async fn replace(
-    tx: &mut Tx,
-    ids: &Ids,
-    folder: &Item,
-    old: Item,
-    entry: &RemoteEntry,
-    act: Act,
-) -> Result<(), Error> {
+async fn replace(tx: &mut Tx, ids: &Ids, folder: &Item, old: Item, entry: &RemoteEntry, act: Act) -> Result<(), Error> {
     let before = old.version.map_or(0, |version| version.0);
     let id = VersionId(ids.next_after(act.at, before));
     let size = i64::try_from(entry.size).unwrap_or(i64::MAX);

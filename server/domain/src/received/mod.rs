@@ -17,12 +17,13 @@ mod soon;
 mod state;
 mod write;
 
+pub(crate) use cache::adopt;
 pub use peer::{Expected, Outgoing, PeerFiles, PeerTrouble, Peers, RemoteEntry, RemoteFolder, Written};
 pub use refresh::Refreshed;
 pub use shares::ReceivedSpace;
 pub use state::PeerState;
 pub use stitchbox_store::received::{ReceivedShare, ReceivedState};
-pub(crate) use write::Pushed;
+pub(crate) use write::{Pushed, remember_change, remember_file, remember_removal};
 
 use crate::{Domain, Error};
 use std::collections::{HashMap, HashSet};

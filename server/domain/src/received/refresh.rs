@@ -141,15 +141,17 @@ impl Domain {
         let is_file = !looked.is_folder;
         if is_file != share.is_file {
             let space = share.space;
-            let work = self.transact(move |tx| {
-                Box::pin(async move { Ok(received::set_is_file(tx, space, is_file).await?) })
-            });
+            let work =
+                self.transact(move |tx| Box::pin(async move { Ok(received::set_is_file(tx, space, is_file).await?) }));
             work.await?;
         }
         let files = if is_file { Arc::new(SingleFile::new(raw, &share.name)) } else { raw };
         let (root, known, count) = self.here(share.space).await?;
         let since_walk = share.walked_at.map(|at| Duration::from_nanos((self.now().0 - at.0).unsigned_abs()));
-        let due = if share.failures == 0 && share.walk_ns > 0 && since_walk < Some(NEXT_WALK) && share.created_at.after(FIRST_WALK) > self.now()
+        let due = if share.failures == 0
+            && share.walk_ns > 0
+            && since_walk < Some(NEXT_WALK)
+            && share.created_at.after(FIRST_WALK) > self.now()
         {
             since_walk.is_none_or(|since| since >= FIRST_WALK)
         } else {
@@ -250,7 +252,10 @@ impl Walk {
             self.changed.fetch_add(applied.changed, Ordering::Relaxed);
             open_lock(&self.skipped).extend(applied.skipped);
             let unmoved = !folder.known.is_empty() && itself.as_deref() == Some(folder.known.as_str());
-            let moved_below = applied.below.iter().any(|below| !below.known.is_empty() && below.told.as_deref() != Some(below.known.as_str()));
+            let moved_below = applied
+                .below
+                .iter()
+                .any(|below| !below.known.is_empty() && below.told.as_deref() != Some(below.known.as_str()));
             if unmoved && (applied.changed > 0 || moved_below) {
                 self.unfollowed.store(true, Ordering::Relaxed);
             }
@@ -274,9 +279,8 @@ impl Walk {
                 .await?;
             if complete && itself.as_deref().unwrap_or_default() != folder.known {
                 let (id, etag) = (folder.item.id, itself.unwrap_or_default());
-                let work = self.domain.transact(move |tx| {
-                    Box::pin(async move { Ok(remote::set_etag(tx, id, &etag).await?) })
-                });
+                let work =
+                    self.domain.transact(move |tx| Box::pin(async move { Ok(remote::set_etag(tx, id, &etag).await?) }));
                 work.await?;
             }
             Ok(complete)

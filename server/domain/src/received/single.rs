@@ -90,12 +90,7 @@ impl PeerFiles for SingleFile {
         Box::pin(std::future::ready(Err(PeerTrouble::Refused(NO.to_owned()))))
     }
 
-    fn relocate<'a>(
-        &'a self,
-        _: &'a ItemPath,
-        _: &'a ItemPath,
-        _: bool,
-    ) -> BoxFuture<'a, Result<(), PeerTrouble>> {
+    fn relocate<'a>(&'a self, _: &'a ItemPath, _: &'a ItemPath, _: bool) -> BoxFuture<'a, Result<(), PeerTrouble>> {
         Box::pin(std::future::ready(Err(PeerTrouble::Refused(NO.to_owned()))))
     }
 }

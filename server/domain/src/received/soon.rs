@@ -49,7 +49,8 @@ impl Domain {
         for space in wanted {
             let share = received::by_space(&mut *self.store.read().await?, space).await?;
             // A peer that failed is not asked more often because somebody looks.
-            let stale = |share: &ReceivedShare| share.failures == 0 && share.seen_at.is_none_or(|at| at.after(LOOKS) <= now);
+            let stale =
+                |share: &ReceivedShare| share.failures == 0 && share.seen_at.is_none_or(|at| at.after(LOOKS) <= now);
             if share.as_ref().is_some_and(stale) {
                 self.transact(move |tx| Box::pin(async move { Ok(received::hasten(tx, space, now).await?) })).await?;
             }
