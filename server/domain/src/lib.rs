@@ -33,6 +33,7 @@ mod read;
 pub mod received;
 pub mod runs;
 mod safe;
+pub mod seal;
 mod search;
 pub mod series;
 mod share_access;
