@@ -30,6 +30,7 @@ mod previews;
 mod properties;
 mod purge;
 mod read;
+pub mod received;
 pub mod runs;
 mod safe;
 pub mod seal;

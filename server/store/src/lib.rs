@@ -9,6 +9,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod breaker;
 pub mod changes;
 pub mod compaction;
 mod connect;
@@ -31,6 +32,7 @@ pub mod purge;
 mod readers;
 pub mod received;
 pub mod received_offers;
+pub mod remote;
 pub mod reshares;
 mod rights;
 pub mod run_counts;
