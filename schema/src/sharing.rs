@@ -46,7 +46,7 @@ impl FromStr for ShareKind {
 
 /// What a share allows, as the bits Nextcloud's interfaces speak in: 1 read, 2 update, 4 create, 8 delete, 16 share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rights {
+pub struct ShareRights {
     /// What may be done.
     pub role: Role,
     /// It may be passed on, whatever the role.
@@ -55,7 +55,7 @@ pub struct Rights {
     pub upload_only: bool,
 }
 
-impl Rights {
+impl ShareRights {
     /// Read.
     pub const READ: u32 = 1;
     /// Change the content of what exists.
@@ -192,7 +192,7 @@ impl ShareDocument {
     /// What it allows, as bits.
     #[must_use]
     pub fn bits(&self) -> u32 {
-        Rights { role: self.role, may_reshare: self.may_reshare, upload_only: self.upload_only }
+        ShareRights { role: self.role, may_reshare: self.may_reshare, upload_only: self.upload_only }
             .bits(self.item_kind == "folder")
     }
 }
@@ -276,12 +276,12 @@ mod tests {
     fn bits_never_grant_more_than_was_asked_for() {
         for is_folder in [true, false] {
             for bits in 0..32 {
-                let Some(rights) = Rights::of_bits(bits, is_folder) else {
+                let Some(rights) = ShareRights::of_bits(bits, is_folder) else {
                     assert!(bits & 1 == 0, "{bits}");
                     continue;
                 };
                 assert_eq!(rights.bits(is_folder) & !bits, 0, "{bits} {is_folder}");
-                let again = Rights::of_bits(rights.bits(is_folder), is_folder);
+                let again = ShareRights::of_bits(rights.bits(is_folder), is_folder);
                 assert_eq!(again.map(|again| again.bits(is_folder)), Some(rights.bits(is_folder)));
             }
         }
@@ -289,15 +289,15 @@ mod tests {
 
     #[test]
     fn bits_are_those_of_nextcloud() {
-        let bits = |role, may_reshare, is_folder| Rights { role, may_reshare, upload_only: false }.bits(is_folder);
+        let bits = |role, may_reshare, is_folder| ShareRights { role, may_reshare, upload_only: false }.bits(is_folder);
         assert_eq!([bits(Role::Viewer, false, true), bits(Role::Viewer, true, true)], [1, 17]);
         assert_eq!([bits(Role::Contributor, false, true), bits(Role::Editor, false, true)], [5, 15]);
         assert_eq!([bits(Role::Manager, false, true), bits(Role::Editor, true, true)], [31, 31]);
         assert_eq!([bits(Role::Editor, false, false), bits(Role::Editor, true, false)], [3, 19]);
-        let drop = Rights::of_bits(4, true);
+        let drop = ShareRights::of_bits(4, true);
         assert_eq!(drop.map(|drop| (drop.upload_only, drop.bits(true))), Some((true, 4)));
-        assert_eq!(Rights::of_bits(4, false), None, "nothing can be dropped into a file");
-        assert_eq!(Rights::of_bits(7, true).map(|rights| rights.role), Some(Role::Contributor));
+        assert_eq!(ShareRights::of_bits(4, false), None, "nothing can be dropped into a file");
+        assert_eq!(ShareRights::of_bits(7, true).map(|rights| rights.role), Some(Role::Contributor));
     }
 
     #[test]

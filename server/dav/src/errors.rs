@@ -90,7 +90,10 @@ fn shape_of(error: &Error, base: &str) -> Shape {
             | Refusal::ReservedName
             | Refusal::ByPeer
             | Refusal::AcrossPeers
-            | Refusal::AtPeer,
+            | Refusal::AtPeer
+            | Refusal::MayNotShare
+            | Refusal::RoleAboveOwn { .. }
+            | Refusal::ReceivedSpace,
         ) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
         Error::Federation(_) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
         Error::Exists | Error::IsFolder => Shape::new(StatusCode::METHOD_NOT_ALLOWED, NOT_ALLOWED, text),
@@ -125,6 +128,8 @@ fn shape_of(error: &Error, base: &str) -> Shape {
         | Error::BodyIncomplete { .. }
         | Error::BodyBroken
         | Error::WeakPassword => Shape::new(StatusCode::BAD_REQUEST, BAD_REQUEST, text),
+        // No method of WebDAV makes shares.
+        Error::Share(_) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
         Error::CursorTooOld => Shape::new(StatusCode::GONE, "Stitchbox\\CursorTooOld", text),
         Error::Collision => Shape::new(StatusCode::SERVICE_UNAVAILABLE, "Stitchbox\\Collision", text),
         Error::Unauthenticated => Shape::new(StatusCode::UNAUTHORIZED, "Sabre\\DAV\\Exception\\NotAuthenticated", text),

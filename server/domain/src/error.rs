@@ -1,6 +1,7 @@
 //! Everything the rules can answer instead of doing it. Texts are for the person who asked.
 
 use crate::federation::FederationRefusal;
+use crate::shares::ShareFault;
 use stitchbox_blob::BlobError;
 use stitchbox_schema::{NameError, Role, Timestamp};
 use stitchbox_store::StoreError;
@@ -32,6 +33,20 @@ pub enum Refusal {
     /// Somebody else put it into the trash.
     #[error("this was deleted by somebody else; only a manager of the space can remove it for good")]
     DeletedByAnother,
+    /// Neither manager nor let to pass on.
+    #[error("you may not share this: ask who shares it with you, or a manager of the space")]
+    MayNotShare,
+    /// More than one has oneself.
+    #[error("you cannot give the role {asked}: yours here is {own}")]
+    RoleAboveOwn {
+        /// What was to be given.
+        asked: Role,
+        /// What the giver has.
+        own: Role,
+    },
+    /// It belongs to another site.
+    #[error("this was received from another site, whose owner alone can share it with others")]
+    ReceivedSpace,
     /// The name stands for something else in a personal space.
     #[error("the names Spaces and Shares are taken in the top folder of a personal space; choose another one")]
     ReservedName,
@@ -209,6 +224,9 @@ pub enum Error {
     /// It cannot be done with another site.
     #[error("{0}")]
     Federation(#[from] FederationRefusal),
+    /// A share that cannot be like this.
+    #[error("{0}")]
+    Share(#[from] ShareFault),
     /// The database failed.
     #[error("{0}")]
     Store(StoreError),

@@ -3,8 +3,8 @@
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use stitchbox_domain::Error;
 use stitchbox_domain::federation::FederationRefusal;
+use stitchbox_domain::{Error, ShareFault};
 
 /// Basic alone: clients of Nextcloud take the word Bearer for a different way to log in.
 pub(crate) const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"Stitchbox\", charset=\"UTF-8\"");
@@ -108,11 +108,31 @@ fn of_domain(error: &Error) -> StatusCode {
         Error::QuotaExceeded { .. } | Error::TooMuch(_) => StatusCode::INSUFFICIENT_STORAGE,
         Error::Unauthenticated => StatusCode::UNAUTHORIZED,
         Error::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::Share(fault) => of_share(fault),
         Error::Store(_) | Error::Blob(_) if error.is_disk_full() => StatusCode::INSUFFICIENT_STORAGE,
         Error::PeerFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
         Error::PeerRefused { .. } => StatusCode::BAD_GATEWAY,
         Error::PeerUnavailable { .. } | Error::StaleAtPeer => StatusCode::SERVICE_UNAVAILABLE,
         Error::Store(_) | Error::Blob(_) | Error::Collision => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// As Nextcloud answers them: clients show the message for 403 and 404.
+fn of_share(fault: &ShareFault) -> StatusCode {
+    match fault {
+        ShareFault::NoSuchUser(_) | ShareFault::NoSuchGroup(_) => StatusCode::NOT_FOUND,
+        ShareFault::AlreadyShared(_)
+        | ShareFault::FederationOff
+        | ShareFault::Oneself
+        | ShareFault::IsOwner(_)
+        | ShareFault::UploadOnly
+        | ShareFault::NoManager
+        | ShareFault::PersonalRoot => StatusCode::FORBIDDEN,
+        ShareFault::PasswordWithoutLink
+        | ShareFault::Expired
+        | ShareFault::NoRights
+        | ShareFault::TooLong
+        | ShareFault::BadRecipient(_) => StatusCode::BAD_REQUEST,
     }
 }
 

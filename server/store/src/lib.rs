@@ -37,6 +37,7 @@ pub mod search;
 pub mod segments;
 pub mod sessions;
 pub mod settings;
+pub mod share_access;
 pub mod shares;
 pub mod shares_folder;
 pub mod site_keys;

@@ -4,7 +4,7 @@ use super::{Size, Span, load};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
-use stitchbox_domain::federation::{AutoAccept, TrustRule};
+use stitchbox_domain::federation::{AutoAccept, TrustPolicy};
 
 /// `[federation]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub struct Federation {
     pub refresh: Span,
 }
 
-/// See [`TrustRule`].
+/// See [`TrustPolicy`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trust {
@@ -74,12 +74,12 @@ impl Default for Federation {
     }
 }
 
-impl From<Trust> for TrustRule {
+impl From<Trust> for TrustPolicy {
     fn from(trust: Trust) -> Self {
         match trust {
             Trust::Open => Self::Open,
-            Trust::Allow => Self::AllowListed,
-            Trust::Deny => Self::Closed,
+            Trust::Allow => Self::Allow,
+            Trust::Deny => Self::Deny,
         }
     }
 }

@@ -257,7 +257,6 @@ impl Config {
             auto_accept: federation.auto_accept.into(),
             cache_bytes: federation.cache.0,
             refresh: federation.refresh.0,
-            ..stitchbox_domain::federation::FederationSettings::default()
         })
     }
 

@@ -4,24 +4,24 @@
 //! Nothing here calls a peer in the course of a request, but for the keys a signature is verified by. What is to be said
 //! goes into the outbox in the transaction that makes it true; `stitchbox-runner` sends it.
 
-mod address;
 mod offer;
 mod outbox;
 mod postbox;
 mod refusal;
-mod secret;
 mod settings;
 mod trust;
 
 pub use refusal::FederationRefusal;
-pub use settings::{AutoAccept, FederationSettings, TrustRule};
+pub use settings::{AutoAccept, FederationSettings, TrustPolicy};
 
-#[allow(unused_imports)] // called by the rules of shares
-pub(crate) use offer::{Offer, offer, withdraw};
+pub(crate) use offer::{offer, withdraw};
 pub(crate) use postbox::Postbox;
 
 use crate::{Domain, Error};
 use std::sync::Arc;
+use stitchbox_federation::address::Host;
+use stitchbox_federation::secret::NoRandomness;
+use stitchbox_store::StoreError;
 use tokio::sync::Notify;
 
 /// What the rules remember about this site's part in the federation.
@@ -29,7 +29,7 @@ use tokio::sync::Notify;
 pub struct Federation {
     pub(crate) settings: FederationSettings,
     /// host[:port] of this site.
-    pub(crate) host: String,
+    pub(crate) host: Host,
     outbox: Notify,
 }
 
@@ -42,7 +42,7 @@ impl Federation {
 
     /// host[:port] of this site: what stands behind the `@` of its users.
     #[must_use]
-    pub fn host(&self) -> &str {
+    pub fn host(&self) -> &Host {
         &self.host
     }
 
@@ -74,15 +74,18 @@ impl Domain {
     }
 
     /// As [`Domain::federation`], for what cannot be done without.
-    pub(crate) fn federated(&self) -> Result<&Arc<Federation>, Error> {
+    pub(crate) fn site(&self) -> Result<&Arc<Federation>, Error> {
         self.federation.as_ref().ok_or(Error::Federation(FederationRefusal::Off))
     }
 
     /// To be called after a transaction that put something into the outbox.
-    #[allow(dead_code)]
     pub(crate) fn wake_outbox(&self) {
         if let Some(federation) = &self.federation {
             federation.outbox.notify_one();
         }
     }
+}
+
+pub(crate) fn no_randomness(error: NoRandomness) -> Error {
+    Error::Store(StoreError::NotCommitted(error.to_string()))
 }

@@ -1,14 +1,18 @@
 //! Offering a share to somebody at another site, and taking it back: rows in the transaction that makes or ends the share.
 
+use super::no_randomness;
 use super::outbox::Message;
 use super::trust::{check_invited, check_trust};
-use super::{FederationRefusal, Postbox, TrustRule, address, secret};
+use super::{FederationRefusal, Postbox, TrustPolicy};
 use crate::seal::Sealed;
 use crate::{Domain, Error};
+use stitchbox_federation::address::FederatedId;
+use stitchbox_federation::secret::Secret;
 use stitchbox_schema::{ItemId, ShareId, UserId};
 use stitchbox_store::Tx;
 use stitchbox_store::federated::{self, FederatedShare, FederatedState};
 use stitchbox_store::outbox::{self, OutboxKind};
+use stitchbox_store::shares::Share;
 
 /// A federated share about to be made: everything but its row in `shares`.
 #[derive(Debug, Clone)]
@@ -16,19 +20,12 @@ pub(crate) struct Offer {
     grantor: UserId,
     item: ItemId,
     row: FederatedShare,
-    rule: TrustRule,
+    rule: TrustPolicy,
     postbox: Postbox,
 }
 
 impl Offer {
-    /// name@host as it is kept: the host in lower case, without a scheme.
-    #[allow(dead_code)]
-    pub(crate) fn recipient(&self) -> &str {
-        &self.row.recipient
-    }
-
     /// Marks it as asked for by somebody at a peer, who calls it `id`.
-    #[allow(dead_code)]
     pub(crate) fn asked_for_by(mut self, sender: &str, id: &str) -> Self {
         (self.row.sender, self.row.sender_id) = (Some(sender.to_owned()), Some(id.to_owned()));
         self
@@ -36,35 +33,28 @@ impl Offer {
 }
 
 impl Domain {
-    /// What [`offer`] writes for the share with this id: a secret of its own, sealed. Reads and writes nothing.
+    /// What [`offer`] writes for a share: a secret of its own, sealed. Reads and writes nothing.
     ///
     /// [`FederationRefusal::Off`], [`FederationRefusal::Address`] or [`FederationRefusal::Ourselves`].
-    #[allow(dead_code)]
-    pub(crate) fn prepare_offer(
-        &self,
-        share: ShareId,
-        item: ItemId,
-        grantor: UserId,
-        recipient: &str,
-        is_group: bool,
-    ) -> Result<Offer, Error> {
-        let federation = self.federated()?;
-        let (user, peer) = address::split(recipient).ok_or_else(|| FederationRefusal::Address(recipient.to_owned()))?;
-        if peer == federation.host {
+    pub(crate) fn prepare_offer(&self, share: &Share, recipient: &str, is_group: bool) -> Result<Offer, Error> {
+        let (item, grantor, share) = (share.item, share.grantor, share.id);
+        let federation = self.site()?;
+        let id = FederatedId::parse(recipient.trim()).map_err(|_| FederationRefusal::Address(recipient.to_owned()))?;
+        if id.host == federation.host {
             return Err(FederationRefusal::Ourselves(recipient.to_owned()).into());
         }
         let postbox = self.postbox();
-        let drawn = secret::random()?;
+        let secret = Secret::generate().map_err(no_randomness)?;
         let row = FederatedShare {
             share,
             provider_id: share.to_string(),
-            recipient: format!("{user}@{peer}"),
+            recipient: id.to_string(),
             is_group,
-            peer,
+            peer: id.host.to_string(),
             sender: None,
             sender_id: None,
-            secret_hash: secret::hash(&drawn),
-            secret_sealed: self.seal.seal(Sealed::ShareSecret, share.0, &drawn)?,
+            secret_hash: secret.sha256_hex(),
+            secret_sealed: self.seal.seal(Sealed::ShareSecret, share.0, secret.expose())?,
             must_exchange: false,
             state: FederatedState::Pending,
             form: None,
@@ -79,7 +69,6 @@ impl Domain {
 /// commit, [`Domain::wake_outbox`].
 ///
 /// [`FederationRefusal::Untrusted`], [`FederationRefusal::MustInvite`] or [`FederationRefusal::SharedAlready`].
-#[allow(dead_code)]
 pub(crate) async fn offer(tx: &mut Tx, offer: &Offer) -> Result<(), Error> {
     let row = &offer.row;
     check_trust(tx, offer.rule, &row.peer).await?;
@@ -94,7 +83,6 @@ pub(crate) async fn offer(tx: &mut Tx, offer: &Offer) -> Result<(), Error> {
 
 /// Takes a federated share back, before its row in `shares` goes: it opens nothing from the commit on, and the peer is
 /// told if it may have heard of it. Nothing for a share that is not federated. After the commit, [`Domain::wake_outbox`].
-#[allow(dead_code)]
 pub(crate) async fn withdraw(tx: &mut Tx, postbox: &Postbox, share: ShareId) -> Result<(), Error> {
     let Some(row) = federated::by_share(tx, share).await? else { return Ok(()) };
     federated::remove(tx, share).await?;

@@ -11,13 +11,15 @@ use stitchbox_store::outbox::{self, OutboxKind, Outgoing};
 
 use super::outbox::Message;
 
+/// How long something is tried to be said.
+const PATIENCE: Duration = Duration::from_secs(3 * 24 * 3600);
+
 /// Cheap to clone into a transaction.
 #[derive(Clone)]
 pub(crate) struct Postbox {
     pub(crate) ids: Arc<Ids>,
     pub(crate) seal: Arc<Seal>,
     pub(crate) now: Timestamp,
-    patience: Duration,
 }
 
 impl fmt::Debug for Postbox {
@@ -30,13 +32,7 @@ impl Domain {
     /// For a transaction that begins now. Works without federation, too: what was shared before it was switched off can
     /// be taken back, and is said when it is switched on again.
     pub(crate) fn postbox(&self) -> Postbox {
-        let patience = self.federation.as_ref().map(|federation| federation.settings.patience);
-        Postbox {
-            ids: self.ids.clone(),
-            seal: self.seal.clone(),
-            now: self.now(),
-            patience: patience.unwrap_or_else(|| super::FederationSettings::default().patience),
-        }
+        Postbox { ids: self.ids.clone(), seal: self.seal.clone(), now: self.now() }
     }
 }
 
@@ -61,7 +57,7 @@ impl Postbox {
             subject,
             body: serde_json::to_string(&message).unwrap_or_default(),
             attempts: 0,
-            gives_up_at: self.now.after(self.patience),
+            gives_up_at: self.now.after(PATIENCE),
             last_error: None,
             created_at: self.now,
         };

@@ -1,23 +1,47 @@
-//! What an administrator may set about other sites.
+//! What an administrator sets about sharing with other installations.
 
 use std::time::Duration;
+use stitchbox_federation::address::Host;
 
-/// Whom we share with if the administrator said nothing about a peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TrustRule {
-    /// With every peer that is not denied.
-    #[default]
-    Open,
-    /// With allowed peers alone.
-    AllowListed,
-    /// With nobody, not even allowed peers: federation rests.
-    Closed,
+/// With whom this installation shares, and how much it keeps of what it receives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FederationSettings {
+    /// The public address, `https://host[:port]`, lower case, no slash at the end. Everything peers are told begins with it.
+    pub origin: String,
+    /// Whether peers may be reached without TLS.
+    pub allow_http_peers: bool,
+    /// Whether peers may have private and loopback addresses.
+    pub allow_private_addresses: bool,
+    /// Certificates (PEM) of authorities trusted beside those of the system.
+    pub extra_ca_pem: Option<Vec<u8>>,
+    /// Who is spoken with.
+    pub trust: TrustPolicy,
+    /// Whether what comes unsigned is refused.
+    pub require_signatures: bool,
+    /// Whose shares appear without a question.
+    pub auto_accept: AutoAccept,
+    /// Most bytes of peers that are kept here.
+    pub cache_bytes: u64,
+    /// How often a received folder is compared with the peer's.
+    pub refresh: Duration,
 }
 
-/// Whose shares are accepted without asking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Who is spoken with, besides what the administrator said about a single peer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TrustPolicy {
+    /// Everybody but the denied.
+    #[default]
+    Open,
+    /// Only the allowed.
+    Allow,
+    /// Nobody: nothing new comes or goes, whoever it is.
+    Deny,
+}
+
+/// Whose shares appear among a user's without a question.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AutoAccept {
-    /// Those of the user's contacts, and of allowed peers.
+    /// Those of the user's contacts, and of peers that the administrator allowed.
     #[default]
     Contacts,
     /// Everybody's.
@@ -26,67 +50,31 @@ pub enum AutoAccept {
     None,
 }
 
-/// The settings of federation.
-#[derive(Debug, Clone)]
-pub struct FederationSettings {
-    /// `https://host[:port]` as peers call this site, without a slash at the end.
-    pub origin: String,
-    /// Name of this installation for people.
-    pub provider: String,
-    /// Whom we share with.
-    pub trust: TrustRule,
-    /// What is not signed is refused. Cuts off peers that do not sign at all (reva, oCIS, OpenCloud).
-    pub require_signatures: bool,
-    /// Whose shares are accepted without asking.
-    pub auto_accept: AutoAccept,
-    /// Peers may be called without TLS. For tests.
-    pub allow_http_peers: bool,
-    /// Peers may be at private or loopback addresses. For tests, and for sites inside one network.
-    pub allow_private_addresses: bool,
-    /// Certificates (PEM) of authorities trusted beside the system's.
-    pub extra_ca_pem: Option<Vec<u8>>,
-    /// Most bytes of peers' files kept here.
-    pub cache_bytes: u64,
-    /// How often received spaces are looked after.
-    pub refresh: Duration,
-    /// Pauses after the first, second, … failed attempt to say something; the last one repeats.
-    pub backoff: Vec<Duration>,
-    /// How long something is tried to be said.
-    pub patience: Duration,
-}
-
-impl Default for FederationSettings {
-    fn default() -> Self {
-        Self {
-            origin: String::new(),
-            provider: "Stitchbox".to_owned(),
-            trust: TrustRule::default(),
-            require_signatures: false,
-            auto_accept: AutoAccept::default(),
-            allow_http_peers: false,
-            allow_private_addresses: false,
-            extra_ca_pem: None,
-            cache_bytes: 20 << 30,
-            refresh: Duration::from_secs(30),
-            backoff: [1, 5, 30, 120, 600, 3600].map(Duration::from_secs).to_vec(),
-            patience: Duration::from_secs(3 * 24 * 3600),
-        }
-    }
-}
-
 impl FederationSettings {
     /// host[:port] of the origin, lower case; `None` if it is no `http(s)://host[:port]`.
     #[must_use]
-    pub fn host(&self) -> Option<String> {
+    pub fn host(&self) -> Option<Host> {
         let (scheme, host) = self.origin.split_once("://")?;
-        let plain = !host.is_empty() && !host.contains(['/', '@', '?', '#', ' ']);
-        let default_port = match scheme {
-            "https" => ":443",
-            "http" => ":80",
-            _ => return None,
-        };
-        let host = host.to_ascii_lowercase();
-        plain.then(|| host.strip_suffix(default_port).unwrap_or(&host).to_owned())
+        let known = matches!(scheme, "https" | "http") && !host.ends_with('/');
+        known.then(|| Host::parse(&self.origin).ok()).flatten()
+    }
+}
+
+#[cfg(test)]
+impl FederationSettings {
+    /// For tests: everything open, at this origin.
+    pub(crate) fn of(origin: &str) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            allow_http_peers: true,
+            allow_private_addresses: true,
+            extra_ca_pem: None,
+            trust: TrustPolicy::Open,
+            require_signatures: false,
+            auto_accept: AutoAccept::Contacts,
+            cache_bytes: 1 << 30,
+            refresh: Duration::from_secs(30),
+        }
     }
 }
 
@@ -95,14 +83,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_host_is_that_of_the_origin_without_a_usual_port() {
-        let host = |origin: &str| FederationSettings { origin: origin.to_owned(), ..Default::default() }.host();
+    fn the_host_is_that_of_the_origin_without_the_usual_port() {
+        let host = |origin: &str| FederationSettings::of(origin).host().map(|host| host.to_string());
         for (origin, expected) in [
             ("https://Box.Example", Some("box.example")),
             ("https://box.example:443", Some("box.example")),
             ("https://box.example:8443", Some("box.example:8443")),
-            ("http://localhost:80", Some("localhost")),
+            ("http://localhost", Some("localhost")),
             ("https://box.example/", None),
+            ("https://box.example/x", None),
             ("box.example", None),
             ("ftp://box.example", None),
             ("", None),
