@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
+use stitchbox_domain::federation::FederationRefusal;
 use stitchbox_domain::{Error, ShareFault};
 
 /// What stands in the way of an answer.
@@ -88,6 +89,14 @@ fn of_domain(error: &Error) -> (StatusCode, &'static str) {
         Error::Collision => (StatusCode::SERVICE_UNAVAILABLE, "collision"),
         Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
+        Error::Federation(FederationRefusal::Off) => (StatusCode::FORBIDDEN, "federation_off"),
+        Error::Federation(FederationRefusal::Untrusted(_)) => (StatusCode::FORBIDDEN, "peer_untrusted"),
+        Error::Federation(FederationRefusal::MustInvite(_)) => (StatusCode::FORBIDDEN, "must_invite"),
+        Error::Federation(FederationRefusal::Address(_) | FederationRefusal::Ourselves(_)) => {
+            (StatusCode::BAD_REQUEST, "federated_address")
+        }
+        Error::Federation(FederationRefusal::Invite) => (StatusCode::BAD_REQUEST, "invite"),
+        Error::Federation(FederationRefusal::SharedAlready(_)) => (StatusCode::CONFLICT, "shared_already"),
         Error::WeakPassword => (StatusCode::BAD_REQUEST, "weak_password"),
         Error::TooMuch(_) => (StatusCode::INSUFFICIENT_STORAGE, "too_much"),
         Error::PeerUnavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "peer_unavailable"),

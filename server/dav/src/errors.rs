@@ -95,6 +95,7 @@ fn shape_of(error: &Error, base: &Base) -> Shape {
             | Refusal::RoleAboveOwn { .. }
             | Refusal::ReceivedSpace,
         ) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
+        Error::Federation(_) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
         Error::Exists | Error::IsFolder => Shape::new(StatusCode::METHOD_NOT_ALLOWED, NOT_ALLOWED, text),
         Error::ParentMissing | Error::NotAFolder => Shape::new(StatusCode::CONFLICT, CONFLICT, text),
         Error::IntoItself => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),

@@ -1,15 +1,17 @@
 //! The value every front-end holds: the stores, the clock, the settings.
 
 use crate::auth::Auth;
+use crate::federation::Federation;
 use crate::follow::Followers;
 use crate::previews::Previews;
+use crate::seal::Seal;
 use crate::{Clock, Error, Ids, Keep};
 use futures::future::BoxFuture;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use stitchbox_blob::BlobStore;
 use stitchbox_schema::Timestamp;
-use stitchbox_store::{Store, Tx, settings};
+use stitchbox_store::{Store, StoreError, Tx, settings};
 use tokio::sync::{Notify, watch};
 
 /// Name of the setting that holds the data fingerprint.
@@ -63,6 +65,8 @@ pub struct Domain {
     pub(crate) previews: Arc<Previews>,
     pub(crate) uses: Arc<crate::share_use::Uses>,
     run_changed: Arc<Notify>,
+    pub(crate) seal: Arc<Seal>,
+    pub(crate) federation: Option<Arc<Federation>>,
 }
 
 impl Domain {
@@ -74,6 +78,8 @@ impl Domain {
         settings: Settings,
         token_key: &[u8],
     ) -> Result<Self, Error> {
+        let unusable = || StoreError::Driver("no key can be made of the token key".to_owned());
+        let seal = Seal::new(token_key).ok_or_else(unusable)?;
         let now = clock.now();
         let started: Result<(i64, String, String), Error> = store
             .write(move |tx| {
@@ -102,6 +108,8 @@ impl Domain {
             previews: Arc::default(),
             uses: Arc::default(),
             run_changed: Arc::new(Notify::new()),
+            seal: Arc::new(seal),
+            federation: None,
         })
     }
 

@@ -1,5 +1,6 @@
 //! Everything the rules can answer instead of doing it. Texts are for the person who asked.
 
+use crate::federation::FederationRefusal;
 use crate::shares::ShareFault;
 use stitchbox_blob::BlobError;
 use stitchbox_schema::{NameError, Role, Timestamp};
@@ -220,6 +221,9 @@ pub enum Error {
     /// A password that is too short.
     #[error("the password must have at least 8 characters")]
     WeakPassword,
+    /// It cannot be done with another site.
+    #[error("{0}")]
+    Federation(#[from] FederationRefusal),
     /// A share that cannot be like this.
     #[error("{0}")]
     Share(#[from] ShareFault),

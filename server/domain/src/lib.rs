@@ -32,6 +32,7 @@ mod purge;
 mod read;
 pub mod runs;
 mod safe;
+pub mod seal;
 mod search;
 pub mod series;
 mod share_access;

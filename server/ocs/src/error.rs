@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
+use stitchbox_domain::federation::FederationRefusal;
 use stitchbox_domain::{Error, ShareFault};
 
 /// Basic alone: clients of Nextcloud take the word Bearer for a different way to log in.
@@ -81,7 +82,14 @@ impl OcsError {
 fn of_domain(error: &Error) -> StatusCode {
     match error {
         Error::NotFound => StatusCode::NOT_FOUND,
-        Error::Forbidden(_) => StatusCode::FORBIDDEN,
+        Error::Forbidden(_)
+        | Error::Federation(
+            FederationRefusal::Off | FederationRefusal::Untrusted(_) | FederationRefusal::MustInvite(_),
+        ) => StatusCode::FORBIDDEN,
+        Error::Federation(FederationRefusal::SharedAlready(_)) => StatusCode::CONFLICT,
+        Error::Federation(
+            FederationRefusal::Address(_) | FederationRefusal::Ourselves(_) | FederationRefusal::Invite,
+        ) => StatusCode::BAD_REQUEST,
         Error::Exists
         | Error::ParentMissing
         | Error::IsFolder

@@ -1,6 +1,7 @@
 //! What an administrator sets about sharing with other installations.
 
 use std::time::Duration;
+use stitchbox_federation::address::Host;
 
 /// With whom this installation shares, and how much it keeps of what it receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,4 +48,55 @@ pub enum AutoAccept {
     All,
     /// Nobody's.
     None,
+}
+
+impl FederationSettings {
+    /// host[:port] of the origin, lower case; `None` if it is no `http(s)://host[:port]`.
+    #[must_use]
+    pub fn host(&self) -> Option<Host> {
+        let (scheme, host) = self.origin.split_once("://")?;
+        let known = matches!(scheme, "https" | "http") && !host.ends_with('/');
+        known.then(|| Host::parse(&self.origin).ok()).flatten()
+    }
+}
+
+#[cfg(test)]
+impl FederationSettings {
+    /// For tests: everything open, at this origin.
+    pub(crate) fn of(origin: &str) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            allow_http_peers: true,
+            allow_private_addresses: true,
+            extra_ca_pem: None,
+            trust: TrustPolicy::Open,
+            require_signatures: false,
+            auto_accept: AutoAccept::Contacts,
+            cache_bytes: 1 << 30,
+            refresh: Duration::from_secs(30),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_is_that_of_the_origin_without_the_usual_port() {
+        let host = |origin: &str| FederationSettings::of(origin).host().map(|host| host.to_string());
+        for (origin, expected) in [
+            ("https://Box.Example", Some("box.example")),
+            ("https://box.example:443", Some("box.example")),
+            ("https://box.example:8443", Some("box.example:8443")),
+            ("http://localhost", Some("localhost")),
+            ("https://box.example/", None),
+            ("https://box.example/x", None),
+            ("box.example", None),
+            ("ftp://box.example", None),
+            ("", None),
+        ] {
+            assert_eq!(host(origin).as_deref(), expected, "{origin}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! The record of who gave, changed and took back access. A row is written in the transaction of what it tells.
 
+use crate::federation::Postbox;
+use crate::seal::Seal;
 use crate::{Domain, Error, Ids, Principal};
 use std::sync::Arc;
 use stitchbox_schema::sharing::AuditDocument;
@@ -34,9 +36,15 @@ pub(crate) struct Acting {
     /// None for the administrator at the machine, and for the program itself.
     pub user: Option<UserId>,
     pub name: String,
+    seal: Arc<Seal>,
 }
 
 impl Acting {
+    /// For what must be said to peers about it.
+    pub(crate) fn postbox(&self) -> Postbox {
+        Postbox { ids: self.ids.clone(), seal: self.seal.clone(), now: self.now }
+    }
+
     /// Writes what happened to a share.
     pub(crate) async fn note(
         &self,
@@ -87,12 +95,12 @@ impl Domain {
     /// The principal, acting now.
     pub(crate) fn acting(&self, principal: &Principal) -> Acting {
         let user = principal.scope.share.is_none().then_some(principal.user);
-        Acting { ids: self.ids.clone(), now: self.now(), user, name: principal.name.clone() }
+        Acting { ids: self.ids.clone(), now: self.now(), user, name: principal.name.clone(), seal: self.seal.clone() }
     }
 
     /// The administrator at the machine, or the program itself, acting now.
     pub(crate) fn acting_as(&self, name: &str) -> Acting {
-        Acting { ids: self.ids.clone(), now: self.now(), user: None, name: name.to_owned() }
+        Acting { ids: self.ids.clone(), now: self.now(), user: None, name: name.to_owned(), seal: self.seal.clone() }
     }
 
     /// What happened to access, newest first: for an administrator everything, for others what they did, what happened in

@@ -4,6 +4,7 @@ use super::documents::document;
 use super::rights::{Ceiling, ceiling};
 use super::{Acting, Grantee, NewShare, ShareFault, entries, token};
 use crate::access::enter_at;
+use crate::federation;
 use crate::read::resolve;
 use crate::{Action, Domain, Error, Item, Membership, Principal, Refusal};
 use serde_json::json;
@@ -59,6 +60,7 @@ impl Domain {
             })
             .await?;
         self.announce();
+        self.wake_outbox();
         Ok(made)
     }
 }
@@ -131,7 +133,7 @@ async fn grant(
     };
     shares::insert(tx, &share).await?;
     if let Some((recipient, is_group)) = &found.recipient {
-        offer(domain, tx, principal, &share, recipient, *is_group).await?;
+        offer(domain, tx, &share, recipient, *is_group).await?;
     }
     entries::show_to_all(tx, acting, &share).await?;
     acting.note(tx, "granted", &share, described(&share, &new.to)).await?;
@@ -248,13 +250,7 @@ fn described(share: &Share, to: &Grantee) -> serde_json::Value {
 }
 
 /// Hands a share with somebody elsewhere to federation, in the same transaction.
-async fn offer(
-    _domain: &Domain,
-    _tx: &mut Tx,
-    _principal: &Principal,
-    _share: &Share,
-    _recipient: &str,
-    _is_group: bool,
-) -> Result<(), Error> {
-    Err(ShareFault::FederationOff.into())
+async fn offer(domain: &Domain, tx: &mut Tx, share: &Share, recipient: &str, is_group: bool) -> Result<(), Error> {
+    let offer = domain.prepare_offer(share, recipient, is_group)?;
+    federation::offer(tx, &offer).await
 }

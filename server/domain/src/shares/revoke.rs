@@ -4,6 +4,7 @@ use super::documents::is_for;
 use super::rights::authority;
 use super::{Acting, entries};
 use crate::auth::secret_hash;
+use crate::federation::withdraw;
 use crate::{Domain, Error, Principal};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -25,6 +26,7 @@ impl Domain {
         })
         .await?;
         self.announce();
+        self.wake_outbox();
         Ok(())
     }
 
@@ -73,19 +75,14 @@ pub(super) fn end<'a>(
         }
         entries::hide_from_all(tx, share.id, acting.now).await?;
         acting.note(tx, event, share, json!({"kind": share.kind.as_str(), "label": share.label})).await?;
-        withdraw(tx, share).await?;
         // Who shows the secret later hears that the share is gone, not that the secret is wrong.
         let token_hash = share.token.as_deref().map(secret_hash);
         share_access::remember_ended(tx, share.id, token_hash.as_deref(), acting.now).await?;
+        withdraw(tx, &acting.postbox(), share.id).await?;
         shares::remove(tx, share.id).await?;
         Ok(())
     }
     .boxed()
-}
-
-/// Tells the peer of a federated share that it ended, by the outbox and in the same transaction.
-async fn withdraw(_tx: &mut Tx, _share: &Share) -> Result<(), Error> {
-    Ok(())
 }
 
 /// Ends every share of an item that is about to be removed for good; not of a folder that stays because something is in it.
