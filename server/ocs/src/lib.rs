@@ -21,6 +21,8 @@ mod page;
 mod preview;
 mod private_link;
 mod push;
+mod sharees;
+mod shares;
 mod status;
 #[cfg(test)]
 mod testing;
@@ -53,6 +55,8 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
     let router = both_versions(router, "/cloud/capabilities", &get(capabilities::get));
     let router = both_versions(router, "/cloud/user", &get(user::own));
     let router = both_versions(router, "/cloud/users/{name}", &get(user::named));
+    let router = both_versions(router, "/cloud/users/{name}/groups", &get(user::groups));
+    let router = sharing(router);
     let router = both_versions(router, "/core/getapppassword", &get(app_password::get));
     let router = both_versions(router, "/core/apppassword", &delete(app_password::delete));
     let router = both_versions(router, "/apps/notifications/api/v1/notifications/sse", &get(push::sse));
@@ -82,6 +86,22 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
         .method_not_allowed_fallback(fallback::wrong_method)
         .route("/ocs/{*rest}", any(fallback::nothing_here))
         .with_state(Ocs { pulse: Pulse::new(domain.clone(), stop.clone()), seats: Seats::default(), domain, stop })
+}
+
+/// The calls of the app `files_sharing`.
+fn sharing(router: Router<Ocs>) -> Router<Ocs> {
+    let calls = [
+        ("/shares", get(shares::list).post(shares::post)),
+        ("/shares/inherited", get(shares::inherited)),
+        ("/shares/pending", get(shares::pending)),
+        ("/shares/pending/{id}", post(shares::take_up).delete(shares::leave)),
+        ("/shares/{id}", get(shares::get).put(shares::put).delete(shares::delete)),
+        ("/sharees", get(sharees::get)),
+        ("/sharees_recommended", get(sharees::recommended)),
+    ];
+    calls.iter().fold(router, |router, (path, methods)| {
+        both_versions(router, &format!("/apps/files_sharing/api/v1{path}"), methods)
+    })
 }
 
 /// A call of OCS, which clients make in version 1 or 2; the answers differ in their status words alone.
