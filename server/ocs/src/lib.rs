@@ -13,6 +13,7 @@ mod envelope;
 mod error;
 mod fallback;
 mod form;
+mod link_page;
 mod login_v1;
 mod login_v2;
 mod navigation;
@@ -31,6 +32,7 @@ mod wipe;
 
 use crate::push::{Pulse, Seats};
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, any, delete, get, post};
 use stitchbox_domain::Domain;
 use tokio_util::sync::CancellationToken;
@@ -75,6 +77,12 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
         .route("/index.php/core/preview.png", get(preview::get))
         .route("/index.php/f/{id}", get(private_link::get))
         .route("/f/{id}", get(private_link::get))
+        .route("/s/{token}", get(link_page::show).post(link_page::unlock))
+        .route("/index.php/s/{token}", get(link_page::show).post(link_page::unlock))
+        .route("/s/{token}/download", get(link_page::download))
+        .route("/index.php/s/{token}/download", get(link_page::download))
+        .route("/s/{token}/upload", post(link_page::upload).layer(DefaultBodyLimit::disable()))
+        .route("/index.php/s/{token}/upload", post(link_page::upload).layer(DefaultBodyLimit::disable()))
         .route("/index.php/login/v2", post(login_v2::begin))
         .route("/index.php/login/v2/poll", post(login_v2::poll))
         .route("/index.php/login/v2/flow/{grant}", get(login_v2::show).post(login_v2::grant))
