@@ -81,6 +81,11 @@ pub const MIGRATIONS: &[Migration] = &[
         description: "repeated runs and attestations",
         template: include_str!("../migrations/0009_attestations.sql"),
     },
+    Migration {
+        version: 20,
+        description: "what a repeated run is told and found",
+        template: include_str!("../migrations/0020_reruns.sql"),
+    },
 ];
 
 #[cfg(test)]

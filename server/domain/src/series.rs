@@ -152,10 +152,11 @@ impl Domain {
             started_at: None,
             finished_at: None,
             revision: 0,
+            source: None,
         };
         runs::insert(tx, &run, &state.run_inputs()).await?;
         match state.recipe {
-            Ok(_) => jobs::insert(tx, JobId(self.ids.next(now)), JobKind::Run, id, now).await?,
+            Ok(_) => jobs::insert(tx, JobId(self.ids.next(now)), JobKind::Run, id.0, now).await?,
             // A recipe that cannot be read needs no worker to say so.
             Err(reason) => complain(tx, &self.ids, run, &RunReason::Message(reason), now).await?,
         }

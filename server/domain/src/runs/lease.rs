@@ -5,7 +5,7 @@ use crate::{Domain, Error, Run, Version};
 use stitchbox_recipe::recipe_among;
 use stitchbox_schema::documents::RunState;
 use stitchbox_schema::{JobId, Timestamp};
-use stitchbox_store::jobs::{self, Job};
+use stitchbox_store::jobs::{self, Job, JobKind};
 use stitchbox_store::runs::RunInput;
 use stitchbox_store::{Tx, items, runs, versions};
 
@@ -46,7 +46,7 @@ impl Domain {
     pub async fn lease_run(&self, worker: &str) -> Result<Option<Leased>, Error> {
         loop {
             let now = self.now();
-            if !jobs::is_waiting(&mut *self.store.read().await?, now).await? {
+            if !jobs::is_waiting(&mut *self.store.read().await?, JobKind::Run, now).await? {
                 return Ok(None);
             }
             let (domain, worker) = (self.clone(), worker.to_owned());
@@ -62,8 +62,8 @@ impl Domain {
 
     async fn take(&self, tx: &mut Tx, worker: &str, now: Timestamp) -> Result<Taken, Error> {
         let until = now.after(self.settings.lease);
-        let Some(job) = jobs::lease(tx, worker, now, until).await? else { return Ok(Taken::Nothing) };
-        let run = runs::by_id(tx, job.run).await?;
+        let Some(job) = jobs::lease(tx, JobKind::Run, worker, now, until).await? else { return Ok(Taken::Nothing) };
+        let run = runs::by_id(tx, job.run()).await?;
         let Some(run) = run.filter(|run| matches!(run.state, RunState::Queued | RunState::Running)) else {
             jobs::finish(tx, job.id, Some("the run is not wanted any more")).await?;
             return Ok(Taken::Settled);
