@@ -1,3 +1,7 @@
-//! Open Cloud Mesh: the wire and its dialects, discovery, signatures, and the client that calls other sites.
-//!
-//! Mechanics: it knows no users, no SQL and no server, and decides nothing.
+#![doc = include_str!("../README.md")]
+
+pub mod address;
+pub mod dialect;
+pub mod keys;
+pub mod secret;
+pub mod wire;
