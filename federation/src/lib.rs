@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod dialect;
+pub mod jws;
 pub mod keys;
 pub mod secret;
 pub mod wire;

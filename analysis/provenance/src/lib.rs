@@ -23,6 +23,8 @@ pub use file_name::{MAX_NAME, is_file_name};
 pub use hashing::{Fingerprint, Hashing, fingerprint_of_file};
 pub use result_digest::{DigestError, RESULT_NAME, result_digest};
 pub use run_crate::{CrateError, CrateFile, MAX_CRATE_BYTES, RunCrate, engine_differs, inputs_digest};
+pub use stitchbox_report::CRATE_NAME;
+
 pub use statement::{
     ATTESTATION_TYPE, Attestation, CRATE_TYPE, CrateStatement, Engines, MAX_PICTURE_BYTES, Pair, Repeated,
 };

@@ -16,7 +16,7 @@ fn file(u_nm: Option<f64>, more: impl Fn(f64, f64) -> f64) -> Vec<u8> {
         10.0 * (0.3 * x).sin() + y * y + more(x, y)
     };
     let map = HeightMap::from_heights_nm(Array2::from_shape_fn((ROWS, COLUMNS), at), pixel);
-    let u = u_nm.map(|u| Array2::from_elem((ROWS, COLUMNS), u));
+    let u = u_nm.map(|u| HeightMap::from_heights_nm(Array2::from_elem((ROWS, COLUMNS), u), pixel));
     write_nexus_map(&map, u.as_ref(), None, &NexusRecord::default()).unwrap()
 }
 
