@@ -8,6 +8,7 @@ mod ids;
 pub mod migrations;
 mod name;
 mod role;
+pub mod sharing;
 mod time;
 
 pub use etag::ETag;
@@ -15,6 +16,6 @@ pub use ids::{
     AppPasswordId, BlobId, Cursor, GroupId, IdParseError, InviteId, ItemId, JobId, OutboxId, RerunId, RunId, ShareId,
     SpaceId, UploadId, UserId, VersionId,
 };
-pub use name::{ItemName, NameError, SpaceName, UserName};
+pub use name::{ItemName, MAX_ITEM_NAME_BYTES, NameError, SpaceName, UserName};
 pub use role::{Role, SpaceKind, UnknownWord};
 pub use time::Timestamp;

@@ -87,8 +87,15 @@ fn shape_of(error: &Error, base: &str) -> Shape {
             | Refusal::Root
             | Refusal::PartOfDeleted
             | Refusal::DeletedByAnother
-            | Refusal::ReservedName,
+            | Refusal::ReservedName
+            | Refusal::ByPeer
+            | Refusal::AcrossPeers
+            | Refusal::AtPeer
+            | Refusal::MayNotShare
+            | Refusal::RoleAboveOwn { .. }
+            | Refusal::ReceivedSpace,
         ) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
+        Error::Federation(_) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
         Error::Exists | Error::IsFolder => Shape::new(StatusCode::METHOD_NOT_ALLOWED, NOT_ALLOWED, text),
         Error::ParentMissing | Error::NotAFolder => Shape::new(StatusCode::CONFLICT, CONFLICT, text),
         Error::IntoItself => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
@@ -121,12 +128,23 @@ fn shape_of(error: &Error, base: &str) -> Shape {
         | Error::BodyIncomplete { .. }
         | Error::BodyBroken
         | Error::WeakPassword => Shape::new(StatusCode::BAD_REQUEST, BAD_REQUEST, text),
+        // No method of WebDAV makes shares.
+        Error::Share(_) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
         Error::CursorTooOld => Shape::new(StatusCode::GONE, "Stitchbox\\CursorTooOld", text),
         Error::Collision => Shape::new(StatusCode::SERVICE_UNAVAILABLE, "Stitchbox\\Collision", text),
         Error::Unauthenticated => Shape::new(StatusCode::UNAUTHORIZED, "Sabre\\DAV\\Exception\\NotAuthenticated", text),
         Error::Throttled { seconds } => Shape {
             retry_after: Some(*seconds),
             ..Shape::new(StatusCode::TOO_MANY_REQUESTS, "Stitchbox\\TooManyRequests", text)
+        },
+        Error::PeerUnavailable { .. } => {
+            Shape { retry_after: Some(30), ..Shape::new(StatusCode::SERVICE_UNAVAILABLE, STORAGE, text) }
+        }
+        Error::PeerRefused { .. } => Shape::new(StatusCode::BAD_GATEWAY, "Stitchbox\\PeerRefused", text),
+        Error::PeerFull { .. } => Shape::new(StatusCode::INSUFFICIENT_STORAGE, INSUFFICIENT, text),
+        Error::StaleAtPeer => Shape {
+            retry_after: Some(2),
+            ..Shape::new(StatusCode::SERVICE_UNAVAILABLE, "Stitchbox\\StaleAtPeer", text)
         },
         Error::Store(_) | Error::Blob(_) if error.is_disk_full() => {
             tracing::warn!(%error, "the disk is full");

@@ -75,6 +75,7 @@ mod tests {
             path: "/a b".to_owned(),
             deep: true,
             exclusive: true,
+            share: None,
             user: UserId(1),
             owner_xml: "<D:owner xmlns:D=\"DAV:\">me</D:owner>".to_owned(),
             timeout_seconds: Some(600),

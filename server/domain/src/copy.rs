@@ -39,7 +39,7 @@ impl Domain {
         let work = self.transact(move |tx| {
             Box::pin(async move {
                 refuse_creators(&principal)?;
-                let source = enter_at(tx, &principal, &from).await?;
+                let source = enter_at(tx, &principal, &from, now).await?;
                 let original = resolve(tx, source.space.root, &from.path).await?;
                 source.check(Action::Read, &original)?;
                 if depth == CopyDepth::Infinity
@@ -47,12 +47,12 @@ impl Domain {
                 {
                     return Err(Excess::Copied.into());
                 }
-                let target = arrive(tx, &principal, &from, &to, overwrite).await?;
+                let target = arrive(tx, &principal, &from, &to, overwrite, now).await?;
                 let guarded = [Guarded::read_at(&from, &original), Guarded::tree_at(&to, target.item.as_ref())];
                 guard::check(tx, &principal, now, &conditions, &guarded).await?;
                 let added = if depth == CopyDepth::Zero && original.is_folder() { 0 } else { original.size };
                 guard::quota(tx, &target.membership, added - target.item.as_ref().map_or(0, |i| i.size)).await?;
-                let act = Act { actor: Some(principal.user), run: None, at: now };
+                let act = Act { actor: principal.actor(), run: None, at: now };
                 if let Some(old) = &target.item {
                     discard(tx, &to, &target.folder, old, act).await?;
                 }
@@ -103,6 +103,7 @@ async fn duplicate(
             name: if is_top { target.name.as_str().to_owned() } else { old.name.clone() },
             run,
             created_at: act.at,
+            rights: None,
             version: version.as_ref().map(|version| version.id),
             ..old
         });

@@ -1,15 +1,17 @@
 //! The value every front-end holds: the stores, the clock, the settings.
 
 use crate::auth::Auth;
+use crate::federation::Federation;
 use crate::follow::Followers;
 use crate::previews::Previews;
+use crate::seal::Seal;
 use crate::{Clock, Error, Ids, Keep};
 use futures::future::BoxFuture;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use stitchbox_blob::BlobStore;
 use stitchbox_schema::Timestamp;
-use stitchbox_store::{Store, Tx, settings};
+use stitchbox_store::{Store, StoreError, Tx, settings};
 use tokio::sync::{Notify, watch};
 
 /// Name of the setting that holds the data fingerprint.
@@ -62,6 +64,8 @@ pub struct Domain {
     pub(crate) personal_spaces: Arc<crate::view::PersonalSpaces>,
     pub(crate) previews: Arc<Previews>,
     run_changed: Arc<Notify>,
+    pub(crate) seal: Arc<Seal>,
+    pub(crate) federation: Option<Arc<Federation>>,
 }
 
 impl Domain {
@@ -73,6 +77,8 @@ impl Domain {
         settings: Settings,
         token_key: &[u8],
     ) -> Result<Self, Error> {
+        let unusable = || StoreError::Driver("no key can be made of the token key".to_owned());
+        let seal = Seal::new(token_key).ok_or_else(unusable)?;
         let now = clock.now();
         let started: Result<(i64, String, String), Error> = store
             .write(move |tx| {
@@ -100,6 +106,8 @@ impl Domain {
             personal_spaces: Arc::default(),
             previews: Arc::default(),
             run_changed: Arc::new(Notify::new()),
+            seal: Arc::new(seal),
+            federation: None,
         })
     }
 

@@ -14,11 +14,11 @@ const MOST_TOLD: i64 = 1000;
 impl Domain {
     /// Marks an item, or takes the mark away. Whoever may read it may.
     pub async fn set_favorite(&self, principal: &Principal, at: &Location, marked: bool) -> Result<(), Error> {
-        let (principal, at) = (principal.clone(), at.clone());
+        let (principal, at, now) = (principal.clone(), at.clone(), self.now());
         self.transact(move |tx| {
             Box::pin(async move {
                 refuse_creators(&principal)?;
-                let membership = enter_at(tx, &principal, &at).await?;
+                let membership = enter_at(tx, &principal, &at, now).await?;
                 let item = resolve(tx, membership.space.root, &at.path).await?;
                 membership.check(Action::Read, &item)?;
                 match marked {

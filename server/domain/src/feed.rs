@@ -157,6 +157,7 @@ mod tests {
             last_change: Cursor(cursor),
             run: None,
             created_at: Timestamp(0),
+            rights: None,
         };
         FeedRow { cursor: Cursor(cursor), item: item.id, kind, now: Some(Shown { item, sha256: None }) }
     }

@@ -57,7 +57,7 @@ impl Domain {
         let (now, ids) = (self.now(), self.ids.clone());
         let work = self.transact(move |tx| {
             Box::pin(async move {
-                let (membership, existing) = lockable(tx, &principal, &at).await?;
+                let (membership, existing) = lockable(tx, &principal, &at, now).await?;
                 let (timeout_seconds, expires_at) = granted(now, request.timeout);
                 let lock = Lock {
                     token: request.token,
@@ -66,6 +66,7 @@ impl Domain {
                     deep: request.deep,
                     exclusive: request.exclusive,
                     user: principal.user,
+                    share: principal.scope.share,
                     owner_xml: request.owner_xml,
                     timeout_seconds: Some(timeout_seconds),
                     expires_at,
@@ -106,7 +107,7 @@ impl Domain {
         let (principal, at, token, now) = (principal.clone(), at.clone(), token.to_owned(), self.now());
         self.transact(move |tx| {
             Box::pin(async move {
-                let membership = enter_at(tx, &principal, &at).await?;
+                let membership = enter_at(tx, &principal, &at, now).await?;
                 if membership.role < Role::Contributor {
                     return Err(Refusal::Role(membership.role).into());
                 }
@@ -125,9 +126,9 @@ impl Domain {
         let (principal, at, token, now) = (principal.clone(), at.clone(), token.to_owned(), self.now());
         self.transact(move |tx| {
             Box::pin(async move {
-                let membership = enter_at(tx, &principal, &at).await?;
+                let membership = enter_at(tx, &principal, &at, now).await?;
                 let lock = lock_at(tx, &at, &token, now).await?;
-                if lock.user != principal.user && membership.role < Role::Manager {
+                if !principal.holds(&lock) && membership.role < Role::Manager {
                     return Err(Error::NoSuchLock);
                 }
                 locks::remove(tx, &token).await?;
@@ -144,14 +145,19 @@ impl Domain {
 }
 
 /// The item to lock, or `None` where an empty file has to be made.
-async fn lockable(tx: &mut Tx, principal: &Principal, at: &Location) -> Result<(Membership, Option<Item>), Error> {
+async fn lockable(
+    tx: &mut Tx,
+    principal: &Principal,
+    at: &Location,
+    now: Timestamp,
+) -> Result<(Membership, Option<Item>), Error> {
     if at.path.is_root() {
-        let membership = enter_at(tx, principal, at).await?;
+        let membership = enter_at(tx, principal, at, now).await?;
         let root = resolve(tx, membership.space.root, &ItemPath::default()).await?;
         membership.check(Action::Create, &root)?;
         return Ok((membership, Some(root)));
     }
-    let spot = spot(tx, principal, at).await?;
+    let spot = spot(tx, principal, at, now).await?;
     match &spot.item {
         Some(item) => spot.membership.check(Action::Write, item)?,
         None => {
@@ -165,12 +171,12 @@ async fn lockable(tx: &mut Tx, principal: &Principal, at: &Location) -> Result<(
 /// [`Error::Locked`] for a lock in the way, [`Error::TooMuch`] if the user has too many already.
 pub(crate) async fn refuse_conflict(tx: &mut Tx, new: &Lock, now: Timestamp) -> Result<(), Error> {
     let all = locks::of_space(tx, new.space, now).await?;
-    if all.iter().filter(|held| held.user == new.user).count() >= MAX_LOCKS {
+    if all.iter().filter(|held| (held.user, held.share) == (new.user, new.share)).count() >= MAX_LOCKS {
         return Err(Excess::Locks.into());
     }
     for held in all {
         // What a person locked is open to her programs, which lock as they are used to.
-        if held.of_person && held.user == new.user {
+        if held.of_person && (held.user, held.share) == (new.user, new.share) {
             continue;
         }
         let overlap = covers(&held, &new.path) || new.deep && lies_below(&held.path, &new.path);
@@ -189,7 +195,7 @@ async fn own_lock(
     now: Timestamp,
 ) -> Result<Lock, Error> {
     let lock = lock_at(tx, at, token, now).await?;
-    if lock.user == principal.user { Ok(lock) } else { Err(Error::NoSuchLock) }
+    if principal.holds(&lock) { Ok(lock) } else { Err(Error::NoSuchLock) }
 }
 
 async fn lock_at(tx: &mut Tx, at: &Location, token: &str, now: Timestamp) -> Result<Lock, Error> {

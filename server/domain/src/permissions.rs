@@ -1,31 +1,70 @@
 //! The permission letters clients go by (ownCloud's, with Nextcloud's `G`): [`Membership::may`] in one word.
 
-use crate::{Action, Item, Membership};
-use stitchbox_schema::SpaceKind;
+use crate::{Action, Item, Membership, Via};
+use stitchbox_schema::{Role, SpaceKind};
+use stitchbox_store::share_access::ShareKind;
 
 impl Membership {
-    /// The letters of an item: `R` reshare, `M` mount root, `G` readable, `D` delete, `N` rename, `V` move, `W` write
-    /// content, `C` and `K` make files and folders inside.
+    /// The letters of an item: `S` shared with me, `R` reshare, `M` mount root, `G` readable, `D` delete, `N` rename,
+    /// `V` move, `W` write content, `C` and `K` make files and folders inside.
+    ///
+    /// A peer or a visitor of a link gets neither `S` nor `M` (facts/ocm.md, 5.3). The top of what a person was given may
+    /// be renamed and left in her folder of shares; the top of what a peer sees may be so there, which never reaches us.
     #[must_use]
     pub fn letters(&self, item: &Item) -> String {
         let may = |action| self.may(action, item).is_ok();
         let folder = item.is_folder();
+        let is_top = item.id == self.top();
+        let mounted = self.via.as_ref().is_some_and(Via::is_mounted);
+        let outside = self.via.is_some() && !mounted && self.role >= Role::Editor && !self.scope.create_only;
+        let own_entry = is_top && (mounted || outside || self.space.kind == SpaceKind::Received);
         let shows = [
-            (may(Action::Create) || may(Action::Delete), "R"),
+            (mounted, "S"),
+            (self.may_share(), "R"),
             (self.is_mount_root(item), "M"),
-            (true, "G"),
-            (may(Action::Delete), "D"),
-            (may(Action::Move), "NV"),
+            (!self.via.as_ref().is_some_and(|via| via.upload_only), "G"),
+            (own_entry || may(Action::Delete), "D"),
+            (own_entry || may(Action::Move), "NV"),
             (!folder && may(Action::Write), "W"),
             (folder && may(Action::Create), "CK"),
         ];
         shows.into_iter().filter_map(|(shown, letters)| shown.then_some(letters)).collect()
     }
 
+    /// Whether the person may share what she sees here with others.
+    #[must_use]
+    pub fn may_share(&self) -> bool {
+        if self.scope.create_only {
+            return false;
+        }
+        match &self.via {
+            // A link is nobody's to pass on.
+            Some(via) if via.kind == ShareKind::Link => false,
+            Some(via) => via.may_reshare || self.role == Role::Manager,
+            None => self.space.kind != SpaceKind::Received && self.role >= Role::Editor,
+        }
+    }
+
+    /// What may be done with an item, as the bits of OCS: 1 read, 2 update, 4 create, 8 delete, 16 share.
+    #[must_use]
+    pub fn share_bits(&self, item: &Item) -> u8 {
+        let may = |action| self.may(action, item).is_ok();
+        let is_top = item.id == self.top();
+        let deletes = may(Action::Delete) || is_top && self.role >= Role::Editor && !self.scope.create_only;
+        let shows = [
+            (!self.scope.create_only, 1),
+            (may(Action::Write), 2),
+            (item.is_folder() && may(Action::Create), 4),
+            (item.is_folder() && deletes, 8),
+            (self.may_share(), 16),
+        ];
+        shows.into_iter().filter_map(|(shown, bit)| shown.then_some(bit)).sum()
+    }
+
     /// Whether the item is the root of a space that is not the person's own.
     #[must_use]
     pub fn is_mount_root(&self, item: &Item) -> bool {
-        item.id == self.top() && (self.via.is_some() || self.space.kind != SpaceKind::Personal)
+        self.via.is_none() && item.id == self.space.root && self.space.kind != SpaceKind::Personal
     }
 }
 
@@ -62,6 +101,7 @@ mod tests {
             last_change: Cursor(1),
             run: run.map(RunId),
             created_at: Timestamp(0),
+            rights: None,
         }
     }
 

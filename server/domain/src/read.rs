@@ -35,7 +35,7 @@ impl Domain {
     /// The item at a place, if the principal may read it.
     pub async fn item(&self, principal: &Principal, at: &Location) -> Result<(Membership, Item), Error> {
         let mut db = self.store.read().await?;
-        let membership = enter_at(&mut db, principal, at).await?;
+        let membership = enter_at(&mut db, principal, at, self.now()).await?;
         let item = resolve(&mut db, membership.space.root, &at.path).await?;
         membership.check(Action::Read, &item)?;
         Ok((membership, item))
@@ -62,7 +62,7 @@ impl Domain {
     /// The file at a place with the version it shows.
     pub async fn content(&self, principal: &Principal, at: &Location) -> Result<Content, Error> {
         let mut db = self.store.read().await?;
-        let membership = enter_at(&mut db, principal, at).await?;
+        let membership = enter_at(&mut db, principal, at, self.now()).await?;
         let shown = items::shown_at_path(&mut db, membership.space.root, at.path.names()).await?;
         let (item, version) = shown.ok_or(Error::NotFound)?;
         membership.check(Action::Read, &item)?;

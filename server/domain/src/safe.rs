@@ -105,7 +105,7 @@ impl Domain {
     /// Begins to look whether the source of what lies at a place may be deleted; `verify` hashes every byte again.
     pub async fn check_safety(&self, principal: &Principal, at: &Location, verify: bool) -> Result<SafetyCheck, Error> {
         let mut db = self.store.read().await?;
-        let membership = crate::access::enter_at(&mut db, principal, at).await?;
+        let membership = crate::access::enter_at(&mut db, principal, at, self.now()).await?;
         let item = resolve(&mut db, membership.space.root, &at.path).await?;
         membership.check(Action::Read, &item)?;
         drop(db);

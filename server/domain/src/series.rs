@@ -20,7 +20,7 @@ use stitchbox_store::changes::{self, Change, ChangeKind};
 use stitchbox_store::jobs::{self, JobKind};
 use stitchbox_store::runs::{self, Run, RunInput};
 use stitchbox_store::watched::{self, Watched};
-use stitchbox_store::{Connection, Tx, items, settings, spaces, uploads, versions};
+use stitchbox_store::{Connection, Tx, attest, items, settings, spaces, uploads, versions};
 
 /// Name of the trigger's position in the journal.
 pub(crate) const TRIGGER: &str = "trigger";
@@ -344,6 +344,10 @@ async fn note_removed_outputs(tx: &mut Tx, batch: &[Change], now: Timestamp) -> 
         let Some(run) = runs::by_id(tx, run).await? else { continue };
         // Of a copied folder's outputs the run is another folder's.
         let own = is_within(tx, change.folder, run.folder).await?;
+        // What a site said about the run is none of its results.
+        if attest::shows_attestation(tx, run.id, change.item).await? {
+            continue;
+        }
         if own && run.state == RunState::Done {
             let step = "outputs removed".to_owned();
             let removed = Run { state: RunState::OutputsRemoved, step, finished_at: Some(now), ..run };

@@ -37,8 +37,13 @@ pub(crate) struct Spot {
 }
 
 /// Looks up a place that is not a root. [`Error::ParentMissing`] if there is no folder to hold it.
-pub(crate) async fn spot(db: &mut Connection, principal: &Principal, at: &Location) -> Result<Spot, Error> {
-    let membership = enter_at(db, principal, at).await?;
+pub(crate) async fn spot(
+    db: &mut Connection,
+    principal: &Principal,
+    at: &Location,
+    now: Timestamp,
+) -> Result<Spot, Error> {
+    let membership = enter_at(db, principal, at, now).await?;
     let (folder, name) = at.path.split_last().ok_or(Refusal::Root)?;
     let name = name.clone();
     let folder = resolve(db, membership.space.root, &folder).await.map_err(|error| match error {
@@ -115,17 +120,17 @@ impl Domain {
         let work = self.transact(move |tx| {
             Box::pin(async move {
                 if at.path.is_root() {
-                    enter_at(tx, &principal, &at).await?;
+                    enter_at(tx, &principal, &at, now).await?;
                     return Err(Error::Exists);
                 }
-                let spot = spot(tx, &principal, &at).await?;
+                let spot = spot(tx, &principal, &at, now).await?;
                 spot.membership.check(Action::Create, &spot.folder)?;
                 if spot.item.is_some() {
                     return Err(Error::Exists);
                 }
                 spot.check_new_name()?;
                 guard::check(tx, &principal, now, &conditions, &[Guarded::new_at(&at)]).await?;
-                let act = Act { actor: Some(principal.user), run: None, at: now };
+                let act = Act { actor: principal.actor(), run: None, at: now };
                 new_folder(tx, id, &spot.folder, spot.name.as_str(), act).await
             })
         });
@@ -141,11 +146,11 @@ impl Domain {
         let work = self.transact(move |tx| {
             Box::pin(async move {
                 refuse_creators(&principal)?;
-                let spot = spot(tx, &principal, &at).await.map_err(missing_parent_is_not_found)?;
+                let spot = spot(tx, &principal, &at, now).await.map_err(missing_parent_is_not_found)?;
                 let item = spot.existing()?;
                 spot.membership.check(Action::Delete, item)?;
                 guard::check(tx, &principal, now, &conditions, &[Guarded::tree_at(&at, Some(item))]).await?;
-                let act = Act { actor: Some(principal.user), run: None, at: now };
+                let act = Act { actor: principal.actor(), run: None, at: now };
                 discard(tx, &at, &spot.folder, item, act).await?;
                 guard::forget_locks_below(tx, &at, now).await
             })
@@ -171,17 +176,17 @@ impl Domain {
         let work = self.transact(move |tx| {
             Box::pin(async move {
                 refuse_creators(&principal)?;
-                let source = spot(tx, &principal, &from).await.map_err(missing_parent_is_not_found)?;
+                let source = spot(tx, &principal, &from, now).await.map_err(missing_parent_is_not_found)?;
                 let item = source.existing()?.clone();
                 source.membership.check(Action::Move, &item)?;
-                let target = arrive(tx, &principal, &from, &to, overwrite).await?;
+                let target = arrive(tx, &principal, &from, &to, overwrite, now).await?;
                 let guarded = [Guarded::tree_at(&from, Some(&item)), Guarded::tree_at(&to, target.item.as_ref())];
                 guard::check(tx, &principal, now, &conditions, &guarded).await?;
                 if from.space != to.space {
                     guard::quota(tx, &target.membership, item.size - target.item.as_ref().map_or(0, |i| i.size))
                         .await?;
                 }
-                let act = Act { actor: Some(principal.user), run: None, at: now };
+                let act = Act { actor: principal.actor(), run: None, at: now };
                 if let Some(old) = &target.item {
                     discard(tx, &to, &target.folder, old, act).await?;
                 }
@@ -223,8 +228,9 @@ pub(crate) async fn arrive(
     from: &Location,
     to: &Location,
     overwrite: bool,
+    now: Timestamp,
 ) -> Result<Spot, Error> {
-    let target = spot(tx, principal, to).await?;
+    let target = spot(tx, principal, to, now).await?;
     let nested = from.path.contains(&to.path) || to.path.contains(&from.path);
     if from.space == to.space && nested {
         return Err(Error::IntoItself);
@@ -257,6 +263,7 @@ pub(crate) async fn new_folder(tx: &mut Tx, id: ItemId, folder: &Item, name: &st
         last_change: Cursor(0),
         run: act.run,
         created_at: act.at,
+        rights: None,
     };
     items::insert(tx, &item).await?;
     item.last_change = act.append(tx, ChangeKind::Created, &item, folder.id, 0).await?;

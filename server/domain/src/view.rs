@@ -1,6 +1,7 @@
 //! What a user sees at `files/<user>/`: the personal space, with the other spaces under `Spaces/`.
 
 use crate::access::enter;
+use crate::share_access::enter_by;
 use crate::{Domain, Error, ItemPath, Location, Membership, Principal};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -71,7 +72,8 @@ impl Domain {
             .collect())
     }
 
-    /// A space by its id, by the name of a project space, or by the principal's own name for the personal one.
+    /// A space by its id, by the name of a project space, or by the principal's own name for the personal one; or, by the
+    /// id of a share, what that opens.
     pub async fn find_space(&self, principal: &Principal, id_or_name: &str) -> Result<Membership, Error> {
         let mut db = self.store.read().await?;
         let mut candidates: Vec<SpaceId> = id_or_name.parse().into_iter().collect();
@@ -87,7 +89,10 @@ impl Domain {
                 entered => return entered,
             }
         }
-        Err(Error::NotFound)
+        match id_or_name.parse() {
+            Ok(share) => enter_by(&mut db, principal, share, self.now()).await,
+            Err(_) => Err(Error::NotFound),
+        }
     }
 
     /// What lies at `files/<user>/<segments…>`. Only one's own view exists.

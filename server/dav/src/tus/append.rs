@@ -70,6 +70,9 @@ fn may_pass(error: &Error) -> bool {
         Error::Store(_)
             | Error::Blob(_)
             | Error::Collision
+            | Error::PeerUnavailable { .. }
+            | Error::PeerFull { .. }
+            | Error::StaleAtPeer
             | Error::BodyBroken
             | Error::Locked { .. }
             | Error::QuotaExceeded { .. }

@@ -8,6 +8,7 @@
 mod publish;
 mod receive;
 mod request;
+mod seams;
 mod sign;
 mod work;
 

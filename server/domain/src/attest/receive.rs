@@ -72,7 +72,7 @@ impl Domain {
                 let Some(run) = run_meant(tx, &attestation).await? else {
                     return Ok(Err(AttestationRefused::UnknownRun("no run has these digests")));
                 };
-                if !super::sign::is_shared_with(tx, run.folder, &peer, now).await? {
+                if !super::seams::is_shared_with(tx, run.folder, &peer, now).await? {
                     return Ok(Err(AttestationRefused::NotShared { peer }));
                 }
                 let id = run.id;

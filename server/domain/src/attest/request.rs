@@ -52,7 +52,7 @@ impl Domain {
         let (id, job) = (RerunId(self.ids.next(now)), JobId(self.ids.next(now)));
         let work = self.transact(move |tx| {
             Box::pin(async move {
-                let membership = enter_at(tx, &principal, &at).await?;
+                let membership = enter_at(tx, &principal, &at, now).await?;
                 let folder = resolve(tx, membership.space.root, &at.path).await?;
                 membership.check(Action::Read, &folder)?;
                 if !folder.is_folder() {

@@ -1,11 +1,9 @@
 //! Signatures: ours over crates and attestations, by the key that also signs what we say to peers.
 
-use super::AttestationRefused;
 use crate::{Domain, Error};
 use stitchbox_federation::jws;
 use stitchbox_provenance::{Attestation, CRATE_NAME, CRATE_TYPE, CrateStatement, Hashing};
-use stitchbox_schema::{ItemId, RunId, Timestamp};
-use stitchbox_store::Connection;
+use stitchbox_schema::RunId;
 
 /// What is signed.
 pub(super) enum Statement<'a> {
@@ -48,6 +46,12 @@ impl Domain {
         let mut text = self.sign(Statement::Crate(&statement)).await?;
         text.push('\n');
         Ok(text.into_bytes())
+    }
+
+    /// Address of this site for provenance; none where it takes part in no federation.
+    #[must_use]
+    pub fn site_address(&self) -> Option<String> {
+        Some(self.origin().to_owned()).filter(|origin| !origin.is_empty())
     }
 
     pub(super) async fn sign(&self, statement: Statement<'_>) -> Result<String, Error> {

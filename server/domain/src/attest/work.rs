@@ -3,6 +3,7 @@
 use super::receive;
 use super::request::result_folder;
 use super::sign::Statement;
+use crate::federation::Postbox;
 use crate::{Domain, Error, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -159,7 +160,7 @@ impl Domain {
             let jws = self.sign(Statement::Attestation(&attestation)).await?;
             signed = Some((attestation, jws));
         }
-        let (domain, leased) = (self.clone(), leased.clone());
+        let (domain, leased, postbox) = (self.clone(), leased.clone(), self.postbox());
         let attempts_left = i64::from(self.settings.attempts) - leased.rerun.attempts;
         let work = self.transact(move |tx| {
             Box::pin(async move {
@@ -168,7 +169,7 @@ impl Domain {
                     (RerunEnding::Done(outcome), Some((attestation, jws))) => {
                         jobs::finish(tx, leased.job, None).await?;
                         let rerun = told(rerun, &outcome, &jws);
-                        domain.tell(tx, &rerun, &attestation, &jws, now).await?;
+                        domain.tell(tx, &postbox, &rerun, &attestation, &jws).await?;
                         end(tx, rerun, now).await?;
                     }
                     (RerunEnding::Done(_), None) => return Ok(false),
@@ -193,6 +194,7 @@ impl Domain {
         let held = work.await?;
         self.announce();
         self.run_changed().notify_waiters();
+        self.wake_outbox();
         Ok(held)
     }
 
@@ -216,19 +218,19 @@ impl Domain {
     async fn tell(
         &self,
         tx: &mut Tx,
+        postbox: &Postbox,
         rerun: &Rerun,
         attestation: &Attestation,
         jws: &str,
-        now: Timestamp,
     ) -> Result<(), Error> {
         let Some(space) = spaces::by_id(tx, rerun.space).await? else { return Ok(()) };
         if space.kind == SpaceKind::Received {
-            return self.send_attestation(tx, space.id, rerun.id, jws).await;
+            return self.send_attestation(tx, postbox, space.id, rerun.id, jws).await;
         }
         // A folder that was copied from elsewhere speaks of a run that is not ours; the statement stays with the repetition.
         let Some(run) = receive::run_meant(tx, attestation).await? else { return Ok(()) };
         if run.folder == rerun.folder {
-            receive::accept(tx, &self.ids, run, &self.site_name(), attestation, jws, now).await?;
+            receive::accept(tx, &self.ids, run, &self.site_name(), attestation, jws, postbox.now).await?;
         }
         Ok(())
     }

@@ -29,6 +29,8 @@ pub struct Leased {
     pub inputs: Vec<LeasedInput>,
     /// The folder's own recipe, if it had one; its text stands in the run too.
     pub recipe: Option<LeasedInput>,
+    /// Where its files are read, if not in the folder of the results: peer or space, and the path there.
+    pub source: Option<String>,
     pub(crate) job: JobId,
     pub(crate) worker: String,
 }
@@ -118,5 +120,6 @@ async fn leased(tx: &mut Tx, run: Run, job: &Job, worker: &str) -> Result<Leased
     let own = recipe_among(inputs.iter().map(|input| input.name.as_str())).map(str::to_owned);
     let recipe = inputs.extract_if(.., |input| own.as_ref() == Some(&input.name)).next();
     let title = items::by_id(tx, run.folder).await?.map(|folder| folder.name).unwrap_or_default();
-    Ok(Leased { run, title, inputs, recipe, job: job.id, worker: worker.to_owned() })
+    let source = super::source(tx, run.source).await?;
+    Ok(Leased { run, title, inputs, recipe, source, job: job.id, worker: worker.to_owned() })
 }

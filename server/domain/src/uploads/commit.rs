@@ -158,7 +158,7 @@ pub(super) async fn show(
     let replaced = spot.item.as_ref().map_or(0, |item| item.size);
     guard::quota(tx, &spot.membership, finished.blob.size - replaced - waiting).await?;
     redeem(tx, finished.session).await?;
-    let act = Act { actor: Some(target.principal.user), run: None, at: now };
+    let act = Act { actor: target.principal.actor(), run: None, at: now };
     let place = Place { folder: &spot.folder, name: spot.name.as_str(), existing: spot.item.as_ref() };
     let meta = Meta { mtime: target.intent.mtime.unwrap_or(now), checksum: target.intent.checksum.as_ref() };
     new_version(tx, ids, place, finished, meta, act).await
@@ -263,6 +263,7 @@ fn new_item(ids: &Ids, place: &Place<'_>, version: VersionId, size: i64, mtime: 
         last_change: Cursor(0),
         run: act.run,
         created_at: act.at,
+        rights: None,
     }
 }
 

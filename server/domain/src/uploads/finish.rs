@@ -259,7 +259,10 @@ async fn join(
     let (mut end, mut ranges, mut counted, mut seen) = (0_i64, 0_usize, 0_i64, HashSet::new());
     for part in parts {
         let part = rows::by_id(tx, *part).await?.filter(|part| {
-            part.user == principal.user && part.partial && part.ending.is_none() && part.size == Some(part.received)
+            super::sessions::opens(principal, part)
+                && part.partial
+                && part.ending.is_none()
+                && part.size == Some(part.received)
         });
         let part = part.ok_or(Error::NotFound)?;
         if seen.insert(part.id) && part.destination.as_ref().is_some_and(|at| at.space == to.space) {
@@ -291,7 +294,7 @@ async fn join(
 
 fn destination_of(item: &Item, target: &Target) -> Destination {
     let folder = item.parent.unwrap_or(item.id);
-    Destination { space: target.at.space, folder, path: target.at.path.to_string() }
+    Destination { space: target.at.space, via: target.at.via, folder, path: target.at.path.to_string() }
 }
 
 fn forgotten(now: Timestamp) -> Timestamp {

@@ -24,14 +24,14 @@ pub(super) async fn nearest(db: &mut Connection, membership: &Membership, path: 
 pub(super) async fn make_missing(tx: &mut Tx, ids: &Ids, target: &Target, now: Timestamp) -> Result<(), Error> {
     let Target { principal, at, intent } = target;
     let Some((folder, _)) = at.path.split_last() else { return Ok(()) };
-    enter_at(tx, principal, at).await?;
-    let act = Act { actor: Some(principal.user), run: None, at: now };
+    enter_at(tx, principal, at, now).await?;
+    let act = Act { actor: principal.actor(), run: None, at: now };
     let shown = only_tokens(&intent.conditions);
     let mut path = ItemPath::default();
     for name in folder.names() {
         path = path.join(name.clone());
         let place = at.at(path.clone());
-        let spot = spot(tx, principal, &place).await?;
+        let spot = spot(tx, principal, &place, now).await?;
         match &spot.item {
             Some(item) if item.is_folder() => {}
             Some(_) => return Err(Error::ParentMissing),

@@ -26,7 +26,7 @@ pub use chunks::{ChunkUpload, NewChunk};
 pub use commit::Committed;
 pub(crate) use commit::{Place, Recorded, empty_file, show_recorded};
 pub use publish::{Draft, Publication};
-pub(crate) use publish::{discard_derived, draft_of_text, free_for_runs, publish, show_draft};
+pub(crate) use publish::{discard_derived, draft_of_bytes, draft_of_text, free_for_runs, publish, show_draft};
 pub(crate) use sessions::alive_sessions_expire_after;
 pub use sessions::{NewSession, Protocol, Words, words_of};
 pub use stitchbox_store::sessions::{Chunk, UploadSession};
@@ -90,7 +90,7 @@ impl Domain {
         let room = room(&mut db, &prospect.membership, prospect.replaced).await?;
         drop(db);
         let name = target.at.path.split_last().map(|(_, name)| name.to_string()).unwrap_or_default();
-        let actor = Some(target.principal.user);
+        let actor = target.principal.actor();
         let whither = Whither { space: target.at.space, folder: prospect.folder, name, actor, run: None };
         let bounds = Bounds { announced, most: None, room };
         let incoming = Incoming::begin(self, whither, bounds, target.intent.checksum.as_ref()).await?;
@@ -128,7 +128,7 @@ async fn prospect(db: &mut Connection, target: &Target, now: Timestamp) -> Resul
             Ok(Prospect { membership, folder: folder.id, replaced: item.map_or(0, |item| item.size) })
         }
         Err(Error::ParentMissing) if target.intent.make_folders => {
-            let membership = enter_at(db, &target.principal, &target.at).await?;
+            let membership = enter_at(db, &target.principal, &target.at, now).await?;
             let folder = folders::nearest(db, &membership, &target.at.path).await?;
             membership.check(Action::Create, &folder)?;
             Ok(Prospect { membership, folder: folder.id, replaced: 0 })
@@ -149,10 +149,10 @@ async fn room(db: &mut Connection, membership: &crate::Membership, replaced: i64
 async fn destination(db: &mut Connection, target: &Target, now: Timestamp) -> Result<Spot, Error> {
     let Target { principal, at, intent } = target;
     if at.path == ItemPath::default() {
-        enter_at(db, principal, at).await?;
+        enter_at(db, principal, at, now).await?;
         return Err(Error::IsFolder);
     }
-    let spot = spot(db, principal, at).await?;
+    let spot = spot(db, principal, at, now).await?;
     let guarded = match &spot.item {
         Some(item) => {
             spot.membership.check(Action::Write, item)?;
