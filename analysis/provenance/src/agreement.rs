@@ -174,11 +174,7 @@ pub fn compare(
     Ok((Verdict::Diverged, agreement, picture))
 }
 
-fn read(
-    which: &'static str,
-    bytes: &[u8],
-    limits: &Limits,
-) -> Result<(HeightMap, Option<Array2<f64>>), CompareError> {
+fn read(which: &'static str, bytes: &[u8], limits: &Limits) -> Result<(HeightMap, Option<Array2<f64>>), CompareError> {
     let trouble = |error| CompareError::Format { which, error };
     let Measurement::Map(map) = read_measurement(which, bytes, limits).map_err(trouble)? else {
         return Err(CompareError::NoMap { which });

@@ -91,9 +91,9 @@ impl RunCrate {
             .collect();
         let entity = |id: &str, what| by_id.get(id).copied().ok_or(CrateError::Missing(what));
         let root = entity("./", "the root")?;
-        let action = references(root.get("mentions")).into_iter().find_map(|id| {
-            by_id.get(id).copied().filter(|entity| is_a(entity, "CreateAction"))
-        });
+        let action = references(root.get("mentions"))
+            .into_iter()
+            .find_map(|id| by_id.get(id).copied().filter(|entity| is_a(entity, "CreateAction")));
         let action = action.ok_or(CrateError::Missing("the action of the run"))?;
         let engine = references(action.get("instrument")).first().copied().unwrap_or_default();
         let engine = text(entity(engine, "the engine")?, "softwareVersion").ok_or(CrateError::Missing("the engine"))?;

@@ -70,7 +70,9 @@ fn what_was_written_is_good_and_a_changed_byte_anywhere_is_found_and_named() {
     assert_eq!(good.digest.clone().unwrap().unwrap(), digest, "made again from height.h5");
     assert_eq!(good.run_crate.digest, digest);
     assert_eq!(good.run_crate.outputs.len(), 7);
-    assert!(good.run_crate.inputs.len() >= 2 && good.run_crate.recipe.is_some() == results.join("../stitch.toml").exists());
+    assert!(
+        good.run_crate.inputs.len() >= 2 && good.run_crate.recipe.is_some() == results.join("../stitch.toml").exists()
+    );
     let outputs = good.run_crate.outputs.iter().map(|file| results.join(&file.name));
     let files: Vec<PathBuf> =
         outputs.chain(good.run_crate.inputs.iter().map(|file| results.join("..").join(&file.name))).collect();
@@ -88,7 +90,11 @@ fn what_was_written_is_good_and_a_changed_byte_anywhere_is_found_and_named() {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         (check.is_good(), wrong(&check), name)
     };
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() });
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases: 40,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
     let strategy = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 1u8..);
     runner
         .run(&strategy, |(which, at, flip)| {
@@ -132,7 +138,10 @@ fn a_crate_that_leads_out_of_its_folder_or_lies_about_its_recipe_is_refused() {
         with("\"name\": \"height.png\"", "\"name\": \"../../etc/passwd\""),
         CrateError::UnsafeName("../../etc/passwd".to_owned())
     );
-    assert_eq!(with("\"name\": \"report.html\"", "\"name\": \"height.png\""), CrateError::Twice("height.png".to_owned()));
+    assert_eq!(
+        with("\"name\": \"report.html\"", "\"name\": \"height.png\""),
+        CrateError::Twice("height.png".to_owned())
+    );
     assert!(matches!(with("\"#result-digest\"", "\"#other\""), CrateError::Missing("the result digest")));
     assert!(matches!(with("{", ""), CrateError::NotACrate(_)));
     let check = check_folder(&results.join(".."));

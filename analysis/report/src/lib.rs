@@ -99,8 +99,11 @@ pub fn with_provenance(
     digest: &str,
     mut files: Vec<OutputFile>,
 ) -> Result<Vec<OutputFile>, ReportError> {
-    let entity =
-        |f: &OutputFile| OutputEntity { name: f.name.clone(), sha256: sha256_hex(&f.bytes), bytes: f.bytes.len() as u64 };
+    let entity = |f: &OutputFile| OutputEntity {
+        name: f.name.clone(),
+        sha256: sha256_hex(&f.bytes),
+        bytes: f.bytes.len() as u64,
+    };
     let mut entities: Vec<OutputEntity> = files.iter().map(entity).collect();
     files.push(OutputFile {
         name: "provenance.json".to_owned(),

@@ -49,7 +49,10 @@ pub async fn open(config: &Config, data: &DataFolder) -> Result<House, Failure> 
         BlobKind::Local => BlobStore::local(data.path())?,
         BlobKind::S3 => BlobStore::remote(object_store(&config.blobs)?),
     };
-    let domain = Domain::new(store, blobs.clone(), clock(), config.settings(), &token_key).await?;
+    let mut domain = Domain::new(store, blobs.clone(), clock(), config.settings(), &token_key).await?;
+    if let Some(settings) = federation_settings(config)? {
+        domain = domain.with_federation(settings).await?;
+    }
     Ok(House { domain, blobs })
 }
 

@@ -98,7 +98,11 @@ pub struct NexusArray {
 ///
 /// # Errors
 /// [`FormatError`] where the file or one of the datasets cannot be read within the limits.
-pub fn read_nexus_arrays(bytes: &[u8], names: &[&str], limits: &Limits) -> Result<Vec<Option<NexusArray>>, FormatError> {
+pub fn read_nexus_arrays(
+    bytes: &[u8],
+    names: &[&str],
+    limits: &Limits,
+) -> Result<Vec<Option<NexusArray>>, FormatError> {
     if Format::of(bytes) != Some(Format::Datx) && Format::of(bytes) != Some(Format::Nexus) {
         return Err(FormatError::NoSurface);
     }

@@ -73,10 +73,10 @@ impl Domain {
         let (grant, password) = match credential {
             ShareCredential::Link { token, password } => (self.link(&token).await?, password),
             ShareCredential::Federated { secret, provider_id } => {
-                (self.federated(&secret, provider_id.as_deref()).await?, None)
+                (self.grant_of_secret(&secret, provider_id.as_deref()).await?, None)
             }
             ShareCredential::Either { shown, password } => match self.link(&shown).await? {
-                None => (self.federated(&shown, None).await?, None),
+                None => (self.grant_of_secret(&shown, None).await?, None),
                 found => (found, password),
             },
         };
@@ -114,7 +114,7 @@ impl Domain {
         }
     }
 
-    async fn federated(&self, secret: &str, provider_id: Option<&str>) -> Result<Option<Grant>, Error> {
+    async fn grant_of_secret(&self, secret: &str, provider_id: Option<&str>) -> Result<Option<Grant>, Error> {
         if !is_text(secret) {
             return Ok(None);
         }
