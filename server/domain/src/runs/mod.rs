@@ -2,10 +2,12 @@
 
 mod counts;
 mod finish;
+mod into;
 mod lease;
 
 pub use finish::{ERROR_FILE, OUTPUT_FOLDER, Results, RunReason};
 pub(crate) use finish::{complain, supersede};
+pub use into::RunIntoError;
 pub use lease::{Leased, LeasedInput};
 
 use crate::{Domain, Error, Principal};
