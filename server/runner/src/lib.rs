@@ -3,11 +3,13 @@
 
 mod execute;
 mod rerun;
+mod refresh;
 mod sweep;
 mod trigger;
 mod watch;
 mod worker;
 
+pub use refresh::run_refreshes;
 pub use sweep::run_sweeper;
 pub use trigger::run_triggers;
 pub use worker::{WorkerOptions, run_worker};

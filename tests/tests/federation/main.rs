@@ -1,0 +1,3 @@
+//! Sites that share with each other: two and three real ones, and fakes of the programs that other sites run.
+
+mod tls;
