@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use reqwest::Url;
 use serde::Serialize;
 use serde_json::Value;
-use stitchbox_federation::jws::{Jws, MAX_JWS_BYTES};
-use stitchbox_federation::keys::Jwks;
+use stitchbox_federation::jws::{self, JwsError};
+use stitchbox_federation::keys::{Jwk, Jwks};
 use stitchbox_provenance::{
     ATTESTATION_TYPE, Attestation, CRATE_NAME, CRATE_TYPE, Checked, CrateStatement, FileState, FolderCheck,
     SIGNATURE_NAME, check_folder, result_folders,
@@ -14,6 +14,9 @@ use stitchbox_provenance::{
 
 use crate::exit::Failure;
 use crate::ls::printable;
+
+/// Longest signature or attestation that is read, bytes.
+const MOST_TEXT: u64 = 4 << 20;
 
 /// Arguments of `verify`.
 #[derive(Debug, clap::Args)]
@@ -206,7 +209,7 @@ fn count(prefix: &str, files: &[Checked], needed: bool, problems: &mut Vec<Strin
 /// A file that is small enough to be a signature, if it is there.
 fn short_text(path: &Path) -> Option<Result<String, String>> {
     let metadata = path.symlink_metadata().ok()?;
-    if !metadata.is_file() || metadata.len() > 2 * MAX_JWS_BYTES as u64 {
+    if !metadata.is_file() || metadata.len() > MOST_TEXT {
         return Some(Err("it is no short text".to_owned()));
     }
     Some(std::fs::read_to_string(path).map_err(|error| error.to_string()))
@@ -215,22 +218,27 @@ fn short_text(path: &Path) -> Option<Result<String, String>> {
 /// The payload of a signature and whose it is; `Err` with the reason if it is not to be believed.
 fn opened(text: &str, keys: Option<&Jwks>) -> (Signature, Result<Vec<u8>, String>) {
     let mut signature = Signature { state: "bad", ..Signature::default() };
-    let jws = match Jws::parse(text) {
-        Ok(jws) => jws,
-        Err(error) => return (signature, Err(error.to_string())),
-    };
-    signature.kid = Some(jws.kid.clone());
-    signature.thumbprint = jws.embedded.as_ref().map(stitchbox_federation::keys::Jwk::thumbprint);
-    let payload = match (keys, &jws.embedded) {
-        (Some(keys), _) => jws.verify_by(keys).map_err(|error| format!("it is by none of the trusted keys: {error}")),
-        (None, Some(key)) => jws.verify(&key.key).map_err(|error| error.to_string()),
-        (None, None) => Err("no key came along; name the site's keys with --keys".to_owned()),
-    };
-    if payload.is_ok() {
-        signature.state = if keys.is_some() { "trusted" } else { "good" };
+    let mut embedded = None;
+    let opened = jws::verify(text, |header| {
+        signature.kid = Some(header.kid.clone());
+        embedded = header.members.get("jwk").and_then(|jwk| Jwk::parse(jwk).ok());
+        match keys {
+            Some(keys) => keys.find(&header.kid).filter(|_| !header.kid.is_empty()).map(|jwk| jwk.key.clone()),
+            None => embedded.as_ref().map(|jwk| jwk.key.clone()),
+        }
+    });
+    signature.thumbprint = embedded.as_ref().map(Jwk::thumbprint);
+    match opened {
+        Ok((_, payload)) => {
+            signature.state = if keys.is_some() { "trusted" } else { "good" };
+            (signature, Ok(payload))
+        }
+        Err(JwsError::UnknownKey) if keys.is_some() => (signature, Err("it is by none of the trusted keys".to_owned())),
+        Err(JwsError::UnknownKey) => {
+            (signature, Err("no key came along with it; name the site's keys with --keys".to_owned()))
+        }
+        Err(error) => (signature, Err(error.to_string())),
     }
-    let payload = payload.map(<[u8]>::to_vec);
-    (signature, payload)
 }
 
 fn signature(folder: &Path, check: &FolderCheck, keys: Option<&Jwks>, told: &mut Told) {

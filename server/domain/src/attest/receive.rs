@@ -45,6 +45,21 @@ pub enum AttestationRefused {
     Domain(#[from] Error),
 }
 
+impl AttestationRefused {
+    /// For the peer: without what is ours.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Signature { .. } => "the attestation is not signed by a key that your site publishes",
+            Self::NotAnAttestation(_) => "the statement is no attestation",
+            Self::OtherSite { .. } => "the attestation speaks in the name of another site",
+            Self::UnknownRun(_) => "the attestation speaks of no result that is here now",
+            Self::NotShared { .. } => "the folder of that run is not shared with your site",
+            Self::Domain(_) => "the attestation cannot be taken now",
+        }
+    }
+}
+
 impl From<stitchbox_store::StoreError> for AttestationRefused {
     fn from(error: stitchbox_store::StoreError) -> Self {
         Self::Domain(error.into())

@@ -1,65 +1,56 @@
-//! What the federation lends to attestations: the site's keys and name, the keys of peers, the outbox.
+//! What the federation lends to attestations: the keys of peers, the bytes of received folders, who may see a folder.
 
 use super::AttestationRefused;
-use crate::federation::Postbox;
-use crate::{Domain, Error, Location, Principal};
-use std::sync::{Arc, OnceLock};
-use stitchbox_federation::jws::Jws;
-use stitchbox_federation::keys::{Jwks, KeyKind, SigningKey};
+use crate::access::enter_at;
+use crate::read::resolve;
+use crate::{Action, Domain, Error, Location, Principal};
+use stitchbox_federation::address::Host;
+use stitchbox_federation::jws::{self, JwsError};
+use stitchbox_federation::keys::{Jwks, KeyError, PublicKey};
 use stitchbox_schema::sharing::ShareKind;
-use stitchbox_schema::{ItemId, RerunId, SpaceId, Timestamp};
+use stitchbox_schema::{ItemId, SpaceKind, Timestamp};
 use stitchbox_store::federated::FederatedState;
-use stitchbox_store::{Connection, Tx, federated, items, peers, shares};
-
-pub(crate) struct InterimKeys {
-    pub ed25519: SigningKey,
-}
+use stitchbox_store::{Connection, federated, items, shares, versions};
 
 impl Domain {
-    pub(crate) async fn site_keys(&self) -> Result<Arc<InterimKeys>, Error> {
-        static KEYS: OnceLock<Arc<InterimKeys>> = OnceLock::new();
-        let make = || {
-            SigningKey::generate(KeyKind::Ed25519, format!("{}#key1", self.instance()))
-                .map_err(|error| Error::Store(stitchbox_store::StoreError::Driver(error.to_string())))
-        };
-        if let Some(keys) = KEYS.get() {
-            return Ok(keys.clone());
-        }
-        let made = Arc::new(InterimKeys { ed25519: make()? });
-        Ok(KEYS.get_or_init(|| made).clone())
-    }
-
-    /// Address of this site; empty where it takes part in no federation.
-    pub(crate) fn origin(&self) -> &str {
-        self.federation().map_or("", |federation| federation.origin())
-    }
-
-    /// The payload of what a peer signed, by the keys it publishes.
+    /// The payload of what a peer signed, by the keys it publishes: those we know, and if the signature does not fit them,
+    /// those it publishes now.
     pub(super) async fn verified(&self, peer: &str, jws: &str) -> Result<Vec<u8>, AttestationRefused> {
         let refused = |why: String| AttestationRefused::Signature { peer: peer.to_owned(), why };
-        let keys = peers::by_host(&mut *self.store.read().await.map_err(Error::from)?, peer).await?;
-        let keys = keys.and_then(|peer| peer.keys).ok_or_else(|| refused("its keys are not known".to_owned()))?;
-        let keys = Jwks::parse(keys.as_bytes()).map_err(|error| refused(error.to_string()))?;
-        let jws = Jws::parse(jws).map_err(|error| refused(error.to_string()))?;
-        Ok(jws.verify_by(&keys).map_err(|error| refused(error.to_string()))?.to_vec())
+        let host = Host::parse(peer).map_err(|error| refused(error.to_string()))?;
+        let keys = self.peer_keys(&host).await.map_err(|error| refused(error.to_string()))?;
+        match verify(jws, &keys) {
+            Ok(payload) => Ok(payload),
+            Err(JwsError::UnknownKey | JwsError::Key(KeyError::WrongSignature)) => {
+                let keys = self.peer_keys_anew(&host).await.map_err(|error| refused(error.to_string()))?;
+                verify(jws, &keys).map_err(|error| refused(error.to_string()))
+            }
+            Err(error) => Err(refused(error.to_string())),
+        }
     }
 
-    /// Brings the files of a received folder here, so that it is known what they are.
-    pub(crate) async fn bring_series(&self, _principal: &Principal, _at: &Location) -> Result<(), Error> {
+    /// Brings the files of a received folder here, so that it is known what they are; nothing for a folder of our own.
+    pub(crate) async fn bring_series(&self, principal: &Principal, at: &Location) -> Result<(), Error> {
+        let mut db = self.store.read().await?;
+        let membership = enter_at(&mut db, principal, at, self.now()).await?;
+        if membership.space.kind != SpaceKind::Received {
+            return Ok(());
+        }
+        let folder = resolve(&mut db, membership.space.root, &at.path).await?;
+        membership.check(Action::Read, &folder)?;
+        let shown = versions::shown_in(&mut db, folder.id).await?;
+        drop(db);
+        let versions: Vec<_> = shown.into_iter().map(|(_, version)| version).collect();
+        self.fetch_inputs(&versions).await?;
         Ok(())
     }
+}
 
-    /// Puts an attestation about a received folder on its way to the owner.
-    pub(super) async fn send_attestation(
-        &self,
-        _tx: &mut Tx,
-        _postbox: &Postbox,
-        _space: SpaceId,
-        _rerun: RerunId,
-        _jws: &str,
-    ) -> Result<(), Error> {
-        Ok(())
-    }
+fn verify(text: &str, keys: &Jwks) -> Result<Vec<u8>, JwsError> {
+    let key = |header: &jws::Header| -> Option<PublicKey> {
+        keys.find(&header.kid).filter(|_| !header.kid.is_empty()).map(|jwk| jwk.key.clone())
+    };
+    jws::verify(text, key).map(|(_, payload)| payload)
 }
 
 /// Whether a peer holds a share of the folder or of one above it, that it has taken and that has not expired.

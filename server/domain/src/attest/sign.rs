@@ -1,6 +1,7 @@
 //! Signatures: ours over crates and attestations, by the key that also signs what we say to peers.
 
 use crate::{Domain, Error};
+use serde_json::{Map, Value};
 use stitchbox_federation::jws;
 use stitchbox_provenance::{Attestation, CRATE_NAME, CRATE_TYPE, CrateStatement, Hashing};
 use stitchbox_schema::RunId;
@@ -58,7 +59,8 @@ impl Domain {
         let keys = self.site_keys().await?;
         let unsignable = |what: String| Error::Store(stitchbox_store::StoreError::Driver(what));
         let payload = statement.payload().map_err(|error| unsignable(error.to_string()))?;
-        jws::sign(&keys.ed25519, statement.typ(), &payload).map_err(|error| unsignable(error.to_string()))
+        let header = Map::from_iter([("typ".to_owned(), Value::from(statement.typ()))]);
+        jws::sign(&payload, &keys, header, true).map_err(|error| unsignable(error.to_string()))
     }
 
     /// How this site is called in attestations: its host, or words where it takes part in no federation.

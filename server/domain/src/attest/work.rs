@@ -225,7 +225,7 @@ impl Domain {
     ) -> Result<(), Error> {
         let Some(space) = spaces::by_id(tx, rerun.space).await? else { return Ok(()) };
         if space.kind == SpaceKind::Received {
-            return self.send_attestation(tx, postbox, space.id, rerun.id, jws).await;
+            return crate::federation::post_attestation(tx, postbox, space.id, jws).await;
         }
         // A folder that was copied from elsewhere speaks of a run that is not ours; the statement stays with the repetition.
         let Some(run) = receive::run_meant(tx, attestation).await? else { return Ok(()) };

@@ -5,7 +5,9 @@
 
 use super::journal::Noted;
 use super::outbox::Message;
+use super::sending::lives;
 use super::{CallRefusal, Caller, Postbox, answer, reshare};
+use crate::attest::AttestationRefused;
 use crate::auth::secret_hash;
 use crate::seal::Sealed;
 use crate::shares::end_with_peer;
@@ -18,7 +20,7 @@ use stitchbox_store::federated::{self, FederatedShare, FederatedState};
 use stitchbox_store::outbox::OutboxKind;
 use stitchbox_store::received_offers::{self, KnownShare};
 use stitchbox_store::reshares::{self, AskedReshare, AskedState};
-use stitchbox_store::{Connection, Tx, peers, received};
+use stitchbox_store::{Connection, Tx, received};
 
 /// What a notification may be about.
 #[derive(Debug, Clone)]
@@ -107,7 +109,7 @@ impl Domain {
                     }
                     noted.details = json!({"provider_id": said.provider_id, "signed": caller.has_signed});
                     postbox.note(tx, &noted).await?;
-                    peers::note_contact(tx, caller.host.as_str(), postbox.now).await?;
+                    lives(tx, caller.host.as_str(), postbox.now).await?;
                     Ok::<_, CallRefusal>(answer)
                 })
             })
@@ -177,8 +179,15 @@ impl Domain {
 
     /// A peer's signed word about one of our runs.
     async fn take_attestation(&self, caller: &Caller, said: &Notification) -> Result<Value, CallRefusal> {
-        let _ = (caller, said);
-        Err(CallRefusal::NotAllowed("attestations are not taken here yet"))
+        let jws = said.jws.as_deref().ok_or(CallRefusal::NotAllowed("there is no statement in the attestation"))?;
+        match self.receive_attestation(caller.host.as_str(), jws).await {
+            Ok(run) => Ok(json!({"run": run})),
+            Err(AttestationRefused::Domain(error)) => Err(error.into()),
+            Err(refused) => {
+                tracing::warn!(peer = %caller.host, %refused, "an attestation was not taken");
+                Err(CallRefusal::NotAllowed(refused.word()))
+            }
+        }
     }
 }
 
