@@ -12,10 +12,13 @@ mod fallback;
 mod groups;
 mod item;
 mod parameters;
+mod place;
 mod purge;
+mod reruns;
 mod restore;
 mod run;
 mod run_events;
+mod run_into;
 mod runs;
 mod safe;
 mod share;
@@ -65,9 +68,11 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
         .route("/api/v1/audit", get(audit::get))
         .route("/api/v1/changes", get(changes::get))
         .route("/api/v1/tree", get(tree::get))
-        .route("/api/v1/runs", get(runs::get))
+        .route("/api/v1/runs", get(runs::get).post(run_into::post))
         .route("/api/v1/runs/events", get(run_events::get))
         .route("/api/v1/runs/{id}", get(run::get))
+        .route("/api/v1/reruns", get(reruns::get).post(reruns::post))
+        .route("/api/v1/reruns/{id}", get(reruns::get_one))
         .route("/api/v1/safe", get(safe::get))
         .route("/api/v1/trash", get(trash::get).delete(empty_trash::delete))
         .route("/api/v1/trash/{item}", delete(purge::delete))

@@ -40,6 +40,7 @@ pub use sending::{Answered, Backoff, Delivery, Leased};
 pub use share_info::{NoShareInfo, ShareInfo};
 pub use tokens::ExchangeRefusal;
 
+pub(crate) use answer::post_attestation;
 pub(crate) use keys::KeyShelf;
 pub(crate) use offer::{offer, withdraw};
 pub(crate) use postbox::Postbox;
