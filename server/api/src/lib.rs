@@ -1,12 +1,15 @@
 //! The JSON interface at `/api/v1`: translates requests into calls of the domain and its answers into the documents of
 //! the vocabulary. It decides nothing; one endpoint is one file.
 
+mod access;
 mod app_passwords;
+mod audit;
 mod caller;
 mod changes;
 mod empty_trash;
 mod error;
 mod fallback;
+mod groups;
 mod item;
 mod parameters;
 mod purge;
@@ -15,6 +18,9 @@ mod run;
 mod run_events;
 mod runs;
 mod safe;
+mod share;
+mod sharees;
+mod shares;
 mod spaces;
 #[cfg(test)]
 mod testing;
@@ -24,7 +30,7 @@ mod tree;
 mod versions;
 
 use axum::Router;
-use axum::routing::{any, delete, get, post};
+use axum::routing::{any, delete, get, post, put};
 use stitchbox_domain::Domain;
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +53,16 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
         .route("/api/v1/app-passwords/{id}", delete(app_passwords::delete))
         .route("/api/v1/app-passwords/{id}/wipe", post(app_passwords::wipe))
         .route("/api/v1/spaces", get(spaces::get))
+        .route("/api/v1/shares", get(shares::get).post(shares::post))
+        .route("/api/v1/shares/{id}", get(share::get).patch(share::patch).delete(share::delete))
+        .route("/api/v1/shares/{id}/leave", post(share::leave))
+        .route("/api/v1/shares/{id}/take-up", post(share::take_up))
+        .route("/api/v1/access", get(access::get))
+        .route("/api/v1/sharees", get(sharees::get))
+        .route("/api/v1/groups", get(groups::get).post(groups::post))
+        .route("/api/v1/groups/{group}", delete(groups::delete))
+        .route("/api/v1/groups/{group}/members/{user}", put(groups::join).delete(groups::leave))
+        .route("/api/v1/audit", get(audit::get))
         .route("/api/v1/changes", get(changes::get))
         .route("/api/v1/tree", get(tree::get))
         .route("/api/v1/runs", get(runs::get))

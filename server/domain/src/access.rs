@@ -92,6 +92,21 @@ impl Via {
     }
 }
 
+/// A part of all that is kept, which can be followed by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// A whole space, as its members see it.
+    Space(SpaceId),
+    /// What a share opens.
+    Share(ShareId),
+}
+
+impl From<SpaceId> for Part {
+    fn from(space: SpaceId) -> Self {
+        Self::Space(space)
+    }
+}
+
 /// A space with what the asking person may do in it.
 #[derive(Debug, Clone)]
 pub struct Membership {
@@ -110,6 +125,24 @@ impl Membership {
     #[must_use]
     pub fn top(&self) -> ItemId {
         self.via.as_ref().map_or(self.space.root, |via| via.top)
+    }
+
+    /// What the person sees of the space.
+    #[must_use]
+    pub fn part(&self) -> Part {
+        self.via.as_ref().map_or(Part::Space(self.space.id), |via| Part::Share(via.share))
+    }
+
+    /// The id by which the person asks for it: that of the space, or of the share, which are never the same.
+    #[must_use]
+    pub fn asked_by(&self) -> SpaceId {
+        self.via.as_ref().map_or(self.space.id, |via| SpaceId(via.share.0))
+    }
+
+    /// Whether nothing of what is there may be seen, only brought.
+    #[must_use]
+    pub fn is_drop(&self) -> bool {
+        self.via.as_ref().is_some_and(|via| via.upload_only)
     }
 
     /// A place below the top of what the person sees.
@@ -203,4 +236,17 @@ pub(crate) async fn enter_at(
     let membership = enter_by(db, principal, share, now).await?;
     let within = membership.via.as_ref().is_some_and(|via| via.path.contains(&at.path));
     if within && membership.space.id == at.space { Ok(membership) } else { Err(Error::NotFound) }
+}
+
+/// A part of the tree, as the principal may enter it.
+pub(crate) async fn enter_part(
+    db: &mut Connection,
+    principal: &Principal,
+    part: Part,
+    now: Timestamp,
+) -> Result<Membership, Error> {
+    match part {
+        Part::Space(space) => enter(db, principal, space).await,
+        Part::Share(share) => enter_by(db, principal, share, now).await,
+    }
 }

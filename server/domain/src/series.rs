@@ -15,7 +15,7 @@ use stitchbox_recipe::{
     Completeness, ENGINE_VERSION, Recipe, Role, positions_among, recipe_among, recipe_hash, run_identity,
 };
 use stitchbox_schema::documents::RunState;
-use stitchbox_schema::{ItemId, JobId, RunId, Timestamp};
+use stitchbox_schema::{ItemId, JobId, RunId, SpaceKind, Timestamp};
 use stitchbox_store::changes::{self, Change, ChangeKind};
 use stitchbox_store::jobs::{self, JobKind};
 use stitchbox_store::runs::{self, Run, RunInput};
@@ -307,7 +307,9 @@ async fn living_series_folder(db: &mut Connection, id: ItemId) -> Result<Option<
     if !lives || !folder.is_folder() || folder.run.is_some() {
         return Ok(None);
     }
-    Ok(spaces::by_id(db, folder.space).await?.map(|space| (folder, space)))
+    // What a peer shows us is the peer's to stitch, and results could not be put there.
+    let space = spaces::by_id(db, folder.space).await?.filter(|space| space.kind != SpaceKind::Received);
+    Ok(space.map(|space| (folder, space)))
 }
 
 /// The folders whose state a batch of changes may have altered. What a run wrote alters nothing.

@@ -2,11 +2,13 @@
 //! in any number of processes; what is to be done, and what was done, stands in the metadata store.
 
 mod execute;
+mod refresh;
 mod sweep;
 mod trigger;
 mod watch;
 mod worker;
 
+pub use refresh::run_refreshes;
 pub use sweep::run_sweeper;
 pub use trigger::run_triggers;
 pub use worker::{WorkerOptions, run_worker};

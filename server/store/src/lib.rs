@@ -9,6 +9,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod breaker;
 pub mod changes;
 pub mod compaction;
 mod connect;
@@ -29,6 +30,10 @@ mod placeholders;
 pub mod properties;
 pub mod purge;
 mod readers;
+pub mod received;
+pub mod received_offers;
+pub mod remote;
+pub mod reshares;
 mod rights;
 pub mod run_counts;
 pub mod runs;

@@ -4,16 +4,32 @@
 //! Nothing here calls a peer in the course of a request, but for the keys a signature is verified by. What is to be said
 //! goes into the outbox in the transaction that makes it true; `stitchbox-runner` sends it.
 
+mod answer;
+mod caller;
+mod incoming;
+mod invites;
+mod journal;
+mod keys;
+mod notices;
 mod offer;
 mod outbox;
 mod postbox;
 mod refusal;
+mod reshare;
 mod settings;
+mod tokens;
 mod trust;
 
+pub use caller::{CallRefusal, Caller};
+pub use incoming::{Taken, senders_of};
+pub use invites::GivenInvite;
+pub use keys::PublishedSiteKey;
 pub use refusal::FederationRefusal;
 pub use settings::{AutoAccept, FederationSettings, TrustPolicy};
 
+pub use tokens::ExchangeRefusal;
+
+pub(crate) use keys::KeyShelf;
 pub(crate) use offer::{offer, withdraw};
 pub(crate) use postbox::Postbox;
 

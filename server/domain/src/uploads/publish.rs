@@ -58,8 +58,13 @@ impl Domain {
             (id, None, Some(session))
         };
         let blob = NewBlob { id, size, sha256, body, created_at };
-        let finished =
-            Finished { blob, origin: Origin::New, content, session: session.as_ref().and_then(|session| session.id) };
+        let finished = Finished {
+            blob,
+            origin: Origin::New,
+            content,
+            session: session.as_ref().and_then(|session| session.id),
+            pushed: None,
+        };
         Ok(Draft { name: name.to_owned(), finished, _session: session })
     }
 }
@@ -166,7 +171,7 @@ pub(crate) fn draft_of_text(
     let content = Content::of(text.as_bytes().get(..SNIFF_BYTES).unwrap_or(text.as_bytes()));
     Ok(Draft {
         name: name.to_owned(),
-        finished: Finished { blob, origin: Origin::New, content, session: None },
+        finished: Finished { blob, origin: Origin::New, content, session: None, pushed: None },
         _session: None,
     })
 }
