@@ -26,6 +26,7 @@ pub use invites::GivenInvite;
 pub use keys::PublishedSiteKey;
 pub use refusal::FederationRefusal;
 pub use settings::{AutoAccept, FederationSettings, TrustPolicy};
+pub use stitchbox_store::invites::{Contact, TakenInvite};
 
 pub use tokens::ExchangeRefusal;
 
