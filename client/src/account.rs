@@ -29,7 +29,7 @@ pub(crate) struct AccountArgs {
     #[arg(long, value_name = "FILE", env = "STITCHBOX_TOKEN_FILE", conflicts_with_all = ["user", "password_stdin"])]
     token_file: Option<PathBuf>,
     /// Certificates (PEM) of authorities to trust beside those of the system
-    #[arg(long, value_name = "FILE", env = "STITCHBOX_CA_FILE")]
+    #[arg(long, visible_alias = "cacert", value_name = "FILE", env = "STITCHBOX_CA_FILE")]
     ca_file: Option<PathBuf>,
     /// Send at most so many bytes a second (500K, 2M)
     #[arg(long, value_name = "RATE", value_parser = rate)]

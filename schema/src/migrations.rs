@@ -81,6 +81,26 @@ pub const MIGRATIONS: &[Migration] = &[
         description: "repeated runs and attestations",
         template: include_str!("../migrations/0009_attestations.sql"),
     },
+    Migration {
+        version: 10,
+        description: "uploads and locks of those who come by a share",
+        template: include_str!("../migrations/0010_share_access.sql"),
+    },
+    Migration {
+        version: 14,
+        description: "invites accepted here, re-shares asked for",
+        template: include_str!("../migrations/0014_federated_requests.sql"),
+    },
+    Migration {
+        version: 17,
+        description: "what a peer allows, how it was looked at",
+        template: include_str!("../migrations/0017_received_rights.sql"),
+    },
+    Migration {
+        version: 20,
+        description: "what a repeated run is told and found",
+        template: include_str!("../migrations/0020_reruns.sql"),
+    },
 ];
 
 #[cfg(test)]

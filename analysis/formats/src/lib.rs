@@ -55,7 +55,10 @@ pub use metropro::{
     IntensityBlock, MetroPro, MetroProHeader, PhaseWindow, Stage, WriteError, read_metropro, write_metropro,
     write_metropro_with_intensity,
 };
-pub use nexus::{NexusRecord, make_scalar_strings, read_uncertainty, write_nexus_map, write_nexus_profile};
+pub use nexus::{
+    NexusArray, NexusRecord, make_scalar_strings, read_nexus_arrays, read_uncertainty, write_nexus_map,
+    write_nexus_profile,
+};
 pub use plain::{write_csv_map, write_csv_profile, write_xyz};
 pub use position::from_comment as position_in_comment;
 pub use slp::{SlpHeader, SlpWriteError, write_slp};

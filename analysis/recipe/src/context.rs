@@ -93,6 +93,8 @@ pub struct RunContext {
     pub software: String,
     /// Site or machine, if it is to be told.
     pub site: Option<String>,
+    /// Where the inputs were read, if not in the folder of the results: peer and path, for people.
+    pub source: Option<String>,
     /// When the run began.
     pub started_at: UnixTime,
     /// Asked once, when the map is ready; `None` leaves the end out of the provenance.
@@ -120,6 +122,7 @@ impl RunContext {
             agent: agent.to_owned(),
             software: software.to_owned(),
             site: None,
+            source: None,
             started_at,
             clock: None,
             recipe_origin: RecipeOrigin::default(),

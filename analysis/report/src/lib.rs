@@ -11,6 +11,7 @@ mod html;
 mod profile;
 mod provenance;
 mod record;
+mod ro_crate;
 mod summary;
 
 pub use figures::Figures;
@@ -18,6 +19,7 @@ pub use h5::height_h5;
 pub use html::report_html;
 pub use provenance::{OutputEntity, PROVENANCE_SCHEMA, provenance};
 pub use record::{Input, InputRole, RecipeRecord, Record, UnixTime};
+pub use ro_crate::{CRATE_NAME, INPUT_ID, RECIPE_ID, RESULT_DIGEST_ID, ro_crate};
 pub use summary::{SUMMARY_SCHEMA, Summary};
 
 use sha2::{Digest, Sha256};
@@ -51,8 +53,16 @@ pub enum ReportError {
 }
 
 /// Names of the files of a result, in the order in which [`write_all`] returns them.
-pub const OUTPUT_NAMES: [&str; 7] =
-    ["height.h5", "height.png", "overlap.png", "residual.png", "report.html", "summary.json", "provenance.json"];
+pub const OUTPUT_NAMES: [&str; 8] = [
+    "height.h5",
+    "height.png",
+    "overlap.png",
+    "residual.png",
+    "report.html",
+    "summary.json",
+    "provenance.json",
+    CRATE_NAME,
+];
 
 /// All files of a result, and its numbers. `more` are further files of the run, which the provenance names, too.
 ///
@@ -76,13 +86,32 @@ pub fn write_all(
         OutputFile { name: "summary.json".to_owned(), bytes: pretty(&serde_json::to_value(&summary)?)? },
     ];
     files.extend(more);
-    let entities: Vec<OutputEntity> = files
-        .iter()
-        .map(|f| OutputEntity { name: f.name.clone(), sha256: sha256_hex(&f.bytes), bytes: f.bytes.len() as u64 })
-        .collect();
-    let record = provenance(record, &summary.digest, &entities);
-    files.push(OutputFile { name: "provenance.json".to_owned(), bytes: pretty(&record)? });
+    let files = with_provenance(record, &summary.digest, files)?;
     Ok((files, summary))
+}
+
+/// Adds `provenance.json`, which names every other file, and the RO-Crate, which names that, too.
+///
+/// # Errors
+/// [`ReportError::Json`], only through a fault of this program.
+pub fn with_provenance(
+    record: &Record,
+    digest: &str,
+    mut files: Vec<OutputFile>,
+) -> Result<Vec<OutputFile>, ReportError> {
+    let entity = |f: &OutputFile| OutputEntity {
+        name: f.name.clone(),
+        sha256: sha256_hex(&f.bytes),
+        bytes: f.bytes.len() as u64,
+    };
+    let mut entities: Vec<OutputEntity> = files.iter().map(entity).collect();
+    files.push(OutputFile {
+        name: "provenance.json".to_owned(),
+        bytes: pretty(&provenance(record, digest, &entities))?,
+    });
+    entities.extend(files.last().map(entity));
+    files.push(OutputFile { name: CRATE_NAME.to_owned(), bytes: pretty(&ro_crate(record, digest, &entities))? });
+    Ok(files)
 }
 
 /// SHA-256 as lower-case hex.

@@ -25,7 +25,7 @@ pub struct OutputEntity {
 
 /// A part of an identifier: everything but the unreserved characters of RFC 3986 as `%XX` of its UTF-8 bytes, so that
 /// prefix and part make a URI whatever a file or a user is called.
-fn encoded(part: &str) -> String {
+pub(crate) fn encoded(part: &str) -> String {
     part.bytes().fold(String::with_capacity(part.len()), |mut out, byte| {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
@@ -84,6 +84,7 @@ pub fn provenance(record: &Record, digest: &str, outputs: &[OutputEntity]) -> Va
                 "sbx:engine": record.engine,
                 "sbx:software": record.software,
                 "sbx:site": record.site,
+                "sbx:source": record.source,
                 "sbx:recipe": record.recipe,
                 "sbx:parameters": record.parameters,
                 "sbx:ignored": record.ignored,

@@ -90,6 +90,8 @@ pub struct Input {
     pub version: Option<String>,
     /// SHA-256 of the content, lower-case hex.
     pub sha256: String,
+    /// Size of the content, bytes.
+    pub bytes: u64,
     /// Format it was read as, for sub-apertures: `MetroPro .dat (format 1)`.
     pub format: Option<String>,
     /// When it was measured, where the file tells.
@@ -135,6 +137,8 @@ pub struct Record {
     pub agent: String,
     /// Site or machine, if it is to be told.
     pub site: Option<String>,
+    /// Where the inputs were read, if they lie elsewhere than beside the results: peer and path, for people.
+    pub source: Option<String>,
     /// Camera column and row of the reference's first pixel: the least of all detector windows.
     pub camera_origin: [i64; 2],
     /// When the run began.

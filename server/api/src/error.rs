@@ -5,7 +5,8 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
-use stitchbox_domain::Error;
+use stitchbox_domain::federation::FederationRefusal;
+use stitchbox_domain::{Error, ShareFault};
 
 /// What stands in the way of an answer.
 #[derive(Debug, thiserror::Error)]
@@ -88,11 +89,45 @@ fn of_domain(error: &Error) -> (StatusCode, &'static str) {
         Error::Collision => (StatusCode::SERVICE_UNAVAILABLE, "collision"),
         Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
+        Error::Federation(FederationRefusal::Off | FederationRefusal::Settings(_)) => {
+            (StatusCode::FORBIDDEN, "federation_off")
+        }
+        Error::Federation(FederationRefusal::Untrusted(_)) => (StatusCode::FORBIDDEN, "peer_untrusted"),
+        Error::Federation(FederationRefusal::MustInvite(_)) => (StatusCode::FORBIDDEN, "must_invite"),
+        Error::Federation(FederationRefusal::Address(_) | FederationRefusal::Ourselves(_)) => {
+            (StatusCode::BAD_REQUEST, "federated_address")
+        }
+        Error::Federation(FederationRefusal::Invite) => (StatusCode::BAD_REQUEST, "invite"),
+        Error::Federation(FederationRefusal::SharedAlready(_)) => (StatusCode::CONFLICT, "shared_already"),
         Error::WeakPassword => (StatusCode::BAD_REQUEST, "weak_password"),
         Error::TooMuch(_) => (StatusCode::INSUFFICIENT_STORAGE, "too_much"),
+        Error::PeerUnavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "peer_unavailable"),
+        Error::PeerRefused { .. } => (StatusCode::BAD_GATEWAY, "peer_refused"),
+        Error::PeerFull { .. } => (StatusCode::INSUFFICIENT_STORAGE, "peer_full"),
+        Error::StaleAtPeer => (StatusCode::SERVICE_UNAVAILABLE, "stale_at_peer"),
+        Error::Share(fault) => of_share(fault),
         Error::Store(_) | Error::Blob(_) if error.is_disk_full() => (StatusCode::INSUFFICIENT_STORAGE, "disk_full"),
         Error::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_failed"),
         Error::Blob(_) => (StatusCode::SERVICE_UNAVAILABLE, "blob_store_failed"),
+    }
+}
+
+fn of_share(fault: &ShareFault) -> (StatusCode, &'static str) {
+    match fault {
+        ShareFault::NoSuchUser(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no_such_user"),
+        ShareFault::NoSuchGroup(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no_such_group"),
+        ShareFault::AlreadyShared(_) => (StatusCode::CONFLICT, "already_shared"),
+        ShareFault::FederationOff => (StatusCode::FORBIDDEN, "federation_off"),
+        ShareFault::Oneself
+        | ShareFault::IsOwner(_)
+        | ShareFault::UploadOnly
+        | ShareFault::NoManager
+        | ShareFault::PasswordWithoutLink
+        | ShareFault::PersonalRoot
+        | ShareFault::Expired
+        | ShareFault::NoRights
+        | ShareFault::TooLong
+        | ShareFault::BadRecipient(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad_share"),
     }
 }
 
@@ -116,6 +151,12 @@ impl IntoResponse for ApiError {
             }
             Self::Domain(Error::Throttled { seconds }) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            Self::Domain(Error::PeerUnavailable { .. }) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(30));
+            }
+            Self::Domain(Error::StaleAtPeer) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(2));
             }
             _ => {}
         }

@@ -145,7 +145,7 @@ pub fn read_secret(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Others on this machine may read it. Whoever set it up so may have a reason; it should not be by mistake.
-fn warn_if_readable(path: &Path) {
+pub fn warn_if_readable(path: &Path) {
     if let Ok(found) = path.metadata()
         && found.mode() & 0o077 != 0
     {

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::Request;
+use http::uri::Scheme;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -14,8 +15,10 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -32,19 +35,21 @@ const MOST_CONNECTIONS: usize = 4096;
 const STREAM_WINDOW: u32 = 1 << 20;
 
 /// How to serve.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Serving {
     /// Proxies whose word on the client's address counts.
     pub trusted_proxies: Arc<[Network]>,
     /// Longest time until the first request of a connection, and the head of each later one, is complete.
     pub patience: Duration,
+    /// What encrypts, if connections are encrypted.
+    pub tls: Option<TlsAcceptor>,
 }
 
 impl Serving {
     /// As the administrator set it.
     #[must_use]
     pub fn new(trusted_proxies: &[Network]) -> Self {
-        Self { trusted_proxies: trusted_proxies.into(), patience: HEAD_PATIENCE }
+        Self { trusted_proxies: trusted_proxies.into(), patience: HEAD_PATIENCE, tls: None }
     }
 }
 
@@ -64,7 +69,7 @@ pub async fn serve_connections(listener: TcpListener, router: Router, serving: S
         };
         match accepted {
             Ok((stream, peer, place)) => {
-                let connection = serve_connection(stream, peer, router.clone(), serving.clone(), stop.clone());
+                let connection = open_connection(stream, peer, router.clone(), serving.clone(), stop.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(place);
@@ -90,7 +95,8 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn serve_connection(
+/// Encrypts a connection where that is asked for, and serves it.
+async fn open_connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
@@ -101,7 +107,29 @@ async fn serve_connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, %peer, "TCP_NODELAY could not be set");
     }
-    let Serving { trusted_proxies, patience } = serving;
+    let Some(tls) = serving.tls.clone() else {
+        return serve_connection(stream, peer, router, serving, stop).await;
+    };
+    let encrypted = tokio::select! {
+        encrypted = tokio::time::timeout(serving.patience, tls.accept(stream)) => encrypted,
+        () = stop.cancelled() => return,
+    };
+    match encrypted {
+        Ok(Ok(stream)) => serve_connection(stream, peer, router, serving, stop).await,
+        Ok(Err(error)) => tracing::debug!(%error, %peer, "no encryption was agreed on"),
+        Err(_) => tracing::debug!(%peer, "no encryption was agreed on in time"),
+    }
+}
+
+async fn serve_connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    router: Router,
+    serving: Serving,
+    stop: CancellationToken,
+) {
+    let Serving { trusted_proxies, patience, tls } = serving;
+    let own_scheme = tls.map(|_| Scheme::HTTPS);
     let begun = Begun::default();
     // Telling HTTP/1 from HTTP/2 by the first bytes knows no limit of time, nor does HTTP/2 for its first request.
     let stream = Impatient::new(stream, patience, begun.clone());
@@ -111,7 +139,7 @@ async fn serve_connection(
         let (scheme, authority) = proxies::outside(peer, request.headers(), &trusted_proxies);
         let extensions = request.extensions_mut();
         extensions.insert(ConnectInfo(client));
-        if let Some(scheme) = scheme {
+        if let Some(scheme) = scheme.or_else(|| own_scheme.clone()) {
             extensions.insert(scheme);
         }
         if let Some(authority) = authority {
@@ -178,7 +206,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let trusted_proxies = Arc::new(["127.0.0.0/8".parse().unwrap()]);
-        let serving = Serving { trusted_proxies, patience: Duration::from_millis(200) };
+        let serving = Serving { trusted_proxies, patience: Duration::from_millis(200), tls: None };
         let here = |ConnectInfo(client): ConnectInfo<SocketAddr>| async move { format!("here is {}", client.ip()) };
         let router = Router::new().route("/", get(here));
         let server = tokio::spawn(serve_connections(listener, router, serving, CancellationToken::new()));

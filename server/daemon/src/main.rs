@@ -15,6 +15,7 @@ mod patience;
 mod proxies;
 mod serve;
 mod socket;
+mod tls;
 mod wire;
 mod workers;
 

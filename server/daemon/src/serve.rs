@@ -5,6 +5,7 @@ use crate::data_folder::{DataFolder, Held};
 use crate::failure::Failure;
 use crate::lifecycle::Lifecycle;
 use crate::listen::{Serving, serve_connections};
+use crate::tls::Tls;
 use crate::wire::House;
 use crate::{machine, observe, operation, socket, wire, workers};
 use axum::Router;
@@ -13,12 +14,15 @@ use std::io::Write;
 use std::net::SocketAddr;
 use stitchbox_blob::BlobStore;
 use stitchbox_domain::Domain;
-use stitchbox_runner::{run_sweeper, run_triggers};
+use stitchbox_runner::{run_refreshes, run_sweeper, run_triggers};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Serves until told to end.
 pub async fn serve(config: &Config, data: &DataFolder, listen: Option<SocketAddr>) -> Result<(), Failure> {
     let _serving = data.serve()?;
+    wire::prepare_tls();
+    let tls = Tls::open(&config.server)?;
     machine::raise_open_files();
     let address = listen.unwrap_or(config.server.listen);
     // Before anything is made: a taken address is the commonest mistake.
@@ -43,14 +47,22 @@ pub async fn serve(config: &Config, data: &DataFolder, listen: Option<SocketAddr
     let router = front_ends(&domain, &life).merge(operation).layer(axum::middleware::from_fn(observe::observe));
     life.start("socket for administration", socket::serve(socket::open(data)?, domain.clone(), life.stop()));
     life.start("trigger", run_triggers(domain.clone(), life.stop()));
+    life.start("refresher", run_refreshes(domain.clone(), life.stop()));
     life.start("sweeper", run_sweeper(domain.clone(), life.stop()));
     workers::start(&mut life, &domain, data, &config.jobs, config.jobs.workers);
-    let serving = Serving::new(&config.server.trusted_proxies);
+    let mut serving = Serving::new(&config.server.trusted_proxies);
+    let mut scheme = "http";
+    if let Some(tls) = tls {
+        serving.tls = Some(tls.acceptor()?);
+        scheme = "https";
+        let told = signal(SignalKind::hangup()).map_err(Failure::other("cannot wait for SIGHUP"))?;
+        life.start("upkeep of the certificate", tls.keep_current(told, life.stop()));
+    }
     life.start("listener", serve_connections(listener, router, serving, life.stop()));
 
     tracing::info!(%address, data = %data.path().display(), workers = config.jobs.workers, "serving");
     // A closed standard output is no reason to end.
-    let _ = writeln!(std::io::stdout(), "listening http://{address}").and_then(|()| std::io::stdout().flush());
+    let _ = writeln!(std::io::stdout(), "listening {scheme}://{address}").and_then(|()| std::io::stdout().flush());
     life.wait().await
 }
 

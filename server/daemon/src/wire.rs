@@ -10,13 +10,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use stitchbox_blob::{BlobError, BlobStore};
-use stitchbox_domain::{Domain, SystemClock};
+use stitchbox_domain::federation::FederationSettings;
+use stitchbox_domain::{Clock, Domain, SystemClock};
+use stitchbox_schema::Timestamp;
 use stitchbox_store::Store;
 
 /// Longest time one request to the object store may take before its first byte.
 const REMOTE_PATIENCE: Duration = Duration::from_secs(60);
 /// Requests to the object store under way at once.
 const REMOTE_REQUESTS: usize = 64;
+/// `STITCHBOX_` and this: seconds by which the clock of a debug build is wrong, so that tests can see what peers make of it.
+pub const CLOCK_OFFSET_NAME: &str = "TEST_CLOCK_OFFSET";
 
 /// The parts of a running program.
 #[derive(Debug, Clone)]
@@ -45,8 +49,52 @@ pub async fn open(config: &Config, data: &DataFolder) -> Result<House, Failure> 
         BlobKind::Local => BlobStore::local(data.path())?,
         BlobKind::S3 => BlobStore::remote(object_store(&config.blobs)?),
     };
-    let domain = Domain::new(store, blobs.clone(), Arc::new(SystemClock), config.settings(), &token_key).await?;
+    let mut domain = Domain::new(store, blobs.clone(), clock(), config.settings(), &token_key).await?;
+    if let Some(settings) = federation_settings(config)? {
+        domain = domain.with_federation(settings).await?;
+    }
     Ok(House { domain, blobs })
+}
+
+/// What `[federation]` says, with the certificates it names; nothing when there is no federation.
+///
+/// # Errors
+/// When the file with certificates cannot be read or holds none.
+pub fn federation_settings(config: &Config) -> Result<Option<FederationSettings>, Failure> {
+    let Some(mut settings) = config.federation_settings() else { return Ok(None) };
+    if let Some(file) = &config.federation.extra_ca_file {
+        let pem = std::fs::read(file).map_err(Failure::file("cannot read", file))?;
+        if !pem.windows(BEGIN_CERTIFICATE.len()).any(|window| window == BEGIN_CERTIFICATE) {
+            let reason = format!("{} holds no certificate in PEM", file.display());
+            return Err(Failure::Other { doing: "[federation] extra_ca_file cannot be used", reason });
+        }
+        settings.extra_ca_pem = Some(pem);
+    }
+    Ok(Some(settings))
+}
+
+const BEGIN_CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
+/// The machine's clock; in debug builds a wrong one, if a test asks for it.
+fn clock() -> Arc<dyn Clock> {
+    if cfg!(debug_assertions)
+        && let Ok(text) = std::env::var(format!("STITCHBOX_{CLOCK_OFFSET_NAME}"))
+        && let Ok(seconds) = text.parse::<i64>()
+    {
+        tracing::warn!(seconds, "the clock is wrong on purpose");
+        return Arc::new(WrongClock(seconds.saturating_mul(1_000_000_000)));
+    }
+    Arc::new(SystemClock)
+}
+
+/// A clock that is wrong by so many nanoseconds.
+#[derive(Debug)]
+struct WrongClock(i64);
+
+impl Clock for WrongClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(SystemClock.now().0.saturating_add(self.0))
+    }
 }
 
 /// Whether something was kept here before.
@@ -67,6 +115,8 @@ pub fn check_secrets(config: &Config) -> Result<(), Failure> {
     if let Some(file) = &config.auth.token_key_file {
         read_key(file)?;
     }
+    crate::tls::Tls::open(&config.server)?;
+    federation_settings(config)?;
     for file in [&config.blobs.access_key_file, &config.blobs.secret_key_file].into_iter().flatten() {
         read_secret(file)?;
     }

@@ -1,6 +1,6 @@
 //! What goes wrong, as HTTP: the one map from the domain's errors to statuses, and the body sync clients show to people.
 
-use crate::mount::href_below;
+use crate::mount::{Base, href_below};
 use crate::options::METHODS;
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -74,7 +74,7 @@ const NOT_ALLOWED: &str = "Sabre\\DAV\\Exception\\MethodNotAllowed";
 const STORAGE: &str = "Stitchbox\\StorageNotAvailable";
 
 /// `base` is the URL of the space's root in the mount of the request.
-fn shape_of(error: &Error, base: &str) -> Shape {
+fn shape_of(error: &Error, base: &Base) -> Shape {
     let text = error;
     match error {
         Error::NotFound => Shape::new(StatusCode::NOT_FOUND, "Sabre\\DAV\\Exception\\NotFound", text),
@@ -87,8 +87,15 @@ fn shape_of(error: &Error, base: &str) -> Shape {
             | Refusal::Root
             | Refusal::PartOfDeleted
             | Refusal::DeletedByAnother
-            | Refusal::ReservedName,
+            | Refusal::ReservedName
+            | Refusal::ByPeer
+            | Refusal::AcrossPeers
+            | Refusal::AtPeer
+            | Refusal::MayNotShare
+            | Refusal::RoleAboveOwn { .. }
+            | Refusal::ReceivedSpace,
         ) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
+        Error::Federation(_) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
         Error::Exists | Error::IsFolder => Shape::new(StatusCode::METHOD_NOT_ALLOWED, NOT_ALLOWED, text),
         Error::ParentMissing | Error::NotAFolder => Shape::new(StatusCode::CONFLICT, CONFLICT, text),
         Error::IntoItself => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
@@ -121,12 +128,23 @@ fn shape_of(error: &Error, base: &str) -> Shape {
         | Error::BodyIncomplete { .. }
         | Error::BodyBroken
         | Error::WeakPassword => Shape::new(StatusCode::BAD_REQUEST, BAD_REQUEST, text),
+        // No method of WebDAV makes shares.
+        Error::Share(_) => Shape::new(StatusCode::FORBIDDEN, FORBIDDEN, text),
         Error::CursorTooOld => Shape::new(StatusCode::GONE, "Stitchbox\\CursorTooOld", text),
         Error::Collision => Shape::new(StatusCode::SERVICE_UNAVAILABLE, "Stitchbox\\Collision", text),
         Error::Unauthenticated => Shape::new(StatusCode::UNAUTHORIZED, "Sabre\\DAV\\Exception\\NotAuthenticated", text),
         Error::Throttled { seconds } => Shape {
             retry_after: Some(*seconds),
             ..Shape::new(StatusCode::TOO_MANY_REQUESTS, "Stitchbox\\TooManyRequests", text)
+        },
+        Error::PeerUnavailable { .. } => {
+            Shape { retry_after: Some(30), ..Shape::new(StatusCode::SERVICE_UNAVAILABLE, STORAGE, text) }
+        }
+        Error::PeerRefused { .. } => Shape::new(StatusCode::BAD_GATEWAY, "Stitchbox\\PeerRefused", text),
+        Error::PeerFull { .. } => Shape::new(StatusCode::INSUFFICIENT_STORAGE, INSUFFICIENT, text),
+        Error::StaleAtPeer => Shape {
+            retry_after: Some(2),
+            ..Shape::new(StatusCode::SERVICE_UNAVAILABLE, "Stitchbox\\StaleAtPeer", text)
         },
         Error::Store(_) | Error::Blob(_) if error.is_disk_full() => {
             tracing::warn!(%error, "the disk is full");
@@ -146,7 +164,7 @@ fn storage_trouble(error: &dyn std::error::Error) -> Shape {
 }
 
 impl Fault {
-    fn shape(&self, base: &str) -> Shape {
+    fn shape(&self, base: &Base) -> Shape {
         match self {
             Self::Domain(error) => shape_of(error, base),
             Self::BadRequest(why) => Shape::new(StatusCode::BAD_REQUEST, BAD_REQUEST, why),
@@ -181,7 +199,7 @@ impl Fault {
 
     /// Status and text for an answer that is not an error document.
     pub(crate) fn told(&self) -> (StatusCode, String) {
-        let Shape { status, message, .. } = self.shape("");
+        let Shape { status, message, .. } = self.shape(&Base::default());
         (status, message)
     }
 
@@ -196,7 +214,7 @@ impl Fault {
     }
 
     /// The answer. `base` is the URL of the space's root in the mount of the request.
-    pub(crate) fn respond(&self, base: &str) -> Response<Body> {
+    pub(crate) fn respond(&self, base: &Base) -> Response<Body> {
         let Shape { status, exception, message, precondition, retry_after } = self.shape(base);
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n\
@@ -236,7 +254,7 @@ mod tests {
     use stitchbox_store::StoreError;
 
     async fn answer(fault: Fault) -> (Response<()>, String) {
-        let (parts, body) = fault.respond("/dav/spaces/KB").into_parts();
+        let (parts, body) = fault.respond(&Base::new("/dav/spaces/KB".to_owned(), 0)).into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         (Response::from_parts(parts, ()), text)
     }

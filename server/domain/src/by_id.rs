@@ -1,6 +1,7 @@
 //! Finding an item by its id alone: what private links and previews are asked with.
 
 use crate::access::enter;
+use crate::share_access::seen_by;
 use crate::{Action, Domain, Error, Item, ItemPath, Location, Membership, Principal};
 use stitchbox_schema::ItemId;
 use stitchbox_store::items;
@@ -21,14 +22,18 @@ impl Domain {
     pub async fn item_by_id(&self, principal: &Principal, id: ItemId) -> Result<Found, Error> {
         let mut db = self.store.read().await?;
         let item = items::by_id(&mut db, id).await?.ok_or(Error::NotFound)?;
-        let membership = enter(&mut db, principal, item.space).await?;
+        let membership = match enter(&mut db, principal, item.space).await {
+            Err(Error::NotFound) => seen_by(&mut db, principal, id, self.now()).await?.ok_or(Error::NotFound)?,
+            entered => entered?,
+        };
         membership.check(Action::Read, &item)?;
         let (names, is_live) = items::path(&mut db, id).await?;
         if !is_live {
             return Err(Error::NotFound);
         }
         let path = ItemPath::from_segments(names.iter().map(String::as_str)).map_err(|_| Error::NotFound)?;
-        let at = Location::in_space(membership.space.id, path);
+        let via = membership.via.as_ref().map(|via| via.share);
+        let at = Location { space: membership.space.id, via, path };
         Ok(Found { membership, item, at })
     }
 

@@ -3,8 +3,9 @@
 use crate::access::enter_at;
 use crate::guard::{self, Guarded};
 use crate::read::resolve;
+use crate::received;
 use crate::tree::{Act, Relocated, Spot, arrive, discard, refuse_creators};
-use crate::{Action, Conditions, Domain, Error, Excess, Ids, Item, Location, Principal, Version};
+use crate::{Action, Conditions, Domain, Error, Excess, Ids, Item, Location, Principal, Refusal, Version};
 use std::collections::HashMap;
 use stitchbox_schema::{ItemId, VersionId};
 use stitchbox_store::changes::ChangeKind;
@@ -36,10 +37,18 @@ impl Domain {
     ) -> Result<Relocated, Error> {
         let (principal, from, to, conditions) = (principal.clone(), from.clone(), to.clone(), conditions.clone());
         let (now, ids) = (self.now(), self.ids.clone());
+        if self.is_received(to.space).await? {
+            return Err(Refusal::AtPeer.into());
+        }
+        let from_peer = self.is_received(from.space).await?;
+        if from_peer {
+            let (_, original) = self.item(&principal, &from).await?;
+            self.fetch_tree(&original).await?;
+        }
         let work = self.transact(move |tx| {
             Box::pin(async move {
                 refuse_creators(&principal)?;
-                let source = enter_at(tx, &principal, &from).await?;
+                let source = enter_at(tx, &principal, &from, now).await?;
                 let original = resolve(tx, source.space.root, &from.path).await?;
                 source.check(Action::Read, &original)?;
                 if depth == CopyDepth::Infinity
@@ -47,14 +56,17 @@ impl Domain {
                 {
                     return Err(Excess::Copied.into());
                 }
-                let target = arrive(tx, &principal, &from, &to, overwrite).await?;
+                let target = arrive(tx, &principal, &from, &to, overwrite, now).await?;
                 let guarded = [Guarded::read_at(&from, &original), Guarded::tree_at(&to, target.item.as_ref())];
                 guard::check(tx, &principal, now, &conditions, &guarded).await?;
                 let added = if depth == CopyDepth::Zero && original.is_folder() { 0 } else { original.size };
                 guard::quota(tx, &target.membership, added - target.item.as_ref().map_or(0, |i| i.size)).await?;
-                let act = Act { actor: Some(principal.user), run: None, at: now };
+                let act = Act { actor: principal.actor(), run: None, at: now };
                 if let Some(old) = &target.item {
                     discard(tx, &to, &target.folder, old, act).await?;
+                }
+                if from_peer {
+                    received::adopt(tx, &original).await?;
                 }
                 let item = duplicate(tx, &ids, &original, &target, depth, act).await?;
                 Ok(Relocated { item, replaced: target.item.is_some() })
@@ -103,6 +115,7 @@ async fn duplicate(
             name: if is_top { target.name.as_str().to_owned() } else { old.name.clone() },
             run,
             created_at: act.at,
+            rights: None,
             version: version.as_ref().map(|version| version.id),
             ..old
         });

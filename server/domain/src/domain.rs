@@ -1,15 +1,18 @@
 //! The value every front-end holds: the stores, the clock, the settings.
 
 use crate::auth::Auth;
+use crate::federation::{Federation, KeyShelf};
 use crate::follow::Followers;
 use crate::previews::Previews;
+use crate::received::Received;
+use crate::seal::Seal;
 use crate::{Clock, Error, Ids, Keep};
 use futures::future::BoxFuture;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use stitchbox_blob::BlobStore;
 use stitchbox_schema::Timestamp;
-use stitchbox_store::{Store, Tx, settings};
+use stitchbox_store::{Store, StoreError, Tx, settings};
 use tokio::sync::{Notify, watch};
 
 /// Name of the setting that holds the data fingerprint.
@@ -61,7 +64,12 @@ pub struct Domain {
     pub(crate) wholes: Arc<crate::uploads::Wholes>,
     pub(crate) personal_spaces: Arc<crate::view::PersonalSpaces>,
     pub(crate) previews: Arc<Previews>,
+    pub(crate) uses: Arc<crate::share_use::Uses>,
     run_changed: Arc<Notify>,
+    pub(crate) received: Arc<Received>,
+    pub(crate) seal: Arc<Seal>,
+    pub(crate) site_keys: Arc<KeyShelf>,
+    pub(crate) federation: Option<Arc<Federation>>,
 }
 
 impl Domain {
@@ -73,6 +81,8 @@ impl Domain {
         settings: Settings,
         token_key: &[u8],
     ) -> Result<Self, Error> {
+        let unusable = || StoreError::Driver("no key can be made of the token key".to_owned());
+        let seal = Seal::new(token_key).ok_or_else(unusable)?;
         let now = clock.now();
         let started: Result<(i64, String, String), Error> = store
             .write(move |tx| {
@@ -99,7 +109,12 @@ impl Domain {
             wholes: Arc::default(),
             personal_spaces: Arc::default(),
             previews: Arc::default(),
+            uses: Arc::default(),
             run_changed: Arc::new(Notify::new()),
+            received: Arc::default(),
+            seal: Arc::new(seal),
+            site_keys: Arc::default(),
+            federation: None,
         })
     }
 

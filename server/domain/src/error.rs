@@ -1,7 +1,9 @@
 //! Everything the rules can answer instead of doing it. Texts are for the person who asked.
 
+use crate::federation::FederationRefusal;
+use crate::shares::ShareFault;
 use stitchbox_blob::BlobError;
-use stitchbox_schema::{NameError, Role};
+use stitchbox_schema::{NameError, Role, Timestamp};
 use stitchbox_store::StoreError;
 
 /// Why something visible may not be done.
@@ -31,9 +33,32 @@ pub enum Refusal {
     /// Somebody else put it into the trash.
     #[error("this was deleted by somebody else; only a manager of the space can remove it for good")]
     DeletedByAnother,
+    /// Neither manager nor let to pass on.
+    #[error("you may not share this: ask who shares it with you, or a manager of the space")]
+    MayNotShare,
+    /// More than one has oneself.
+    #[error("you cannot give the role {asked}: yours here is {own}")]
+    RoleAboveOwn {
+        /// What was to be given.
+        asked: Role,
+        /// What the giver has.
+        own: Role,
+    },
+    /// It belongs to another site.
+    #[error("this was received from another site, whose owner alone can share it with others")]
+    ReceivedSpace,
     /// The name stands for something else in a personal space.
     #[error("the names Spaces and Shares are taken in the top folder of a personal space; choose another one")]
     ReservedName,
+    /// The peer that shares it does not allow it.
+    #[error("the site that shares this with you does not allow it; ask its owner for the right")]
+    ByPeer,
+    /// Moving into or out of a received space.
+    #[error("what lies at another site is not moved into or out of it; copy it, then remove the original")]
+    AcrossPeers,
+    /// Something that only works on this server's own files.
+    #[error("this is not possible with what another site shares; download and upload it instead")]
+    AtPeer,
 }
 
 /// What there is too much of. Each limit is far beyond honest use and keeps one person from filling the server.
@@ -162,15 +187,59 @@ pub enum Error {
         /// How long to wait.
         seconds: u64,
     },
+    /// The bytes lie at a peer that does not answer, or the change had to be made there.
+    #[error("{peer} cannot be reached ({reason}){}", seen(*last_seen))]
+    PeerUnavailable {
+        /// The peer, host[:port].
+        peer: String,
+        /// When it last answered.
+        last_seen: Option<Timestamp>,
+        /// What happened, in words for people.
+        reason: String,
+    },
+    /// The peer answered that it does not do it.
+    #[error("{peer} refused this: {words}")]
+    PeerRefused {
+        /// The peer, host[:port].
+        peer: String,
+        /// Its own words.
+        words: String,
+    },
+    /// The space at the peer is full.
+    #[error("there is no room left at {peer}: {words}")]
+    PeerFull {
+        /// The peer, host[:port].
+        peer: String,
+        /// Its own words.
+        words: String,
+    },
+    /// The peer has another content by now than what is listed here.
+    #[error(
+        "the file changed at the site that shares it; its new content will be listed in a moment: look again and repeat"
+    )]
+    StaleAtPeer,
     /// A password that is too short.
     #[error("the password must have at least 8 characters")]
     WeakPassword,
+    /// It cannot be done with another site.
+    #[error("{0}")]
+    Federation(#[from] FederationRefusal),
+    /// A share that cannot be like this.
+    #[error("{0}")]
+    Share(#[from] ShareFault),
     /// The database failed.
     #[error("{0}")]
     Store(StoreError),
     /// The blob store failed.
     #[error("{0}")]
     Blob(#[from] BlobError),
+}
+
+fn seen(last_seen: Option<Timestamp>) -> String {
+    match last_seen {
+        Some(at) => format!("; it was last seen at {}. Try again later", at.rfc3339()),
+        None => "; it was never reached yet. Try again later".to_owned(),
+    }
 }
 
 impl Error {

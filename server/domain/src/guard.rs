@@ -76,13 +76,13 @@ pub(crate) async fn check(
     conditions_hold(db, conditions, first, &all_locks).await?;
     for lock in &all_locks {
         let named = lock.of_person || conditions.tokens().any(|token| token == lock.token);
-        let shown = named && lock.user == principal.user;
+        let shown = named && principal.holds(lock);
         if !shown && places.iter().any(|place| place.is_touched_by(lock)) {
             // A shared lock of one's own is enough where others hold shared locks too (RFC 4918, 6.1).
             let own_shared = !lock.exclusive
                 && all_locks.iter().any(|own| {
                     !own.exclusive
-                        && own.user == principal.user
+                        && principal.holds(own)
                         && own.path == lock.path
                         && places.iter().any(|place| place.is_touched_by(own))
                         && conditions.tokens().any(|token| token == own.token)

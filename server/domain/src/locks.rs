@@ -5,7 +5,7 @@ use crate::guard::{self, Guarded};
 use crate::lock_scope::{covers, lies_below};
 use crate::read::resolve;
 use crate::tree::{refuse_creators, spot};
-use crate::uploads::empty_file;
+use crate::uploads::{Intent, empty_file};
 use crate::{Action, Conditions, Domain, Error, Excess, Item, ItemPath, Location, Membership, Principal, Refusal};
 use std::time::Duration;
 use stitchbox_schema::{Role, SpaceId, Timestamp};
@@ -55,9 +55,11 @@ impl Domain {
         }
         let (principal, at, conditions) = (principal.clone(), at.clone(), conditions.clone());
         let (now, ids) = (self.now(), self.ids.clone());
+        let made_there = self.make_empty_there(&principal, &at, &conditions).await?;
+        let conditions = if made_there { conditions.only_tokens() } else { conditions };
         let work = self.transact(move |tx| {
             Box::pin(async move {
-                let (membership, existing) = lockable(tx, &principal, &at).await?;
+                let (membership, existing) = lockable(tx, &principal, &at, now).await?;
                 let (timeout_seconds, expires_at) = granted(now, request.timeout);
                 let lock = Lock {
                     token: request.token,
@@ -66,6 +68,7 @@ impl Domain {
                     deep: request.deep,
                     exclusive: request.exclusive,
                     user: principal.user,
+                    share: principal.scope.share,
                     owner_xml: request.owner_xml,
                     timeout_seconds: Some(timeout_seconds),
                     expires_at,
@@ -88,10 +91,25 @@ impl Domain {
             })
         });
         let (lock, created) = work.await?;
+        let created = created || made_there;
         if created {
             self.announce();
         }
         Ok((lock, created))
+    }
+
+    /// Where nothing is in a received space, the empty file is made at the peer first. Whether it was.
+    async fn make_empty_there(
+        &self,
+        principal: &Principal,
+        at: &Location,
+        conditions: &Conditions,
+    ) -> Result<bool, Error> {
+        if !self.is_received(at.space).await? || !matches!(self.item(principal, at).await, Err(Error::NotFound)) {
+            return Ok(false);
+        }
+        let intent = Intent { conditions: conditions.clone(), ..Intent::default() };
+        self.put_whole(principal, at, intent, bytes::Bytes::new()).await.map(|_| true)
     }
 
     /// Prolongs a lock of one's own that holds at this place.
@@ -106,7 +124,7 @@ impl Domain {
         let (principal, at, token, now) = (principal.clone(), at.clone(), token.to_owned(), self.now());
         self.transact(move |tx| {
             Box::pin(async move {
-                let membership = enter_at(tx, &principal, &at).await?;
+                let membership = enter_at(tx, &principal, &at, now).await?;
                 if membership.role < Role::Contributor {
                     return Err(Refusal::Role(membership.role).into());
                 }
@@ -125,9 +143,9 @@ impl Domain {
         let (principal, at, token, now) = (principal.clone(), at.clone(), token.to_owned(), self.now());
         self.transact(move |tx| {
             Box::pin(async move {
-                let membership = enter_at(tx, &principal, &at).await?;
+                let membership = enter_at(tx, &principal, &at, now).await?;
                 let lock = lock_at(tx, &at, &token, now).await?;
-                if lock.user != principal.user && membership.role < Role::Manager {
+                if !principal.holds(&lock) && membership.role < Role::Manager {
                     return Err(Error::NoSuchLock);
                 }
                 locks::remove(tx, &token).await?;
@@ -144,14 +162,19 @@ impl Domain {
 }
 
 /// The item to lock, or `None` where an empty file has to be made.
-async fn lockable(tx: &mut Tx, principal: &Principal, at: &Location) -> Result<(Membership, Option<Item>), Error> {
+async fn lockable(
+    tx: &mut Tx,
+    principal: &Principal,
+    at: &Location,
+    now: Timestamp,
+) -> Result<(Membership, Option<Item>), Error> {
     if at.path.is_root() {
-        let membership = enter_at(tx, principal, at).await?;
+        let membership = enter_at(tx, principal, at, now).await?;
         let root = resolve(tx, membership.space.root, &ItemPath::default()).await?;
         membership.check(Action::Create, &root)?;
         return Ok((membership, Some(root)));
     }
-    let spot = spot(tx, principal, at).await?;
+    let spot = spot(tx, principal, at, now).await?;
     match &spot.item {
         Some(item) => spot.membership.check(Action::Write, item)?,
         None => {
@@ -165,12 +188,12 @@ async fn lockable(tx: &mut Tx, principal: &Principal, at: &Location) -> Result<(
 /// [`Error::Locked`] for a lock in the way, [`Error::TooMuch`] if the user has too many already.
 pub(crate) async fn refuse_conflict(tx: &mut Tx, new: &Lock, now: Timestamp) -> Result<(), Error> {
     let all = locks::of_space(tx, new.space, now).await?;
-    if all.iter().filter(|held| held.user == new.user).count() >= MAX_LOCKS {
+    if all.iter().filter(|held| (held.user, held.share) == (new.user, new.share)).count() >= MAX_LOCKS {
         return Err(Excess::Locks.into());
     }
     for held in all {
         // What a person locked is open to her programs, which lock as they are used to.
-        if held.of_person && held.user == new.user {
+        if held.of_person && (held.user, held.share) == (new.user, new.share) {
             continue;
         }
         let overlap = covers(&held, &new.path) || new.deep && lies_below(&held.path, &new.path);
@@ -189,7 +212,7 @@ async fn own_lock(
     now: Timestamp,
 ) -> Result<Lock, Error> {
     let lock = lock_at(tx, at, token, now).await?;
-    if lock.user == principal.user { Ok(lock) } else { Err(Error::NoSuchLock) }
+    if principal.holds(&lock) { Ok(lock) } else { Err(Error::NoSuchLock) }
 }
 
 async fn lock_at(tx: &mut Tx, at: &Location, token: &str, now: Timestamp) -> Result<Lock, Error> {

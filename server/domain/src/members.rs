@@ -2,6 +2,7 @@
 //! these calls has the data folder.
 
 use crate::auth::AppSecret;
+use crate::shares::end_made_by;
 use crate::{AppPassword, Domain, Error, Item, ItemKind, Quota, Space, User};
 use stitchbox_schema::{AppPasswordId, ItemId, Role, SpaceId, SpaceKind, SpaceName, UserId, UserName};
 use stitchbox_store::{Connection, Tx, accounts, changes, items, locks, spaces};
@@ -181,12 +182,14 @@ impl Domain {
     /// Makes a user a member of a project space, changes the role, or, with `None`, ends the membership.
     pub async fn set_member(&self, space: &str, user: &str, role: Option<Role>) -> Result<(), Error> {
         let (space, user) = (space.to_owned(), user.to_owned());
+        let acting = self.acting_as("administrator");
         self.transact(move |tx| {
             Box::pin(async move {
                 let space = spaces::by_name(tx, SpaceKind::Project, &space).await?.ok_or(Error::NotFound)?;
                 let user = user_named(tx, &user).await?;
                 if role.is_none_or(|role| role < Role::Editor) {
                     locks::remove_of_user(tx, space.id, user.id).await?;
+                    end_made_by(tx, &acting, space.id, user.id).await?;
                 }
                 match role {
                     Some(role) => spaces::set_member(tx, space.id, user.id, role).await?,
@@ -307,7 +310,7 @@ async fn space_entered_by(db: &mut Connection, user: &User, name: &str) -> Resul
 }
 
 /// Makes a space with the root of its tree. Nothing visible changes for anybody yet, so the journal has no row for it.
-async fn insert_space(tx: &mut Tx, space: &Space) -> Result<(), Error> {
+pub(crate) async fn insert_space(tx: &mut Tx, space: &Space) -> Result<(), Error> {
     spaces::insert(tx, space).await?;
     let root = Item {
         id: space.root,
@@ -321,6 +324,7 @@ async fn insert_space(tx: &mut Tx, space: &Space) -> Result<(), Error> {
         last_change: changes::head(tx).await?,
         run: None,
         created_at: space.created_at,
+        rights: None,
     };
     Ok(items::insert(tx, &root).await?)
 }

@@ -46,6 +46,20 @@ impl ItemPath {
         Self(names)
     }
 
+    /// This path with another one behind it.
+    #[must_use]
+    pub fn append(&self, below: Self) -> Self {
+        let mut names = self.0.clone();
+        names.extend(below.0);
+        Self(names)
+    }
+
+    /// What is left of this path below `top`; `None` if it lies elsewhere.
+    #[must_use]
+    pub fn below(&self, top: &Self) -> Option<Self> {
+        self.0.strip_prefix(top.0.as_slice()).map(|rest| Self(rest.to_vec()))
+    }
+
     /// Whether `other` is this path or lies below it.
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {

@@ -106,7 +106,7 @@ async fn writable(
     now: Timestamp,
 ) -> Result<Item, Error> {
     refuse_creators(principal)?;
-    let membership = enter_at(tx, principal, at).await?;
+    let membership = enter_at(tx, principal, at, now).await?;
     let item = resolve(tx, membership.space.root, &at.path).await?;
     membership.check(Action::Write, &item)?;
     guard::check(tx, principal, now, conditions, &[Guarded::item_at(at, &item)]).await?;
@@ -115,7 +115,7 @@ async fn writable(
 
 /// The item's folder shows a change; the root of a space has none and changes itself.
 pub(crate) async fn touched(tx: &mut Tx, principal: &Principal, item: &Item, at: Timestamp) -> Result<Cursor, Error> {
-    let act = Act { actor: Some(principal.user), run: None, at };
+    let act = Act { actor: principal.actor(), run: None, at };
     let seen_in = item.parent.unwrap_or(item.id);
     let cursor = act.append(tx, ChangeKind::Touched, item, seen_in, 0).await?;
     if item.is_folder() {

@@ -7,6 +7,7 @@
 
 use crate::access::enter;
 use crate::keep::Earlier;
+use crate::shares::{Acting, end_shares_of_item};
 use crate::{Domain, Error, Principal, Refusal};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -32,7 +33,7 @@ impl Domain {
             Box::pin(async move {
                 let entry = trash::by_item(tx, item).await?.ok_or(Error::NotFound)?;
                 let role = purging_role(tx, &principal, entry.space).await?;
-                if role < Role::Manager && entry.deleted_by != Some(principal.user) {
+                if role < Role::Manager && entry.deleted_by != principal.actor() {
                     return Err(Refusal::DeletedByAnother.into());
                 }
                 purge::give_up(tx, item).await?;
@@ -99,8 +100,8 @@ impl Domain {
         let items = purge::bottom_up(&mut *self.store.read().await?, top, limit).await?;
         let (mut removed, complete) = (0, items.len() <= budget);
         for items in items.chunks(ITEMS) {
-            let items = items.to_vec();
-            let here = self.transact(move |tx| Box::pin(async move { remove_items(tx, top, &items, now).await }));
+            let (items, acting) = (items.to_vec(), self.acting_as("the trash"));
+            let here = self.transact(move |tx| Box::pin(async move { remove_items(tx, &acting, top, &items).await }));
             let Some(here) = here.await? else { return Ok(removed) };
             removed += here;
         }
@@ -194,7 +195,8 @@ fn outdated(found: &[Removable], rule: impl Fn(&[Earlier]) -> Vec<VersionId>) ->
 
 /// Removes items of a tree that nobody can reach, what lies deepest first. What is pinned stays, and what holds it.
 /// `None` if the tree is not given up (any more): then nothing of it may go.
-async fn remove_items(tx: &mut Tx, top: ItemId, items: &[ItemId], now: Timestamp) -> Result<Option<usize>, Error> {
+async fn remove_items(tx: &mut Tx, acting: &Acting, top: ItemId, items: &[ItemId]) -> Result<Option<usize>, Error> {
+    let now = acting.now;
     if !purge::is_given_up(tx, top).await? {
         return Ok(None);
     }
@@ -213,6 +215,7 @@ async fn remove_items(tx: &mut Tx, top: ItemId, items: &[ItemId], now: Timestamp
         if stays {
             continue;
         }
+        end_shares_of_item(tx, acting, *item).await?;
         if let Some((folder, size)) = purge::remove_item(tx, *item).await? {
             removed += 1;
             if let Some(folder) = folder.filter(|_| size != 0) {
@@ -261,7 +264,8 @@ mod tests {
         assert!(given_up.await.unwrap());
         domain.transact(move |tx| Box::pin(async move { Ok(purge::retry_at(tx, item, now).await?) })).await.unwrap();
         domain.restore(&principal, item).await.unwrap();
-        let late = domain.transact(move |tx| Box::pin(async move { remove_items(tx, item, &[item], now).await }));
+        let acting = domain.acting_as("the trash");
+        let late = domain.transact(move |tx| Box::pin(async move { remove_items(tx, &acting, item, &[item]).await }));
         assert_eq!(late.await.unwrap(), None);
         assert_eq!(domain.item(&principal, &at).await.unwrap().1.id, item);
         assert_eq!(domain.purge_trash(10).await.unwrap(), 0);

@@ -85,7 +85,7 @@ impl Domain {
                 }
                 let item = items::by_id(tx, item).await?.ok_or(Error::NotFound)?;
                 let (folder, at) = match to {
-                    Some(to) => free_place(tx, &principal, &entry, to).await?,
+                    Some(to) => free_place(tx, &principal, &entry, to, now).await?,
                     None => old_place(tx, &membership, &entry, &item).await?,
                 };
                 // A derived item comes back as one; only its folder need be open to the person.
@@ -97,7 +97,7 @@ impl Domain {
                 let item = Item { parent: Some(folder.id), name, ..item };
                 trash::remove(tx, item.id).await?;
                 items::place(tx, item.id, item.parent, &item.name).await?;
-                let act = Act { actor: Some(principal.user), run: None, at: now };
+                let act = Act { actor: principal.actor(), run: None, at: now };
                 act.append(tx, ChangeKind::Restored, &item, folder.id, item.size).await?;
                 Ok(item)
             })
@@ -132,11 +132,12 @@ async fn free_place(
     principal: &Principal,
     entry: &Trashed,
     to: Location,
+    now: Timestamp,
 ) -> Result<(Item, Location), Error> {
     if to.space != entry.space {
         return Err(Error::NotFound);
     }
-    let spot = spot(tx, principal, &to).await?;
+    let spot = spot(tx, principal, &to, now).await?;
     if spot.item.is_some() {
         return Err(Error::PreconditionFailed);
     }

@@ -20,7 +20,7 @@ impl Domain {
         self.transact(move |tx| {
             Box::pin(async move {
                 refuse_creators(&principal)?;
-                let spot = spot(tx, &principal, &at).await?;
+                let spot = spot(tx, &principal, &at, now).await?;
                 let item = spot.existing()?;
                 if item.is_folder() {
                     return Err(Error::IsFolder);
@@ -28,7 +28,7 @@ impl Domain {
                 spot.membership.check(Action::Write, item)?;
                 let (timeout_seconds, expires_at) = (i64::try_from(USER_LOCK.as_secs()).ok(), now.after(USER_LOCK));
                 locks::remove_expired(tx, now).await?;
-                if let Some(own) = of_person_at(tx, &at, now).await?.filter(|lock| lock.user == principal.user) {
+                if let Some(own) = of_person_at(tx, &at, now).await?.filter(|lock| principal.holds(lock)) {
                     locks::refresh(tx, &own.token, timeout_seconds, expires_at).await?;
                     return Ok(Lock { timeout_seconds, expires_at, ..own });
                 }
@@ -39,6 +39,7 @@ impl Domain {
                     deep: false,
                     exclusive: true,
                     user: principal.user,
+                    share: principal.scope.share,
                     owner_xml: String::new(),
                     timeout_seconds,
                     expires_at,
@@ -60,9 +61,9 @@ impl Domain {
         self.transact(move |tx| {
             Box::pin(async move {
                 refuse_creators(&principal)?;
-                let membership = enter_at(tx, &principal, &at).await?;
+                let membership = enter_at(tx, &principal, &at, now).await?;
                 let lock = of_person_at(tx, &at, now).await?.ok_or(Error::NoSuchLock)?;
-                if lock.user != principal.user && membership.role < Role::Manager {
+                if !principal.holds(&lock) && membership.role < Role::Manager {
                     return Err(guard::locked(tx, &lock).await?);
                 }
                 locks::remove(tx, &lock.token).await?;

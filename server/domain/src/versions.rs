@@ -34,7 +34,7 @@ impl Domain {
         let work = self.transact(move |tx| {
             Box::pin(async move {
                 refuse_creators(&principal)?;
-                let spot = spot(tx, &principal, &at).await?;
+                let spot = spot(tx, &principal, &at, now).await?;
                 let item = spot.existing()?;
                 let old = versions::by_id(tx, version).await?.filter(|old| old.item == item.id);
                 let old = old.ok_or(Error::NotFound)?;
@@ -44,7 +44,7 @@ impl Domain {
                 let place = Place { folder: &spot.folder, name: spot.name.as_str(), existing: Some(item) };
                 let Version { blob, size, sha256, checksum, content, mtime, .. } = old;
                 let bytes = Recorded { blob, size, sha256, checksum, content };
-                let act = Act { actor: Some(principal.user), run: None, at: now };
+                let act = Act { actor: principal.actor(), run: None, at: now };
                 Ok(show_recorded(tx, &ids, place, bytes, mtime, act).await?.item)
             })
         });

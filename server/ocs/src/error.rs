@@ -3,7 +3,8 @@
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use stitchbox_domain::Error;
+use stitchbox_domain::federation::FederationRefusal;
+use stitchbox_domain::{Error, ShareFault};
 
 /// Basic alone: clients of Nextcloud take the word Bearer for a different way to log in.
 pub(crate) const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"Stitchbox\", charset=\"UTF-8\"");
@@ -17,6 +18,9 @@ pub(crate) enum OcsError {
     /// It may not be done this way.
     #[error("{0}")]
     Forbidden(&'static str),
+    /// It cannot be understood.
+    #[error("{0}")]
+    BadRequest(&'static str),
     /// There is no such address.
     #[error("this server has nothing at this address")]
     NoSuchEndpoint,
@@ -30,6 +34,7 @@ impl OcsError {
         match self {
             Self::Domain(error) => of_domain(error),
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NoSuchEndpoint => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
         }
@@ -70,6 +75,8 @@ impl OcsError {
     pub(crate) fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Domain(Error::Throttled { seconds }) => Some(*seconds),
+            Self::Domain(Error::PeerUnavailable { .. }) => Some(30),
+            Self::Domain(Error::StaleAtPeer) => Some(2),
             _ => None,
         }
     }
@@ -79,7 +86,17 @@ impl OcsError {
 fn of_domain(error: &Error) -> StatusCode {
     match error {
         Error::NotFound => StatusCode::NOT_FOUND,
-        Error::Forbidden(_) => StatusCode::FORBIDDEN,
+        Error::Forbidden(_)
+        | Error::Federation(
+            FederationRefusal::Off
+            | FederationRefusal::Settings(_)
+            | FederationRefusal::Untrusted(_)
+            | FederationRefusal::MustInvite(_),
+        ) => StatusCode::FORBIDDEN,
+        Error::Federation(FederationRefusal::SharedAlready(_)) => StatusCode::CONFLICT,
+        Error::Federation(
+            FederationRefusal::Address(_) | FederationRefusal::Ourselves(_) | FederationRefusal::Invite,
+        ) => StatusCode::BAD_REQUEST,
         Error::Exists
         | Error::ParentMissing
         | Error::IsFolder
@@ -98,8 +115,31 @@ fn of_domain(error: &Error) -> StatusCode {
         Error::QuotaExceeded { .. } | Error::TooMuch(_) => StatusCode::INSUFFICIENT_STORAGE,
         Error::Unauthenticated => StatusCode::UNAUTHORIZED,
         Error::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::Share(fault) => of_share(fault),
         Error::Store(_) | Error::Blob(_) if error.is_disk_full() => StatusCode::INSUFFICIENT_STORAGE,
+        Error::PeerFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        Error::PeerRefused { .. } => StatusCode::BAD_GATEWAY,
+        Error::PeerUnavailable { .. } | Error::StaleAtPeer => StatusCode::SERVICE_UNAVAILABLE,
         Error::Store(_) | Error::Blob(_) | Error::Collision => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// As Nextcloud answers them: clients show the message for 403 and 404.
+fn of_share(fault: &ShareFault) -> StatusCode {
+    match fault {
+        ShareFault::NoSuchUser(_) | ShareFault::NoSuchGroup(_) => StatusCode::NOT_FOUND,
+        ShareFault::AlreadyShared(_)
+        | ShareFault::FederationOff
+        | ShareFault::Oneself
+        | ShareFault::IsOwner(_)
+        | ShareFault::UploadOnly
+        | ShareFault::NoManager
+        | ShareFault::PersonalRoot => StatusCode::FORBIDDEN,
+        ShareFault::PasswordWithoutLink
+        | ShareFault::Expired
+        | ShareFault::NoRights
+        | ShareFault::TooLong
+        | ShareFault::BadRecipient(_) => StatusCode::BAD_REQUEST,
     }
 }
 

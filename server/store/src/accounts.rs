@@ -47,7 +47,7 @@ pub struct AppPassword {
     pub wipe_asked_at: Option<Timestamp>,
 }
 
-fn user(row: &AnyRow) -> Result<User, StoreError> {
+pub(crate) fn user(row: &AnyRow) -> Result<User, StoreError> {
     Ok(User {
         id: UserId(row.try_get("id")?),
         name: row.try_get("name")?,
@@ -106,6 +106,29 @@ pub async fn by_name(db: &mut Connection, name: &str) -> Result<Option<User>, St
 /// Every user, by name.
 pub async fn all(db: &mut Connection) -> Result<Vec<User>, StoreError> {
     let rows = sqlx::query("SELECT * FROM users ORDER BY name").fetch_all(db).await?;
+    rows.iter().map(user).collect()
+}
+
+/// What `LIKE … ESCAPE '!'` finds a text by, anywhere and in small letters.
+pub(crate) fn pattern(text: &str) -> String {
+    let plain = text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
+    format!("%{plain}%")
+}
+
+/// Up to `limit` users who may log in and whose login name or name for people holds the text, whatever its case; those
+/// who are called so first.
+pub async fn search(db: &mut Connection, text: &str, limit: i64, offset: i64) -> Result<Vec<User>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT * FROM users
+         WHERE disabled = 0 AND (LOWER(name) LIKE $1 ESCAPE '!' OR LOWER(display_name) LIKE $1 ESCAPE '!')
+         ORDER BY CASE WHEN LOWER(name) = $2 OR LOWER(display_name) = $2 THEN 0 ELSE 1 END, name LIMIT $3 OFFSET $4",
+    )
+    .bind(pattern(text))
+    .bind(text.to_lowercase())
+    .bind(limit)
+    .bind(offset)
+    .fetch_all(db)
+    .await?;
     rows.iter().map(user).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Drive items: the tree.
 
 use crate::versions::{self, Version};
-use crate::{Connection, StoreError, Tx, placeholders};
+use crate::{Connection, Rights, StoreError, Tx, placeholders};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 use std::fmt::Write as _;
@@ -51,6 +51,8 @@ pub struct Item {
     pub run: Option<RunId>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// What the peer it is received from allows, if it said so.
+    pub rights: Option<Rights>,
 }
 
 impl Item {
@@ -93,6 +95,7 @@ pub(crate) fn item(row: &AnyRow) -> Result<Item, StoreError> {
         last_change: Cursor(row.try_get("last_change")?),
         run: row.try_get::<Option<i64>, _>("run_id")?.map(RunId),
         created_at: Timestamp(row.try_get("created_at")?),
+        rights: row.try_get::<Option<i64>, _>("rights")?.map(Rights::of_bits),
     })
 }
 
@@ -262,9 +265,9 @@ pub async fn insert_all(tx: &mut Tx, items: &[Item]) -> Result<(), StoreError> {
     for items in items.chunks(placeholders::ROWS) {
         let sql = format!(
             "INSERT INTO items
-                 (id, space_id, parent_id, name, kind, version_id, size, mtime_ns, last_change, run_id, created_at)
+                 (id, space_id, parent_id, name, kind, version_id, size, mtime_ns, last_change, run_id, created_at, rights)
              VALUES {}",
-            placeholders::rows(items.len(), 11)
+            placeholders::rows(items.len(), 12)
         );
         // Only the number of rows varies.
         let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(placeholders::is_common(items.len()));
@@ -280,7 +283,8 @@ pub async fn insert_all(tx: &mut Tx, items: &[Item]) -> Result<(), StoreError> {
                 .bind(item.mtime.0)
                 .bind(item.last_change.0)
                 .bind(item.run.map(|run| run.0))
-                .bind(item.created_at.0);
+                .bind(item.created_at.0)
+                .bind(item.rights.map(Rights::bits));
         }
         query.execute(&mut **tx).await?;
     }

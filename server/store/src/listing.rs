@@ -1,7 +1,7 @@
 //! The pages of a listing: what is read most, in as few columns as it takes.
 
 use crate::items::{Item, kind};
-use crate::{Connection, StoreError};
+use crate::{Connection, Rights, StoreError};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 use stitchbox_schema::{Cursor, ItemId, RunId, SpaceId, Timestamp, VersionId};
@@ -28,12 +28,12 @@ pub struct Sums {
 
 /// The page of a listing, and the same with the checksums of files.
 const LISTING: &str =
-    "SELECT id, space_id, parent_id, name, kind, version_id, size, mtime_ns, last_change, run_id, created_at
+    "SELECT id, space_id, parent_id, name, kind, version_id, size, mtime_ns, last_change, run_id, created_at, rights
      FROM items WHERE parent_id = $1 AND name > $2 ORDER BY name LIMIT $3";
 const LISTING_WITH_SUMS: &str =
     "SELECT items.id, items.space_id, items.parent_id, items.name, items.kind, items.version_id, items.size,
-            items.mtime_ns, items.last_change, items.run_id, items.created_at, versions.sha256, versions.checksum,
-            versions.content
+            items.mtime_ns, items.last_change, items.run_id, items.created_at, items.rights, versions.sha256,
+            versions.checksum, versions.content
      FROM items LEFT JOIN versions ON versions.id = items.version_id
      WHERE items.parent_id = $1 AND items.name > $2 ORDER BY items.name LIMIT $3";
 
@@ -70,10 +70,11 @@ fn listed(row: &AnyRow, with_sums: bool) -> Result<Listed, StoreError> {
         last_change: Cursor(row.try_get(8)?),
         run: row.try_get::<Option<i64>, _>(9)?.map(RunId),
         created_at: Timestamp(row.try_get(10)?),
+        rights: row.try_get::<Option<i64>, _>(11)?.map(Rights::of_bits),
     };
-    let sha256: Option<String> = if with_sums { row.try_get(11)? } else { None };
+    let sha256: Option<String> = if with_sums { row.try_get(12)? } else { None };
     let sums = match sha256 {
-        Some(sha256) => Some(Sums { sha256, given: row.try_get(12)?, content: row.try_get(13)? }),
+        Some(sha256) => Some(Sums { sha256, given: row.try_get(13)?, content: row.try_get(14)? }),
         None => None,
     };
     Ok(Listed { item, sums })

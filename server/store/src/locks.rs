@@ -3,7 +3,7 @@
 use crate::{Connection, StoreError, Tx};
 use sqlx::Row;
 use sqlx::any::AnyRow;
-use stitchbox_schema::{SpaceId, Timestamp, UserId};
+use stitchbox_schema::{ShareId, SpaceId, Timestamp, UserId};
 
 /// A write lock.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Lock {
     pub exclusive: bool,
     /// Who took it.
     pub user: UserId,
+    /// The share by which the holder came, where that is not the user but somebody in the user's name.
+    pub share: Option<ShareId>,
     /// What the client said about the owner, as XML; may be empty.
     pub owner_xml: String,
     /// The timeout granted, seconds.
@@ -51,6 +53,7 @@ fn lock(row: &AnyRow) -> Result<Lock, StoreError> {
         deep: row.try_get::<i64, _>("deep")? != 0,
         exclusive: row.try_get::<i64, _>("exclusive")? != 0,
         user: UserId(row.try_get("user_id")?),
+        share: row.try_get::<Option<i64>, _>("share_id")?.map(ShareId),
         owner_xml: row.try_get("owner_xml")?,
         timeout_seconds: row.try_get("timeout_s")?,
         expires_at: Timestamp(row.try_get("expires_at")?),
@@ -90,8 +93,9 @@ pub async fn held(db: &mut Connection, space: SpaceId, now: Timestamp) -> Result
 pub async fn insert(tx: &mut Tx, lock: &Lock) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO locks
-             (token, space_id, path, deep, exclusive, user_id, owner_xml, timeout_s, expires_at, of_person, taken_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             (token, space_id, path, deep, exclusive, user_id, owner_xml, timeout_s, expires_at, of_person, taken_at,
+              share_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(&lock.token)
     .bind(lock.space.0)
@@ -104,6 +108,7 @@ pub async fn insert(tx: &mut Tx, lock: &Lock) -> Result<(), StoreError> {
     .bind(lock.expires_at.0)
     .bind(i64::from(lock.of_person))
     .bind(lock.taken_at.0)
+    .bind(lock.share.map(|share| share.0))
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -3,13 +3,15 @@
 use crate::{Connection, StoreError, Tx, segments};
 use sqlx::Row;
 use sqlx::any::AnyRow;
-use stitchbox_schema::{BlobId, ItemId, SpaceId, Timestamp, UploadId, UserId, VersionId};
+use stitchbox_schema::{BlobId, ItemId, ShareId, SpaceId, Timestamp, UploadId, UserId, VersionId};
 
 /// Where a session's file will go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
     /// The space.
     pub space: SpaceId,
+    /// The share by which it is seen.
+    pub via: Option<ShareId>,
     /// The folder, as far as it exists.
     pub folder: ItemId,
     /// The path in the space: `/a/b`.
@@ -66,6 +68,7 @@ fn session(row: &AnyRow) -> Result<UploadSession, StoreError> {
     let destination = match row.try_get::<Option<i64>, _>("space_id")? {
         Some(space) => Some(Destination {
             space: SpaceId(space),
+            via: row.try_get::<Option<i64>, _>("share_id")?.map(ShareId),
             folder: ItemId(row.try_get::<Option<i64>, _>("folder_id")?.unwrap_or(0)),
             path: row.try_get::<Option<String>, _>("path")?.unwrap_or_default(),
         }),
@@ -105,8 +108,9 @@ pub async fn insert(tx: &mut Tx, session: &UploadSession) -> Result<(), StoreErr
     sqlx::query(
         "INSERT INTO upload_sessions
              (id, user_id, protocol, name, space_id, folder_id, path, make_folders, size, mtime_ns, checksum, conditions,
-              partial, received, item_id, version_id, was_created, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+              partial, received, item_id, version_id, was_created, created_at, expires_at,
+              share_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
     )
     .bind(session.id.0)
     .bind(session.user.0)
@@ -127,6 +131,7 @@ pub async fn insert(tx: &mut Tx, session: &UploadSession) -> Result<(), StoreErr
     .bind(ending.map(|ending| i64::from(ending.created)))
     .bind(session.created_at.0)
     .bind(session.expires_at.0)
+    .bind(destination.and_then(|to| to.via).map(|share| share.0))
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -201,11 +206,12 @@ pub async fn waiting_nowhere(db: &mut Connection, user: UserId) -> Result<i64, S
 
 /// Says where a session goes.
 pub async fn set_destination(tx: &mut Tx, id: UploadId, to: &Destination) -> Result<(), StoreError> {
-    sqlx::query("UPDATE upload_sessions SET space_id = $2, folder_id = $3, path = $4 WHERE id = $1")
+    sqlx::query("UPDATE upload_sessions SET space_id = $2, folder_id = $3, path = $4, share_id = $5 WHERE id = $1")
         .bind(id.0)
         .bind(to.space.0)
         .bind(to.folder.0)
         .bind(&to.path)
+        .bind(to.via.map(|share| share.0))
         .execute(&mut **tx)
         .await?;
     Ok(())

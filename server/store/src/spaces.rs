@@ -1,5 +1,6 @@
 //! Spaces and their members.
 
+use crate::accounts::{self, User};
 use crate::{Connection, StoreError, Tx};
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -78,6 +79,27 @@ pub async fn by_name(db: &mut Connection, kind: SpaceKind, name: &str) -> Result
         .fetch_optional(db)
         .await?;
     row.as_ref().map(space).transpose()
+}
+
+/// The personal space of a user.
+pub async fn personal_of(db: &mut Connection, user: UserId) -> Result<Option<Space>, StoreError> {
+    let row = sqlx::query("SELECT * FROM spaces WHERE kind = 'personal' AND owner_id = $1")
+        .bind(user.0)
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(space).transpose()
+}
+
+/// The members of a space with their roles, by login name.
+pub async fn members(db: &mut Connection, id: SpaceId) -> Result<Vec<(User, Role)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT users.*, members.role AS member_role FROM members JOIN users ON users.id = members.user_id
+         WHERE members.space_id = $1 ORDER BY users.name",
+    )
+    .bind(id.0)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(|row| Ok((accounts::user(row)?, role(row, "member_role")?))).collect()
 }
 
 /// Every space a user is a member of, with the role, by kind and name.

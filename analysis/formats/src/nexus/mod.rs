@@ -82,6 +82,37 @@ pub fn read_uncertainty(bytes: &[u8], limits: &Limits) -> Result<Option<HeightMa
     nxdata::uncertainty(&Source::new("", &file, bytes.len(), limits))
 }
 
+/// A two-dimensional dataset as it stands in the file: no unit is converted and no value left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NexusArray {
+    /// Rows and columns.
+    pub shape: (usize, usize),
+    /// The attribute `units`; empty if there is none.
+    pub unit: String,
+    /// The values row by row, NaN where the file has NaN.
+    pub values: Vec<f64>,
+}
+
+/// Datasets of the default NXdata of a NeXus file, in the order asked for; `None` for one that is not there or has not two
+/// dimensions.
+///
+/// # Errors
+/// [`FormatError`] where the file or one of the datasets cannot be read within the limits.
+pub fn read_nexus_arrays(
+    bytes: &[u8],
+    names: &[&str],
+    limits: &Limits,
+) -> Result<Vec<Option<NexusArray>>, FormatError> {
+    if Format::of(bytes) != Some(Format::Datx) && Format::of(bytes) != Some(Format::Nexus) {
+        return Err(FormatError::NoSurface);
+    }
+    let file = datx::open(bytes, limits)?;
+    let mut source = Source::new("", &file, bytes.len(), limits);
+    // The arrays of one result are all of its size.
+    *source.room.get_mut() = source.room.get().saturating_mul(names.len());
+    nxdata::arrays(&source, names)
+}
+
 /// An open file and what its parts need to know.
 struct Source<'a> {
     name: &'a str,

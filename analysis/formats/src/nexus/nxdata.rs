@@ -4,7 +4,7 @@
 use hdf5_reader::{Dataset, group::Group};
 use stitchbox_surface::{HeightMap, Instrument, Profile, ProfileKind};
 
-use super::{FORMAT, Source, numbers, sub_aperture, tree};
+use super::{FORMAT, NexusArray, Source, numbers, sub_aperture, tree};
 use crate::datx::attributes::Attributes;
 use crate::tables::{length_mm, length_nm, slope_urad};
 use crate::{FormatError, Measurement, TableError, raster};
@@ -39,6 +39,20 @@ pub(super) fn uncertainty(source: &Source<'_>) -> Result<Option<HeightMap>, Form
         Measurement::Map(found) => Ok(Some(found.map)),
         Measurement::Slopes(_) | Measurement::Profile(_) => Ok(None),
     }
+}
+
+/// Two-dimensional datasets beside the signal, as they are.
+pub(super) fn arrays(source: &Source<'_>, names: &[&str]) -> Result<Vec<Option<NexusArray>>, FormatError> {
+    let Some(group) = find(source) else { return Err(FormatError::NoSurface) };
+    let read = |name: &&str| {
+        let Some(dataset) = tree::dataset(&group, name) else { return Ok(None) };
+        let &[rows, columns] = dataset.shape() else { return Ok(None) };
+        let unit = Attributes::of_dataset(&dataset)?.text("units").unwrap_or_default();
+        let values = numbers::all(source, &dataset)?;
+        // Admitted before it was read, so both fit.
+        Ok(Some(NexusArray { shape: (rows as usize, columns as usize), unit, values }))
+    };
+    names.iter().map(read).collect()
 }
 
 /// The group to show.

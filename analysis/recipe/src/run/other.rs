@@ -1,10 +1,10 @@
 //! The files that a result without a stitched height map leaves: summary and provenance, beside its own.
 
 use serde_json::Value;
-use stitchbox_report::{OutputEntity, OutputFile, Record, provenance, sha256_hex};
+use stitchbox_report::{OutputFile, Record};
 
 use super::{Job, RunOutput, json_file};
-use crate::failure::RunFailure;
+use crate::failure::{FailureKind, RunFailure};
 
 /// Adds `summary.json` and `provenance.json` to the files of a result.
 pub(super) fn finish(
@@ -21,18 +21,12 @@ pub(super) fn finish(
     Ok(RunOutput { files, overview, summary: None, digest, solve_seconds })
 }
 
-/// Adds `provenance.json`, which names every other file.
+/// Adds `provenance.json` and the RO-Crate, which name every other file.
 pub(super) fn with_provenance(
     record: &Record,
     digest: &str,
-    mut files: Vec<OutputFile>,
+    files: Vec<OutputFile>,
 ) -> Result<Vec<OutputFile>, RunFailure> {
-    let entity = |file: &OutputFile| OutputEntity {
-        name: file.name.clone(),
-        sha256: sha256_hex(&file.bytes),
-        bytes: file.bytes.len() as u64,
-    };
-    let entities: Vec<OutputEntity> = files.iter().map(entity).collect();
-    files.push(json_file("provenance.json", &provenance(record, digest, &entities))?);
-    Ok(files)
+    stitchbox_report::with_provenance(record, digest, files)
+        .map_err(|error| RunFailure::new(FailureKind::Internal, format!("{error}.")))
 }

@@ -12,26 +12,37 @@ const PREFIX: &str = "STITCHBOX_";
 const SEPARATOR: &str = "__";
 
 /// Values that are not texts: in the environment they stand without quotes.
-const NOT_TEXT: [(&str, &str); 4] =
-    [("jobs", "workers"), ("jobs", "attempts"), ("keep", "thin_versions"), ("auth", "account_passwords_on_webdav")];
+const NOT_TEXT: [(&str, &str); 8] = [
+    ("jobs", "workers"),
+    ("jobs", "attempts"),
+    ("keep", "thin_versions"),
+    ("auth", "account_passwords_on_webdav"),
+    ("federation", "enabled"),
+    ("federation", "allow_http_peers"),
+    ("federation", "allow_private_addresses"),
+    ("federation", "require_signatures"),
+];
 
 /// Lists: in the environment their values stand between commas.
 const LISTS: [(&str, &str); 1] = [("server", "trusted_proxies")];
 
 /// Variables that begin like ours and are no overrides: of the command lines, of the client, of the tests.
-const OTHER_VARIABLES: [&str; 12] = [
+const OTHER_VARIABLES: [&str; 15] = [
     "CONFIG",
     "DATA",
     "BIN",
     "SERVER",
     "USER",
     "PASSWORD_FILE",
+    "TOKEN_FILE",
+    "CA_FILE",
     "NO_SKIP",
     "SHARED_DATA",
     "KILLS",
     "KILL_SEED",
     "MUTATIONS",
     "KEEP_REPORT",
+    crate::wire::CLOCK_OFFSET_NAME,
 ];
 
 /// Why a configuration cannot be used.
@@ -99,6 +110,20 @@ impl Config {
         let wrong = |reason: &str| Err(ConfigError::Together(reason.to_owned()));
         if self.database.url.is_some() && self.database.url_file.is_some() {
             return wrong("[database] has both url and url_file; keep one of them");
+        }
+        let (server, federation) = (&self.server, &self.federation);
+        if server.tls_certificate.is_some() != server.tls_key.is_some() {
+            return wrong("[server] has only one of tls_certificate and tls_key; TLS needs both");
+        }
+        if federation.enabled {
+            let Some(origin) = &server.origin else {
+                return wrong("[federation] enabled needs [server] origin, the address that peers know us by; add it");
+            };
+            if !origin.is_secure() && !federation.allow_http_peers {
+                return wrong(
+                    "[federation] enabled needs a [server] origin with https; for a test without TLS set allow_http_peers",
+                );
+            }
         }
         let blobs = &self.blobs;
         let s3_words = [
@@ -235,6 +260,11 @@ pub(super) fn kept_blobs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<S
 /// A token cannot be taken back; one that ends at once is none.
 pub(super) fn token_lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
     bounded(deserializer, seconds(MINUTE), seconds(24 * HOUR))
+}
+
+/// Peers are not asked without a pause, nor forgotten.
+pub(super) fn refresh<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    bounded(deserializer, Span(Duration::from_millis(200)), seconds(7 * 24 * HOUR))
 }
 
 /// Whoever asked the program to end waits for it.

@@ -1,13 +1,17 @@
 //! The configuration: one TOML file, sections of plain values, every one with a default. `deploy/stitchboxd.toml` is
 //! its manual; a test holds the two together. Secrets are never values here, only names of files.
 
+mod federation;
 mod keep;
 mod load;
+mod origin;
 mod units;
 
+pub use federation::Federation;
 pub use keep::Keep;
 pub use load::ConfigError;
 pub(crate) use load::check_database_url;
+pub use origin::Origin;
 pub use units::{Size, Span, UnitError};
 
 use crate::proxies::Network;
@@ -34,6 +38,8 @@ pub struct Config {
     pub keep: Keep,
     /// Login.
     pub auth: Auth,
+    /// With whom is shared over Open Cloud Mesh.
+    pub federation: Federation,
     /// What is logged.
     pub log: Log,
 }
@@ -44,6 +50,15 @@ pub struct Config {
 pub struct Server {
     /// Address and port.
     pub listen: SocketAddr,
+    /// The public address: what others are told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// The certificate (PEM, with those between it and its authority) for TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Its key (PEM).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_key: Option<PathBuf>,
     /// Proxies whose word on the client's address counts.
     pub trusted_proxies: Vec<Network>,
     /// How long requests and runs under way may take to end when the program ends.
@@ -55,6 +70,9 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8741)),
+            origin: None,
+            tls_certificate: None,
+            tls_key: None,
             trusted_proxies: Vec::new(),
             drain: Span(Duration::from_secs(30)),
         }
@@ -221,6 +239,25 @@ impl Config {
             token_lifetime: self.auth.token_lifetime.0,
             keep: self.keep.settings(),
         }
+    }
+
+    /// The settings of sharing with other installations, but for the certificates of authorities, which are in a file;
+    /// nothing when there is none.
+    #[must_use]
+    pub fn federation_settings(&self) -> Option<stitchbox_domain::federation::FederationSettings> {
+        let federation = &self.federation;
+        let origin = self.server.origin.as_ref().filter(|_| federation.enabled)?;
+        Some(stitchbox_domain::federation::FederationSettings {
+            origin: origin.as_str().to_owned(),
+            allow_http_peers: federation.allow_http_peers,
+            allow_private_addresses: federation.allow_private_addresses,
+            extra_ca_pem: None,
+            trust: federation.trust.into(),
+            require_signatures: federation.require_signatures,
+            auto_accept: federation.auto_accept.into(),
+            cache_bytes: federation.cache.0,
+            refresh: federation.refresh.0,
+        })
     }
 
     /// The whole configuration as TOML. There is no secret in it.

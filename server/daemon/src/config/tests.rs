@@ -36,6 +36,10 @@ fn the_manual_names_every_key_and_what_it_shows_as_examples_is_accepted() {
         "secret_key_file =",
         "token_key_file =",
         "memory =",
+        "origin =",
+        "tls_certificate =",
+        "tls_key =",
+        "extra_ca_file =",
     ] {
         assert!(example(key).is_some(), "the manual gives no example of {key}");
     }
@@ -45,6 +49,10 @@ fn the_manual_names_every_key_and_what_it_shows_as_examples_is_accepted() {
     assert_eq!(config.blobs.kind, BlobKind::S3);
     load(&format!("[database]\n{}\n", example("url =").unwrap()), &[]).unwrap();
     load(&format!("[jobs]\n{}\n", example("memory =").unwrap()), &[]).unwrap();
+    let server: Vec<&str> = ["origin =", "tls_certificate =", "tls_key ="].into_iter().filter_map(example).collect();
+    let peers = example("extra_ca_file =").unwrap();
+    let text = format!("[server]\n{}\n[federation]\nenabled = true\n{peers}\n", server.join("\n"));
+    assert!(load(&text, &[]).unwrap().federation_settings().is_some());
 }
 
 #[test]
@@ -75,6 +83,12 @@ fn a_wrong_file_is_refused_with_line_and_reason() {
         ("[series]\nquiet = \"5 ms\"\n", ["line 2", "100 ms"]),
         ("[jobs]\nlease = \"500 ms\"\n", ["line 2", "1 s"]),
         ("[jobs]\nmemory = \"4 MiB\"\n", ["line 2", "256 MiB"]),
+        ("[server]\norigin = \"box.example.org\"\n", ["line 2", "https://"]),
+        ("[server]\ntls_key = \"/k\"\n", ["tls_certificate", "both"]),
+        ("[federation]\nenabled = true\n", ["[server] origin", "add it"]),
+        ("[server]\norigin = \"http://h\"\n[federation]\nenabled = true\n", ["allow_http_peers", "https"]),
+        ("[federation]\ntrust = \"some\"\n", ["line 2", "trust"]),
+        ("[federation]\nrefresh = \"1 ms\"\n", ["line 2", "200 ms"]),
         ("[auth]\ntoken_lifetime = \"5 s\"\n", ["line 2", "1 min"]),
         ("[auth]\ntoken_lifetime = \"2 d\"\n", ["line 2", "1 d"]),
     ] {
@@ -109,6 +123,7 @@ fn the_environment_overrides_the_file_and_is_checked_as_well() {
         ("STITCHBOX_JOBS__WORKERS", "0"),
         ("STITCHBOX_AUTH__ACCOUNT_PASSWORDS_ON_WEBDAV", "false"),
         ("STITCHBOX_SERVER__TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8"),
+        ("STITCHBOX_FEDERATION__ALLOW_HTTP_PEERS", "true"),
         ("STITCHBOX_DATA", "/elsewhere"),
         ("STITCHBOX_ANALYSIS_BIN", "/elsewhere"),
         ("OTHER_SERIES__QUIET", "ignored"),

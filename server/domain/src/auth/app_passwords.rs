@@ -40,7 +40,7 @@ impl NotedUses {
 
 impl Domain {
     /// Writes, at most once an hour, that an app password was used. Where that fails, reading must still work.
-    pub(super) async fn note_use(&self, found: &AppPassword) {
+    pub(super) async fn note_app_password(&self, found: &AppPassword) {
         let now = self.now();
         if !self.auth.noted_uses.take(found, now) {
             return;

@@ -37,20 +37,26 @@ fn digest(user: &User) -> [u8; 32] {
 }
 
 /// Bounded; an entry ends when nobody used it for its time.
-#[derive(Debug, Default)]
-pub(crate) struct CredentialCache {
-    entries: Mutex<HashMap<Fingerprint, (Remembered, Instant)>>,
+#[derive(Debug)]
+pub(crate) struct CredentialCache<T = Remembered> {
+    entries: Mutex<HashMap<Fingerprint, (T, Instant)>>,
 }
 
-impl CredentialCache {
-    pub(crate) fn get(&self, credentials: &Fingerprint, now: Instant) -> Option<Remembered> {
+impl<T> Default for CredentialCache<T> {
+    fn default() -> Self {
+        Self { entries: Mutex::default() }
+    }
+}
+
+impl<T: Copy> CredentialCache<T> {
+    pub(crate) fn get(&self, credentials: &Fingerprint, now: Instant) -> Option<T> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let (remembered, until) = entries.get_mut(credentials).filter(|(_, until)| now < *until)?;
         *until = now + LIFETIME;
         Some(*remembered)
     }
 
-    pub(crate) fn put(&self, credentials: Fingerprint, remembered: Remembered, now: Instant) {
+    pub(crate) fn put(&self, credentials: Fingerprint, remembered: T, now: Instant) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= MOST_ENTRIES {
             entries.retain(|_, (_, until)| now < *until);
@@ -78,7 +84,7 @@ mod tests {
 
     #[test]
     fn an_entry_ends_when_it_was_not_used_for_its_time() {
-        let cache = CredentialCache::default();
+        let cache = CredentialCache::<Remembered>::default();
         let now = Instant::now();
         cache.put([1; 32], remembered(1), now);
         let used = now + LIFETIME - Duration::from_secs(1);
@@ -91,7 +97,7 @@ mod tests {
 
     #[test]
     fn the_cache_is_bounded_and_keeps_the_newest() {
-        let cache = CredentialCache::default();
+        let cache = CredentialCache::<Remembered>::default();
         let now = Instant::now();
         let mut key = [0; 32];
         for number in 0..MOST_ENTRIES as u64 + 100 {

@@ -7,15 +7,19 @@
 mod app_passwords;
 mod credential_cache;
 mod credentials;
+mod link_pass;
 mod login_flow;
 mod password;
 mod secret;
+mod share_login;
 mod throttle;
 mod token;
 mod turns;
 
 pub use credentials::Credentials;
+pub use link_pass::LINK_PASS_LIFETIME;
 pub use login_flow::{Collected, LoginTokens};
+pub use share_login::{ShareCredential, secret_hash};
 pub use token::IssuedToken;
 
 pub(crate) use password::Passwords;
@@ -62,9 +66,12 @@ pub struct Auth {
     tokens: TokenKeys,
     pub(crate) passwords: Passwords,
     remembered: CredentialCache,
+    /// Passwords of links that were right a short while ago.
+    link_passwords: CredentialCache<()>,
     throttle: Throttle,
     by_network: Throttle,
     begun_logins: Throttle,
+    wrong_shares: Throttle,
     noted_uses: NotedUses,
     turns: Turns,
 }
@@ -88,12 +95,19 @@ impl Auth {
             tokens: TokenKeys::new(token_key),
             passwords: Passwords::default(),
             remembered: CredentialCache::default(),
+            link_passwords: CredentialCache::default(),
             throttle: Throttle::new(FREE_OF_CLIENT),
             by_network: Throttle::new(FREE_OF_NETWORK),
             begun_logins: Throttle::new(FREE_OF_NETWORK),
+            wrong_shares: Throttle::new(FREE_OF_NETWORK),
             noted_uses: NotedUses::default(),
             turns: Turns::default(),
         }
+    }
+
+    /// A MAC of a text: two are compared by it in a time that tells nothing.
+    pub(crate) fn mac(&self, text: &str) -> Fingerprint {
+        self.fingerprint(&[text.as_bytes()])
     }
 
     fn fingerprint(&self, parts: &[&[u8]]) -> Fingerprint {
@@ -219,7 +233,7 @@ impl Domain {
         let user = accounts::by_id(&mut db, found.user).await?;
         drop(db);
         let Some(user) = user.filter(|user| user.name == name && !user.disabled) else { return Ok(None) };
-        self.note_use(&found).await;
+        self.note_app_password(&found).await;
         Ok(Some(Login { user, app_password: Some(found) }))
     }
 

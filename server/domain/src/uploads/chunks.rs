@@ -77,7 +77,7 @@ impl Domain {
             space: destination.map_or(SpaceId(0), |to| to.space),
             folder: destination.map_or(ItemId(0), |to| to.folder),
             name: new.name.clone(),
-            actor: Some(principal.user),
+            actor: principal.actor(),
             run: None,
         };
         let bounds = Bounds { announced: new.announced_size, most: left, room };
@@ -200,7 +200,7 @@ impl ChunkUpload {
 /// The session, if it is still open.
 async fn open(tx: &mut Tx, principal: &Principal, id: UploadId, now: Timestamp) -> Result<UploadSession, Error> {
     let session = sessions::by_id(tx, id).await?.ok_or(Error::NotFound)?;
-    let is_open = session.ending.is_none() && session.user == principal.user && session.expires_at > now;
+    let is_open = session.ending.is_none() && super::sessions::opens(principal, &session) && session.expires_at > now;
     if is_open { Ok(session) } else { Err(Error::NotFound) }
 }
 

@@ -148,8 +148,7 @@ impl Domain {
             Box::pin(async move {
                 let target = Target { principal, at, intent: Intent::default() };
                 let prospect = prospect(tx, &target, now).await?;
-                let to =
-                    Destination { space: target.at.space, folder: prospect.folder, path: target.at.path.to_string() };
+                let to = destination_of(&target.at, prospect.folder);
                 let session = sessions::by_id(tx, id).await?.ok_or(Error::NotFound)?;
                 if session.destination.is_some() {
                     return Ok(session);
@@ -194,10 +193,18 @@ impl Domain {
     }
 }
 
-/// Whether the credential reaches a session: one that opens a single space finds no uploads into others.
-fn opens(principal: &Principal, session: &UploadSession) -> bool {
+/// Whether the credential reaches a session: one that opens a single space, or what is shared, finds no uploads into
+/// anything else.
+pub(super) fn opens(principal: &Principal, session: &UploadSession) -> bool {
     let leads_elsewhere = |only| session.destination.as_ref().is_some_and(|to| to.space != only);
-    !principal.scope.space.is_some_and(leads_elsewhere)
+    let by = session.destination.as_ref().and_then(|to| to.via);
+    session.user == principal.user
+        && !principal.scope.space.is_some_and(leads_elsewhere)
+        && principal.scope.share.is_none_or(|only| by == Some(only))
+}
+
+fn destination_of(at: &Location, folder: ItemId) -> Destination {
+    Destination { space: at.space, via: at.via, folder, path: at.path.to_string() }
 }
 
 async fn begin(
@@ -220,13 +227,13 @@ async fn begin(
     }
     let size = new.intent.announced_size;
     let destination = match new.destination {
-        Some(at) if new.partial => Some(into_folder(tx, principal, at, size).await?),
+        Some(at) if new.partial => Some(into_folder(tx, principal, at, size, now).await?),
         Some(at) => {
             let target = Target { principal: principal.clone(), at, intent: new.intent.clone() };
             let prospect = prospect(tx, &target, now).await?;
             let needed = size.map_or(0, signed).saturating_sub(prospect.replaced);
             guard::quota(tx, &prospect.membership, needed).await?;
-            Some(Destination { space: target.at.space, folder: prospect.folder, path: target.at.path.to_string() })
+            Some(destination_of(&target.at, prospect.folder))
         }
         None => {
             if let Some(Room { used, quota }) = room_anywhere(tx, principal).await?
@@ -268,7 +275,7 @@ pub(super) fn ended(domain: &Domain, target: &Target, protocol: Protocol, words:
         user: principal.user,
         protocol: protocol.word().to_owned(),
         name: id.to_string(),
-        destination: Some(Destination { space: at.space, folder: ItemId(0), path: at.path.to_string() }),
+        destination: Some(Destination { space: at.space, via: at.via, folder: ItemId(0), path: at.path.to_string() }),
         make_folders: intent.make_folders,
         size: None,
         mtime: intent.mtime,
@@ -288,12 +295,13 @@ async fn into_folder(
     principal: &Principal,
     at: Location,
     size: Option<u64>,
+    now: Timestamp,
 ) -> Result<Destination, Error> {
-    let membership = enter_at(tx, principal, &at).await?;
+    let membership = enter_at(tx, principal, &at, now).await?;
     let folder = resolve(tx, membership.space.root, &at.path).await?;
     membership.check(Action::Create, &folder)?;
     guard::quota(tx, &membership, size.map_or(0, signed)).await?;
-    Ok(Destination { space: at.space, folder: folder.id, path: at.path.to_string() })
+    Ok(Destination { space: at.space, via: at.via, folder: folder.id, path: at.path.to_string() })
 }
 
 /// The most room any space has for this person, as long as nobody said which one it will be; none if one has no limit.
@@ -345,7 +353,8 @@ pub fn words_of(session: &UploadSession) -> Words {
 /// too. [`Error::ParentMissing`] if nobody said where.
 pub(super) fn intent_of(session: &UploadSession, now: &Conditions) -> Result<(Location, Intent), Error> {
     let destination = session.destination.as_ref().ok_or(Error::ParentMissing)?;
-    let at = Location::in_space(destination.space, ItemPath::parse(&destination.path)?);
+    let path = ItemPath::parse(&destination.path)?;
+    let at = Location { space: destination.space, via: destination.via, path };
     // What cannot be read any more must not be taken for no condition.
     let kept = kept(session).ok_or(Error::PreconditionFailed)?;
     let conditions = Conditions {
