@@ -287,8 +287,11 @@ async fn tus_keeps_conditions_and_its_own_origin() {
     assert!(matches!(with("there", Expect::Absent).await, PeerError::Changed { .. }));
     assert!(matches!(with("there", Expect::Version("\"old\"".into())).await, PeerError::Changed { .. }));
     assert!(matches!(with("absent", Expect::Version("\"e0\"".into())).await, PeerError::Changed { .. }));
-    assert!(matches!(with("there", Expect::Version("\"e0\"".into())).await, PeerError::OutsideOrigin { .. }));
     assert!(source.1.lock().unwrap().is_empty());
+    // an upload on another origin is not sent there, but by PUT, with its condition
+    assert_eq!(with("there", Expect::Version("\"e0\"".into())).await.status(), Some(400));
+    let heard = fake.heard().pop().unwrap();
+    assert_eq!((heard.method.as_str(), heard.header("if-match"), heard.body.as_slice()), ("PUT", "\"e0\"", FILE));
 }
 
 #[tokio::test]

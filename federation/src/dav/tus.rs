@@ -68,18 +68,18 @@ impl RemoteDav {
         insert(&mut call.headers, METADATA, metadata);
         call.headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
         let answer = self.tus_call(&door, call).await?;
-        if answer.status != 201 {
-            return Err(self.tus_refused(&folder, &answer));
+        match answer.status {
+            201 => {}
+            // announced for the server, but not done here
+            404 | 405 | 415 | 501 => return Ok(None),
+            _ => return Err(self.tus_refused(&folder, &answer)),
         }
         let place = answer.headers.get(LOCATION).and_then(|to| to.to_str().ok()).and_then(|to| folder.join(to).ok());
         let place = place.ok_or_else(|| self.malformed("an upload without an address"))?;
-        if !same_origin(&place, &folder) {
-            return Err(PeerError::OutsideOrigin {
-                host: name_of(&folder),
-                what: "place for an upload",
-                url: name_of(&place),
-            });
-        }
+        let Some(place) = on_origin(place, &folder) else {
+            tracing::info!(peer = %name_of(&folder), "its uploads lie on another origin, which is not called; sent by PUT");
+            return Ok(None);
+        };
         Ok(Some(Resumable { url: place.into() }))
     }
 
@@ -200,5 +200,36 @@ impl RemoteDav {
     fn offset_in(&self, headers: &HeaderMap) -> Result<u64, PeerError> {
         let said = headers.get(OFFSET).and_then(|value| value.to_str().ok()).and_then(|text| text.trim().parse().ok());
         said.ok_or_else(|| self.malformed("an upload without an offset"))
+    }
+}
+
+/// The address on the origin of the folder. Servers behind a proxy that ends TLS often write `http`: that is called by
+/// `https`, never the other way round.
+fn on_origin(mut place: Url, folder: &Url) -> Option<Url> {
+    if place.scheme() == "http" && folder.scheme() == "https" {
+        place.set_scheme("https").ok()?;
+    }
+    same_origin(&place, folder).then_some(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upload_lies_on_its_folders_origin_and_is_never_sent_in_the_clear() {
+        let at = |place: &str, folder: &str| {
+            on_origin(Url::parse(place).unwrap(), &Url::parse(folder).unwrap()).map(String::from)
+        };
+        let https = "https://h.example/dav/";
+        assert_eq!(at("https://h.example/up/1", https).as_deref(), Some("https://h.example/up/1"));
+        assert_eq!(at("http://h.example/up/1", https).as_deref(), Some("https://h.example/up/1"));
+        assert_eq!(
+            at("http://h.example:8443/up/1", "https://h.example:8443/dav/").as_deref(),
+            Some("https://h.example:8443/up/1")
+        );
+        assert_eq!(at("https://h.example/up/1", "http://h.example/dav/"), None);
+        assert_eq!(at("https://other.example/up/1", https), None);
+        assert_eq!(at("https://h.example:8443/up/1", https), None);
     }
 }
