@@ -1,5 +1,7 @@
 //! Resumable uploads by tus 1.0 (creation, PATCH, HEAD), as oCIS, OpenCloud and Stitchbox offer them on a folder.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
@@ -91,35 +93,34 @@ impl RemoteDav {
         source: &dyn Source,
         upload: &Upload,
     ) -> Result<Stored, PeerError> {
-        let (mut tries, mut last) = (0, None);
+        let (mut tries, mut reached) = (0, 0);
         loop {
             let door = self.door().await?;
-            let step = async {
-                let offset = self.tus_offset(&door, resumable, upload.length).await?;
-                if offset < upload.length {
-                    return self.tus_patch(&door, resumable, source, offset, upload.length).await.map(Some);
-                }
-                Ok(None)
-            };
-            match step.await {
-                // another call sent the last bytes: the listing says what became of them
-                Ok(None) => return self.listed(path).await,
-                Ok(Some((offset, stored))) if offset == upload.length => {
-                    return if stored.etag.is_some() { Ok(stored) } else { self.listed(path).await };
-                }
-                Ok(Some((offset, _))) => {
-                    tries = if last == Some(offset) { tries + 1 } else { 0 };
-                    last = Some(offset);
-                    if tries >= MOST_TRIES {
-                        return Err(self.malformed("an upload that does not move on"));
+            let failure = match self.tus_offset(&door, resumable, upload.length).await {
+                // an answer was lost, or another call sent the last bytes: the listing says what became of them
+                Ok(offset) if offset == upload.length => return self.listed(path).await,
+                Ok(offset) => {
+                    if offset > reached {
+                        (tries, reached) = (0, offset);
+                    }
+                    match self.tus_patch(&door, resumable, source, offset, upload.length).await {
+                        Ok((end, stored)) if end == upload.length && stored.etag.is_some() => return Ok(stored),
+                        Ok((end, _)) if end == upload.length => return self.listed(path).await,
+                        Ok((end, _)) if end > offset => continue,
+                        Ok(_) => return Err(self.malformed("an upload that does not move on")),
+                        Err(error) => error,
                     }
                 }
-                Err(error) if error.is_outage() && tries + 1 < MOST_TRIES => {
-                    tries += 1;
-                    tokio::time::sleep(std::time::Duration::from_millis(200 << tries)).await;
-                }
-                Err(error) => return Err(error),
+                Err(error) => error,
+            };
+            tries += 1;
+            // 409: what broke off is still being taken there, and the offset has moved meanwhile
+            let may_pass = failure.is_outage() || matches!(failure.status(), Some(409 | 423));
+            if tries >= MOST_TRIES || !may_pass {
+                return Err(failure);
             }
+            tracing::debug!(peer = %self.peer().host(), %failure, tries, "an upload broke and goes on");
+            tokio::time::sleep(Duration::from_millis(100 << tries)).await;
         }
     }
 
