@@ -75,7 +75,7 @@ enum Command {
     Mv(mv::Args),
     /// Delete on a server (into its trash)
     Rm(rm::Args),
-    /// Give a user, a partner's server or whoever has a link access
+    /// Give a user, a group, a partner elsewhere or whoever has a link access; list, change and end it
     Share(share::Args),
     /// Show the stitching runs of a server
     Runs(runs::Args),

@@ -46,5 +46,5 @@ pub use outgoing::{Outgoing, mtime_ns, sha256_of};
 pub use put::CHUNKED_FROM;
 pub use sabre::Words;
 pub use safe::{FileSafety, Safety};
-pub use shares::{Grantee, Share, ShareError};
+pub use shares::{Access, Member, NewShare, Person, Share};
 pub use spaces::Space;
