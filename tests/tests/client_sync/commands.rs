@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use stitchbox_tests::{Admin, Client, Daemon};
+use stitchbox_tests::{Admin, Client, Credentials, Daemon};
 use tempfile::TempDir;
 
 use crate::tree::{assert_equal, noise, write};
