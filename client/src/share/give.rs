@@ -11,7 +11,7 @@ use crate::place::Written;
 
 /// Arguments of `share PLACE`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct Give {
     /// What is shared: SPACE:/path or an address
     #[arg(required = true)]
     place: Option<Written>,
@@ -55,7 +55,7 @@ pub(super) struct Args {
     account: AccountArgs,
 }
 
-pub(super) async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: Give) -> Result<(), Failure> {
     let written = args.place.as_ref().ok_or_else(|| Failure::usage("say what is to be shared: SPACE:/path"))?;
     let (place, connection) = written.reach(&args.account)?;
     let password = match (&args.link_password_file, args.password) {

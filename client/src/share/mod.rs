@@ -16,7 +16,7 @@ pub(crate) struct Args {
     #[command(subcommand)]
     action: Option<Action>,
     #[command(flatten)]
-    give: give::Args,
+    give: give::Give,
 }
 
 #[derive(Debug, clap::Subcommand)]
