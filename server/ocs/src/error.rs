@@ -84,7 +84,10 @@ fn of_domain(error: &Error) -> StatusCode {
         Error::NotFound => StatusCode::NOT_FOUND,
         Error::Forbidden(_)
         | Error::Federation(
-            FederationRefusal::Off | FederationRefusal::Untrusted(_) | FederationRefusal::MustInvite(_),
+            FederationRefusal::Off
+            | FederationRefusal::Settings(_)
+            | FederationRefusal::Untrusted(_)
+            | FederationRefusal::MustInvite(_),
         ) => StatusCode::FORBIDDEN,
         Error::Federation(FederationRefusal::SharedAlready(_)) => StatusCode::CONFLICT,
         Error::Federation(

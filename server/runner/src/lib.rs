@@ -3,12 +3,14 @@
 
 mod execute;
 mod refresh;
+mod outbox;
 mod sweep;
 mod trigger;
 mod watch;
 mod worker;
 
 pub use refresh::run_refreshes;
+pub use outbox::{run_moved, run_outbox};
 pub use sweep::run_sweeper;
 pub use trigger::run_triggers;
 pub use worker::{WorkerOptions, run_worker};

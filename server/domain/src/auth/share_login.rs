@@ -138,7 +138,7 @@ impl Domain {
     }
 
     /// Makes who shows what opens nothing wait, the longer the oftener.
-    async fn slow_down(&self, client: IpAddr) -> Result<(), Error> {
+    pub(crate) async fn slow_down(&self, client: IpAddr) -> Result<(), Error> {
         let network = self.auth.fingerprint(&[&throttle::network(client)]);
         match self.auth.wrong_shares.take_turn(network, Instant::now()) {
             Ok(wait) => tokio::time::sleep(wait).await,

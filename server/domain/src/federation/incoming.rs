@@ -1,6 +1,7 @@
 //! A share that somebody at another site makes for somebody here.
 
 use super::journal::Noted;
+use super::sending::lives;
 use super::{AutoAccept, CallRefusal, Caller, FederationSettings, Postbox, answer};
 use crate::members::insert_space;
 use crate::seal::Sealed;
@@ -90,7 +91,7 @@ impl Domain {
                     noted.details = json!({"name": message.name, "provider_id": message.provider_id,
                         "sender": message.sender.to_string(), "signed": caller.has_signed, "again": !is_new});
                     postbox.note(tx, &noted).await?;
-                    peers::note_contact(tx, caller.host.as_str(), postbox.now).await?;
+                    lives(tx, caller.host.as_str(), postbox.now).await?;
                     let Recipient { name, display_name, .. } = recipient;
                     Ok::<_, CallRefusal>(Taken { recipient_display_name: display_name, recipient: name, space })
                 })

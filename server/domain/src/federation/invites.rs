@@ -3,6 +3,7 @@
 
 use super::journal::Noted;
 use super::outbox::Message;
+use super::sending::{letters_to, lives};
 use super::trust::check_trust;
 use super::{CallRefusal, Caller, FederationRefusal, no_randomness};
 use crate::{Domain, Error, Excess, Principal};
@@ -12,9 +13,9 @@ use stitchbox_federation::address::FederatedId;
 use stitchbox_federation::secret::{self, Secret};
 use stitchbox_federation::wire::{self, InviteAccepted, InviteAnswer};
 use stitchbox_schema::InviteId;
+use stitchbox_store::accounts;
 use stitchbox_store::invites::{self, Contact, Invite, TakenInvite, TakenState};
 use stitchbox_store::outbox::OutboxKind;
-use stitchbox_store::{accounts, peers};
 
 /// How long an invite holds.
 const LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -171,7 +172,7 @@ impl Domain {
     /// Somebody at a peer accepts an invite of a user here: the answer is who that user is. The same again is answered the
     /// same; somebody else is [`CallRefusal::InviteTaken`].
     pub async fn receive_acceptance(&self, caller: Caller, said: InviteAccepted) -> Result<InviteAnswer, CallRefusal> {
-        self.federation.as_ref().ok_or(CallRefusal::Off)?;
+        let host = self.federation.as_ref().ok_or(CallRefusal::Off)?.host.clone();
         let who = FederatedId::of_peer(&said.user_id, &caller.host).map_err(|_| CallRefusal::Field {
             name: "userID",
             word: "INVALID",
@@ -202,14 +203,14 @@ impl Domain {
                         created_at: now,
                     };
                     invites::keep_contact(tx, &contact).await?;
-                    peers::note_contact(tx, caller.host.as_str(), now).await?;
+                    lives(tx, caller.host.as_str(), now).await?;
                     let mut noted = Noted::new("ocm_received", caller.host.as_str(), "invite-accepted");
                     (noted.client, noted.user) = (Some(caller.client), Some(invite.user));
                     noted.details = json!({"by": who_text, "signed": caller.has_signed});
                     postbox.note(tx, &noted).await?;
                     Ok(InviteAnswer {
                         // A Nextcloud takes no answer without an address for letters.
-                        email: format!("{}@{}", inviter.name, "invalid"),
+                        email: letters_to(&inviter.name, &host),
                         user_id: inviter.name,
                         name: inviter.display_name,
                     })

@@ -5,6 +5,7 @@
 
 use super::journal::Noted;
 use super::outbox::Message;
+use super::sending::lives;
 use super::{CallRefusal, Caller, Postbox, answer, reshare};
 use crate::auth::secret_hash;
 use crate::seal::Sealed;
@@ -18,7 +19,7 @@ use stitchbox_store::federated::{self, FederatedShare, FederatedState};
 use stitchbox_store::outbox::OutboxKind;
 use stitchbox_store::received_offers::{self, KnownShare};
 use stitchbox_store::reshares::{self, AskedReshare, AskedState};
-use stitchbox_store::{Connection, Tx, peers, received};
+use stitchbox_store::{Connection, Tx, received};
 
 /// What a notification may be about.
 #[derive(Debug, Clone)]
@@ -107,7 +108,7 @@ impl Domain {
                     }
                     noted.details = json!({"provider_id": said.provider_id, "signed": caller.has_signed});
                     postbox.note(tx, &noted).await?;
-                    peers::note_contact(tx, caller.host.as_str(), postbox.now).await?;
+                    lives(tx, caller.host.as_str(), postbox.now).await?;
                     Ok::<_, CallRefusal>(answer)
                 })
             })

@@ -2,6 +2,7 @@
 //! their hash is kept. Several may hold at once.
 
 use super::journal::Noted;
+use super::sending::lives;
 use super::{Caller, no_randomness};
 use crate::{Domain, Error};
 use serde_json::json;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use stitchbox_federation::secret::Secret;
 use stitchbox_federation::wire::{TokenAnswer, TokenError, TokenRequest};
 use stitchbox_schema::Timestamp;
-use stitchbox_store::{federated, peers, shares};
+use stitchbox_store::{federated, shares};
 
 /// How long a token holds, seconds.
 const LIFETIME: u64 = 3600;
@@ -51,7 +52,7 @@ impl Domain {
                     let until = postbox.now.after(Duration::from_secs(LIFETIME));
                     let until = share.expires_at.map_or(until, |end: Timestamp| end.min(until));
                     federated::insert_token(tx, &hash, row.share, &row.peer, until).await?;
-                    peers::note_contact(tx, caller.host.as_str(), postbox.now).await?;
+                    lives(tx, caller.host.as_str(), postbox.now).await?;
                     let mut noted = Noted::new("ocm_received", caller.host.as_str(), "token");
                     (noted.client, noted.share) = (Some(caller.client), Some(row.share));
                     noted.details = json!({"signed": caller.has_signed});
