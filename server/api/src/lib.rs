@@ -13,6 +13,7 @@ mod groups;
 mod item;
 mod parameters;
 mod purge;
+mod received;
 mod restore;
 mod run;
 mod run_events;
@@ -65,6 +66,11 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
         .route("/api/v1/audit", get(audit::get))
         .route("/api/v1/changes", get(changes::get))
         .route("/api/v1/tree", get(tree::get))
+        .route("/api/v1/received", get(received::get))
+        .route("/api/v1/received/{id}", delete(received::decline))
+        .route("/api/v1/received/{id}/accept", post(received::accept))
+        .route("/api/v1/received/{id}/decline", post(received::decline))
+        .route("/api/v1/received/{id}/refresh", post(received::refresh))
         .route("/api/v1/runs", get(runs::get))
         .route("/api/v1/runs/events", get(run_events::get))
         .route("/api/v1/runs/{id}", get(run::get))
