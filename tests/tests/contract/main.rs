@@ -43,6 +43,14 @@ macro_rules! contract {
     };
 }
 
+/// Takes its time, and says something only on a machine that does nothing else:
+/// `cargo test -p stitchbox-tests --release --test contract -- --ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn listing_a_dead_peer_is_as_fast_as_listing_our_own() {
+    received::listing_a_dead_peer_is_as_fast_as_listing_our_own(World::on_sqlite().await).await;
+}
+
 contract! {
     tree::a_change_moves_the_etags_up_to_the_root_and_no_others
     tree::sizes_follow_everything_that_is_put_moved_copied_and_removed
