@@ -55,9 +55,9 @@ pub(crate) struct RunArgs {
 
 fn not_ours(place: &Place, error: &WireError) -> Failure {
     match error {
-        WireError::NotThere => {
-            Failure::usage(format!("{place} is no address of a Stitchbox; write SPACE:/path, or one below /dav/spaces/"))
-        }
+        WireError::NotThere => Failure::usage(format!(
+            "{place} is no address of a Stitchbox; write SPACE:/path, or one below /dav/spaces/"
+        )),
         error => Failure::request(place, error),
     }
 }

@@ -165,7 +165,9 @@ fn look(folder: &Path, keys: Option<&Jwks>) -> Told {
     told.outputs = count("", &check.outputs, true, &mut told.problems);
     told.inputs = count("../", &check.inputs, false, &mut told.problems);
     match &check.digest {
-        None => told.remarks.push("the result is no height map: its digest cannot be made again from one file".to_owned()),
+        None => {
+            told.remarks.push("the result is no height map: its digest cannot be made again from one file".to_owned())
+        }
         Some(Ok(digest)) if *digest == check.run_crate.digest => {}
         Some(Ok(digest)) => told.problems.push(format!(
             "height.h5: its result digest is {digest} and not {} as the crate says",
@@ -274,7 +276,8 @@ fn signature(folder: &Path, check: &FolderCheck, keys: Option<&Jwks>, told: &mut
         told.problems.push(wrong("it names another result digest than the crate"));
     }
     if keys.is_none() && told.signature.state == "good" {
-        told.remarks.push("the signature fits the key that came with it; whose key that is, only --keys can tell".to_owned());
+        told.remarks
+            .push("the signature fits the key that came with it; whose key that is, only --keys can tell".to_owned());
     }
 }
 

@@ -230,7 +230,10 @@ mod tests {
     #[test]
     fn the_vectors_of_the_standards_verify() {
         let (header, payload) = verify(EDDSA, |_| Some(rfc_8037())).unwrap();
-        assert_eq!((header.algorithm, payload.as_slice()), (SignatureAlgorithm::Ed25519, &b"Example of Ed25519 signing"[..]));
+        assert_eq!(
+            (header.algorithm, payload.as_slice()),
+            (SignatureAlgorithm::Ed25519, &b"Example of Ed25519 signing"[..])
+        );
         assert!(verify(ES256, |_| Some(rfc_7515())).is_ok());
         let flat = flattened(EDDSA).unwrap().to_string();
         assert_eq!(verify(&flat, |_| Some(rfc_8037())).unwrap().1, payload);

@@ -98,7 +98,10 @@ fn a_result_is_verified_offline_and_every_changed_file_is_named() {
     let (code, told) = house.verify(&here, &[]);
     assert_eq!((code, &told["results"][0]["problems"][0]), (Some(7), &"overlap.png: it is missing".into()));
     // A folder without results is no success.
-    assert_eq!(house.client.run(&["verify", house.folder.path().join("..none").to_str().unwrap()]).status.code(), Some(1));
+    assert_eq!(
+        house.client.run(&["verify", house.folder.path().join("..none").to_str().unwrap()]).status.code(),
+        Some(1)
+    );
 }
 
 #[test]
@@ -114,7 +117,8 @@ fn an_own_folder_is_reproduced_and_says_so() {
     wait_until("the attestation is shown", || house.dav.exists(name));
     let file: Value = serde_json::from_slice(&house.dav.read(name)).unwrap();
     assert_eq!((&file["verdict"], file["jws"].as_str()), (&"identical".into(), told["attestation"].as_str()));
-    let runs: Value = house.dav.call_url("GET", &format!("{}/api/v1/runs", house.daemon.base())).send().expect(200).json();
+    let runs: Value =
+        house.dav.call_url("GET", &format!("{}/api/v1/runs", house.daemon.base())).send().expect(200).json();
     assert_eq!(runs["runs"][0]["attestations"][0]["verdict"], "identical", "{runs:#}");
     let listed = house.client.run(&["runs"]).succeeded();
     assert!(listed.stdout.contains("reproduced at this site"), "{listed:?}");
@@ -186,7 +190,8 @@ fn a_folder_is_stitched_into_another_and_the_provenance_says_where_it_came_from(
     ring.mkcol("/results").send().expect(201);
     let recipe = house.folder.path().join("own.toml");
     fs::write(&recipe, "[stitch]\nterms = [\"piston\", \"pitch\", \"roll\"]\n").unwrap();
-    let command = ["run", "mira:/raw", "--into", "ring:/results", "--recipe", recipe.to_str().unwrap(), "--wait", "--json"];
+    let command =
+        ["run", "mira:/raw", "--into", "ring:/results", "--recipe", recipe.to_str().unwrap(), "--wait", "--json"];
     let done = house.client.run(&command).succeeded();
     let run: Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!((&run["state"], &run["source"], &run["space"]), (&"done".into(), &"mira: /raw".into(), &"ring".into()));

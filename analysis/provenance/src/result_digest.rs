@@ -23,10 +23,7 @@ pub enum DigestError {
 #[must_use]
 pub fn result_limits(file_bytes: usize) -> Limits {
     let least = Limits::default();
-    Limits {
-        max_pixels: least.max_pixels.max(file_bytes),
-        max_file_bytes: least.max_file_bytes.max(file_bytes as u64),
-    }
+    Limits { max_pixels: least.max_pixels.max(file_bytes), max_file_bytes: least.max_file_bytes.max(file_bytes as u64) }
 }
 
 /// Lower-case hex result digest of the content of a `height.h5`, defined as that of the map that was written into it: over

@@ -100,17 +100,42 @@ fn each_rule_broken_is_refused() {
         (without("date"), BODY, DATE, SignatureError::MissingHeader("date")),
         (without("signature"), BODY, DATE, SignatureError::Unsigned),
         (headers("hs2019", good, DIGEST_512, SIGNATURE_512), BODY, DATE, SignatureError::Wrong),
-        (covering("content-length (request-target) date digest host"), BODY, DATE, SignatureError::NotCovered("(request-target) first")),
+        (
+            covering("content-length (request-target) date digest host"),
+            BODY,
+            DATE,
+            SignatureError::NotCovered("(request-target) first"),
+        ),
         (covering("content-length date digest host"), BODY, DATE, SignatureError::NotCovered("(request-target) first")),
         (covering("(request-target) content-length date host"), BODY, DATE, SignatureError::NotCovered("digest")),
         (covering("(request-target) content-length date digest"), BODY, DATE, SignatureError::NotCovered("host")),
         (covering("(request-target) date digest host"), BODY, DATE, SignatureError::NotCovered("content-length")),
-        (covering("(request-target) content-length date digest host x-not-there"), BODY, DATE, SignatureError::UnknownPart),
-        (covering("(request-target) content-length date digest host (created)"), BODY, DATE, SignatureError::UnknownPart),
-        (covering("(request-target) content-length date digest host host"), BODY, DATE, SignatureError::Malformed("signature")),
+        (
+            covering("(request-target) content-length date digest host x-not-there"),
+            BODY,
+            DATE,
+            SignatureError::UnknownPart,
+        ),
+        (
+            covering("(request-target) content-length date digest host (created)"),
+            BODY,
+            DATE,
+            SignatureError::UnknownPart,
+        ),
+        (
+            covering("(request-target) content-length date digest host host"),
+            BODY,
+            DATE,
+            SignatureError::Malformed("signature"),
+        ),
         (with("signature", "keyId=\"a\",headers=\"date\""), BODY, DATE, SignatureError::NoParameter("signature")),
         (with("signature", "headers=\"date\",signature=\"AAAA\""), BODY, DATE, SignatureError::NoParameter("keyId")),
-        (with("signature", "keyId=\"a\",keyId=\"b\",headers=\"date\",signature=\"AAAA\""), BODY, DATE, SignatureError::Malformed("signature")),
+        (
+            with("signature", "keyId=\"a\",keyId=\"b\",headers=\"date\",signature=\"AAAA\""),
+            BODY,
+            DATE,
+            SignatureError::Malformed("signature"),
+        ),
         (with("signature", "nonsense"), BODY, DATE, SignatureError::Malformed("signature")),
     ];
     for (at, (headers, body, now, error)) in cases.into_iter().enumerate() {
@@ -157,7 +182,10 @@ fn what_we_sign_is_the_text_of_the_facts_and_verifies_with_another_library() {
          digest: {DIGEST_512}\nhost: nc.example:8443"
     );
     // DigestInfo of SHA-512, RFC 8017 section 9.2
-    let prefix = [0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00, 0x04, 0x40];
+    let prefix = [
+        0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00, 0x04,
+        0x40,
+    ];
     let scheme = rsa::Pkcs1v15Sign { hash_len: Some(64), prefix: prefix.into() };
     let key = rsa::RsaPublicKey::from_public_key_pem(&test_key().public().to_pem()).unwrap();
     key.verify(scheme, &Sha512::digest(text.as_bytes()), &STANDARD.decode(signature).unwrap()).unwrap();

@@ -53,9 +53,13 @@ fn the_captured_request_is_verified() {
     for now in [CREATED - 60, CREATED, CREATED + 300] {
         verify_at(&captured(), BODY, now).unwrap();
     }
-    assert_eq!(read.base(&request(&captured(), BODY)).unwrap(), format!(
-        "\"@method\": POST\n\"@target-uri\": http://localhost:9500/ocm/token\n\"content-digest\": {DIGEST}\n\
-         \"content-length\": 108\n\"@signature-params\": {PARAMETERS}"));
+    assert_eq!(
+        read.base(&request(&captured(), BODY)).unwrap(),
+        format!(
+            "\"@method\": POST\n\"@target-uri\": http://localhost:9500/ocm/token\n\"content-digest\": {DIGEST}\n\
+         \"content-length\": 108\n\"@signature-params\": {PARAMETERS}"
+        )
+    );
 }
 
 #[test]
@@ -134,7 +138,9 @@ fn another_place_method_or_key_is_refused() {
     let headers = captured();
     let read = MessageSignature::read(&headers).unwrap();
     let good = request(&headers, BODY);
-    for changed in [SignedRequest { method: "PUT", ..good }, SignedRequest { target: "http://localhost:9500/ocm/token?x", ..good }] {
+    for changed in
+        [SignedRequest { method: "PUT", ..good }, SignedRequest { target: "http://localhost:9500/ocm/token?x", ..good }]
+    {
         assert_eq!(read.verify(&changed, &jwk(), CREATED), Err(SignatureError::Wrong));
     }
     let other = SigningKey::generate(KeyKind::Ed25519, "localhost:9501#key1").unwrap().jwk();
@@ -166,7 +172,8 @@ fn an_older_draft_without_a_tag_and_with_es256_is_verified() {
     let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref(), &random).unwrap();
     let key = Jwk::new("k", PublicKey::p256(pair.public_key().as_ref()).unwrap());
-    let parameters = "(\"@method\" \"@target-uri\" \"content-digest\" \"content-length\" \"date\");created=1795162114;keyid=\"k\"";
+    let parameters =
+        "(\"@method\" \"@target-uri\" \"content-digest\" \"content-length\" \"date\");created=1795162114;keyid=\"k\"";
     let base = format!(
         "\"@method\": POST\n\"@target-uri\": {TARGET}\n\"content-digest\": {DIGEST}\n\"content-length\": 108\n\
          \"date\": Fri, 20 Nov 2026 08:08:34 GMT\n\"@signature-params\": {parameters}"

@@ -6,10 +6,12 @@ mod app_passwords;
 mod audit;
 mod caller;
 mod changes;
+mod contacts;
 mod empty_trash;
 mod error;
 mod fallback;
 mod groups;
+mod invites;
 mod item;
 mod parameters;
 mod place;
@@ -66,6 +68,11 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
         .route("/api/v1/groups/{group}", delete(groups::delete))
         .route("/api/v1/groups/{group}/members/{user}", put(groups::join).delete(groups::leave))
         .route("/api/v1/audit", get(audit::get))
+        .route("/api/v1/invites", get(invites::get).post(invites::post))
+        .route("/api/v1/invites/accept", post(invites::accept))
+        .route("/api/v1/invites/{id}", delete(invites::delete))
+        .route("/api/v1/contacts", get(contacts::get))
+        .route("/api/v1/contacts/{id}", delete(contacts::delete))
         .route("/api/v1/changes", get(changes::get))
         .route("/api/v1/tree", get(tree::get))
         .route("/api/v1/runs", get(runs::get).post(run_into::post))

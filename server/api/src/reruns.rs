@@ -49,10 +49,7 @@ pub(crate) async fn post(
 }
 
 /// Those the caller asked for, latest first.
-pub(crate) async fn get(
-    State(api): State<Api>,
-    Caller(principal): Caller,
-) -> Result<Json<RerunsDocument>, ApiError> {
+pub(crate) async fn get(State(api): State<Api>, Caller(principal): Caller) -> Result<Json<RerunsDocument>, ApiError> {
     Ok(Json(RerunsDocument { reruns: api.domain.reruns(&principal).await? }))
 }
 

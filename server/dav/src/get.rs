@@ -22,7 +22,11 @@ use stitchbox_schema::ETag;
 const CACHING: &str = "private, no-cache";
 
 pub(crate) async fn get(call: &Call) -> Result<Response<Body>, Fault> {
-    let View::Place(place) = call.view().await? else { return folder_page::spaces(call).await };
+    let place = match call.view().await? {
+        View::Place(place) => place,
+        View::SpacesFolder => return folder_page::spaces(call).await,
+        View::SharesFolder => return folder_page::shares(call).await,
+    };
     match call.domain.content(&call.principal, &place.location).await {
         Ok(content) => file(call, &place.location, content).await,
         Err(Error::IsFolder) => folder_page::folder(call, &place).await,

@@ -101,6 +101,12 @@ pub enum Part {
     Share(ShareId),
 }
 
+impl From<&Location> for Part {
+    fn from(at: &Location) -> Self {
+        at.via.map_or(Self::Space(at.space), Self::Share)
+    }
+}
+
 impl From<SpaceId> for Part {
     fn from(space: SpaceId) -> Self {
         Self::Space(space)
@@ -209,10 +215,10 @@ fn asked_of_peer(action: Action, item: &Item) -> Rights {
 }
 
 impl Domain {
-    /// The space as the principal may enter it; [`Error::NotFound`] for a stranger.
-    pub async fn membership(&self, principal: &Principal, space: SpaceId) -> Result<Membership, Error> {
+    /// The space, or what a share opens, as the principal may enter it; [`Error::NotFound`] for a stranger.
+    pub async fn membership(&self, principal: &Principal, part: impl Into<Part> + Send) -> Result<Membership, Error> {
         let mut db = self.store.read().await?;
-        enter(&mut db, principal, space).await
+        enter_part(&mut db, principal, part.into(), self.now()).await
     }
 }
 

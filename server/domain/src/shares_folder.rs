@@ -63,6 +63,17 @@ impl Domain {
         }
     }
 
+    /// The name under which the person sees what a share opens, or a received space; none if it is out of sight.
+    pub async fn entry_of(&self, principal: &Principal, membership: &Membership) -> Result<Option<String>, Error> {
+        let Some(user) = principal.actor() else { return Ok(None) };
+        let mut db = self.store.read().await?;
+        let entry = match &membership.via {
+            Some(via) => shares_folder::of_share(&mut db, via.share, user).await?,
+            None => shares_folder::of_space(&mut db, membership.space.id, user).await?,
+        };
+        Ok(entry.filter(|entry| !entry.hidden).map(|entry| entry.name))
+    }
+
     /// Gives an entry another name. [`Error::PreconditionFailed`] if that is taken.
     pub async fn rename_entry(&self, principal: &Principal, name: &str, to: &str) -> Result<(), Error> {
         refuse_limited(principal)?;

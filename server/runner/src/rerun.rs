@@ -14,7 +14,8 @@ use stitchbox_provenance::{
     engine_differs, fingerprint_of_file,
 };
 use stitchbox_recipe::{
-    ENGINE_VERSION, InputFile, Progress, RECIPE_NAME, Recipe, RecipeOrigin, RunContext, RunOutput, recipe_among, recipe_hash,
+    ENGINE_VERSION, InputFile, Progress, RECIPE_NAME, Recipe, RecipeOrigin, RunContext, RunOutput, recipe_among,
+    recipe_hash,
 };
 use stitchbox_schema::documents::RerunState;
 use tokio_util::sync::CancellationToken;
@@ -221,7 +222,10 @@ fn recipe(run_crate: &RunCrate) -> Result<Recipe, Stop> {
 fn foresee(leased: &LeasedRerun, run_crate: &RunCrate) -> Result<(), Stop> {
     for file in &run_crate.inputs {
         let version = version_of(&leased.series, &file.name).ok_or_else(|| {
-            Stop::refused(format!("{} is not in the folder, and the result was made with it. Nothing was run.", file.name))
+            Stop::refused(format!(
+                "{} is not in the folder, and the result was made with it. Nothing was run.",
+                file.name
+            ))
         })?;
         if u64::try_from(version.size) != Ok(file.bytes) {
             return Err(Stop::refused(format!(
@@ -298,9 +302,7 @@ async fn compute(
             let message = format!("The recipe did not run here: {}", failure.message);
             Err(Stop::End(RerunEnding::Failed { message, permanent: failure.permanent }))
         }
-        Ok(Err(_)) | Err(_) => {
-            Err(Stop::End(RerunEnding::Failed { message: PANICKED.to_owned(), permanent: true }))
-        }
+        Ok(Err(_)) | Err(_) => Err(Stop::End(RerunEnding::Failed { message: PANICKED.to_owned(), permanent: true })),
     }
 }
 

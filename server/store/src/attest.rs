@@ -124,11 +124,7 @@ pub async fn reruns_of_user(db: &mut Connection, user: UserId, limit: i64) -> Re
 }
 
 /// The repetition of a folder that has not ended, asked for by this user, if there is one.
-pub async fn unfinished_rerun(
-    db: &mut Connection,
-    folder: ItemId,
-    user: UserId,
-) -> Result<Option<Rerun>, StoreError> {
+pub async fn unfinished_rerun(db: &mut Connection, folder: ItemId, user: UserId) -> Result<Option<Rerun>, StoreError> {
     let row = sqlx::query(
         "SELECT * FROM reruns WHERE folder_id = $1 AND user_id = $2
            AND state NOT IN ('done', 'refused', 'failed') ORDER BY id DESC LIMIT 1",
@@ -197,7 +193,8 @@ pub async fn put_attestation(tx: &mut Tx, row: &AttestationRow) -> Result<(), St
 
 /// What all sites said about a run, by site.
 pub async fn attestations(db: &mut Connection, run: RunId) -> Result<Vec<AttestationRow>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM attestations WHERE run_id = $1 ORDER BY peer").bind(run.0).fetch_all(db).await?;
+    let rows =
+        sqlx::query("SELECT * FROM attestations WHERE run_id = $1 ORDER BY peer").bind(run.0).fetch_all(db).await?;
     rows.iter().map(attestation).collect()
 }
 

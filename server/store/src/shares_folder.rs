@@ -73,6 +73,16 @@ pub async fn of_share(db: &mut Connection, share: ShareId, user: UserId) -> Resu
     row.as_ref().map(entry).transpose()
 }
 
+/// The entry by which a user sees a received space.
+pub async fn of_space(db: &mut Connection, space: SpaceId, user: UserId) -> Result<Option<SharesEntry>, StoreError> {
+    let row = sqlx::query("SELECT * FROM shares_folder WHERE space_id = $1 AND user_id = $2")
+        .bind(space.0)
+        .bind(user.0)
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(entry).transpose()
+}
+
 /// Everybody who has an entry for a share.
 pub async fn users_of_share(db: &mut Connection, share: ShareId) -> Result<Vec<UserId>, StoreError> {
     let rows = sqlx::query("SELECT user_id FROM shares_folder WHERE share_id = $1 ORDER BY user_id")

@@ -73,8 +73,7 @@ pub(super) async fn show(
     }
     let text = text(peer, said, jws);
     let mut shown = ShownFiles::default();
-    for (name, bytes, is_picture) in
-        [(Some(statement), Some(text.into_bytes()), false), (picture_name, picture, true)]
+    for (name, bytes, is_picture) in [(Some(statement), Some(text.into_bytes()), false), (picture_name, picture, true)]
     {
         let (Some(name), Some(bytes)) = (name, bytes) else { continue };
         // Somebody's own file cannot be here: the folder is the run's.

@@ -100,7 +100,9 @@ impl Domain {
         let (_, lives) = items::path(tx, rerun.folder).await?;
         let results = if lives { result_folder(tx, rerun.folder).await? } else { None };
         let gone = if job.attempts > i64::from(self.settings.attempts) {
-            Some("It was begun too often and no worker finished it; tell the administrator, who finds the reason in the log.")
+            Some(
+                "It was begun too often and no worker finished it; tell the administrator, who finds the reason in the log.",
+            )
         } else if results.is_none() {
             Some("The folder, or the crate in it, is not there any more.")
         } else {

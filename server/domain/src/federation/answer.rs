@@ -154,12 +154,7 @@ pub(super) async fn tell(
 }
 
 /// Puts a signed statement about a run of a received space on its way to the owner.
-pub(crate) async fn post_attestation(
-    tx: &mut Tx,
-    postbox: &Postbox,
-    space: SpaceId,
-    jws: &str,
-) -> Result<(), Error> {
+pub(crate) async fn post_attestation(tx: &mut Tx, postbox: &Postbox, space: SpaceId, jws: &str) -> Result<(), Error> {
     let Some(known) = received_offers::by_space(tx, space).await? else { return Ok(()) };
     let kind = NotificationKind::StitchboxAttestation.as_str();
     let message = Message {

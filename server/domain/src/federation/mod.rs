@@ -35,6 +35,7 @@ pub use keys::PublishedSiteKey;
 pub use network::NoPeer;
 pub use refusal::FederationRefusal;
 pub use settings::{AutoAccept, FederationSettings, TrustPolicy};
+pub use stitchbox_store::invites::{Contact, TakenInvite};
 
 pub use sending::{Answered, Backoff, Delivery, Leased};
 pub use share_info::{NoShareInfo, ShareInfo};

@@ -90,7 +90,9 @@ impl Domain {
                 let identity = state.identity(&format!("{} from {}", folder.id, from.id));
                 let latest = runs::latest_of_folder(tx, folder.id).await?;
                 let same = latest.as_ref().filter(|run| run.identity == identity);
-                if let Some(run) = same.filter(|run| matches!(run.state, RunState::Queued | RunState::Running | RunState::Done)) {
+                if let Some(run) =
+                    same.filter(|run| matches!(run.state, RunState::Queued | RunState::Running | RunState::Done))
+                {
                     return Ok(Ok(run.id));
                 }
                 supersede(tx, folder.id, now).await?;
