@@ -187,6 +187,12 @@ pub async fn an_outcome_stands_beside_the_results_until_they_go(w: World) {
     assert_eq!(w.trigger().await, 1);
     assert!(finish(&w, &w.domain.lease_run("w").await.unwrap().unwrap(), "new").await);
     assert!(!w.exists("/s/Stitched/Reproduced at this site.json").await);
+    // A folder that is given up takes runs and what was said about them along.
+    let top = w.item("/s").await.id;
+    w.remove("/s").await;
+    w.domain.purge(&w.anna, top).await.unwrap();
+    w.domain.purge_trash(1000).await.unwrap();
+    assert!(listed().await.is_empty());
     w.assert_clean().await;
 }
 
