@@ -10,8 +10,8 @@ CREATE TABLE invites_taken (
 );
 CREATE INDEX invites_taken_by_user ON invites_taken (user_id);
 
--- What users here asked the owners of received spaces to share with others. state: pending, made, refused, ended.
--- provider_id: what the owner calls the share it made for it.
+-- What users here asked the owners of received spaces to share with others. state: pending, made, accepted, refused, ended.
+-- provider_id: what the owner calls the share it made for it; secret_sealed: the secret it told.
 CREATE TABLE reshares_asked (
     id          {id},
     space_id    BIGINT NOT NULL,
@@ -19,6 +19,7 @@ CREATE TABLE reshares_asked (
     recipient   TEXT NOT NULL,
     state       TEXT NOT NULL,
     provider_id TEXT,
+    secret_sealed TEXT,
     answer      TEXT,
     created_at  BIGINT NOT NULL
 );

@@ -89,7 +89,9 @@ fn of_domain(error: &Error) -> (StatusCode, &'static str) {
         Error::Collision => (StatusCode::SERVICE_UNAVAILABLE, "collision"),
         Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
-        Error::Federation(FederationRefusal::Off) => (StatusCode::FORBIDDEN, "federation_off"),
+        Error::Federation(FederationRefusal::Off | FederationRefusal::Settings(_)) => {
+            (StatusCode::FORBIDDEN, "federation_off")
+        }
         Error::Federation(FederationRefusal::Untrusted(_)) => (StatusCode::FORBIDDEN, "peer_untrusted"),
         Error::Federation(FederationRefusal::MustInvite(_)) => (StatusCode::FORBIDDEN, "must_invite"),
         Error::Federation(FederationRefusal::Address(_) | FederationRefusal::Ourselves(_)) => {

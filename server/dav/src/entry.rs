@@ -219,9 +219,11 @@ impl Asked {
     }
 }
 
-/// The checksums of a version as clients read them: the one the client gave, and ours.
+/// The checksums of a version as clients read them: the one the client gave, and ours. None of a file that lies at a peer
+/// who did not tell.
 pub(crate) fn checksums(given: Option<&str>, sha256: &str) -> String {
     match given {
+        _ if sha256.is_empty() => given.unwrap_or_default().to_owned(),
         Some(given) if !given.starts_with("SHA256") => format!("{given} SHA256:{sha256}"),
         _ => format!("SHA256:{sha256}"),
     }

@@ -96,8 +96,10 @@ async fn file(call: &Call, at: &Location, content: Content) -> Result<Response<B
     set(&mut response, LAST_MODIFIED, &http_date(item.mtime));
     let quoted = utf8_percent_encode(name, NON_ALPHANUMERIC);
     set(&mut response, CONTENT_DISPOSITION, &format!("inline; filename*=UTF-8''{quoted}"));
-    let checksum = version.checksum.clone().unwrap_or_else(|| format!("SHA256:{}", version.sha256));
-    set(&mut response, HeaderName::from_static("oc-checksum"), &checksum);
+    let own = Some(&version.sha256).filter(|sha256| !sha256.is_empty()).map(|sha256| format!("SHA256:{sha256}"));
+    if let Some(checksum) = version.checksum.clone().or(own) {
+        set(&mut response, HeaderName::from_static("oc-checksum"), &checksum);
+    }
     set(&mut response, HeaderName::from_static("oc-etag"), &etag.to_string());
     set(&mut response, HeaderName::from_static("oc-fileid"), &call.domain.oc_id(item));
     Ok(response)

@@ -159,7 +159,10 @@ impl Extras {
         if asked.wants(Live::Checksums)
             && let Some(version) = domain.version_of(item).await?
         {
-            extras.checksums.insert(version.id, checksums(version.checksum.as_deref(), &version.sha256));
+            let sums = checksums(version.checksum.as_deref(), &version.sha256);
+            if !sums.is_empty() {
+                extras.checksums.insert(version.id, sums);
+            }
         }
         if asked.wants(Live::HasPreview) {
             let version = domain.version_of(item).await?;
@@ -331,7 +334,7 @@ impl Pages {
             entry.path = format!("{}/{}", folder_path.trim_end_matches('/'), child.name);
             entry.base = self.place.base.clone();
             extras.add_to(&mut entry, child);
-            entry.checksums = sums.as_deref();
+            entry.checksums = sums.as_deref().filter(|sums| !sums.is_empty());
             entry.has_preview = shows_preview;
             if self.asked.wants(Live::SafeToDelete) {
                 entry.is_safe = Some(self.domain.is_safe(child).await?);

@@ -1,9 +1,10 @@
 //! The value every front-end holds: the stores, the clock, the settings.
 
 use crate::auth::Auth;
-use crate::federation::Federation;
+use crate::federation::{Federation, KeyShelf};
 use crate::follow::Followers;
 use crate::previews::Previews;
+use crate::received::Received;
 use crate::seal::Seal;
 use crate::{Clock, Error, Ids, Keep};
 use futures::future::BoxFuture;
@@ -65,7 +66,9 @@ pub struct Domain {
     pub(crate) previews: Arc<Previews>,
     pub(crate) uses: Arc<crate::share_use::Uses>,
     run_changed: Arc<Notify>,
+    pub(crate) received: Arc<Received>,
     pub(crate) seal: Arc<Seal>,
+    pub(crate) site_keys: Arc<KeyShelf>,
     pub(crate) federation: Option<Arc<Federation>>,
 }
 
@@ -108,7 +111,9 @@ impl Domain {
             previews: Arc::default(),
             uses: Arc::default(),
             run_changed: Arc::new(Notify::new()),
+            received: Arc::default(),
             seal: Arc::new(seal),
+            site_keys: Arc::default(),
             federation: None,
         })
     }

@@ -310,7 +310,7 @@ async fn space_entered_by(db: &mut Connection, user: &User, name: &str) -> Resul
 }
 
 /// Makes a space with the root of its tree. Nothing visible changes for anybody yet, so the journal has no row for it.
-async fn insert_space(tx: &mut Tx, space: &Space) -> Result<(), Error> {
+pub(crate) async fn insert_space(tx: &mut Tx, space: &Space) -> Result<(), Error> {
     spaces::insert(tx, space).await?;
     let root = Item {
         id: space.root,

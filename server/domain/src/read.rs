@@ -3,7 +3,7 @@
 use crate::access::enter_at;
 use crate::{Action, BlobStream, Domain, Error, Item, ItemPath, Listed, Location, Membership, Principal, Version};
 use std::ops::Range;
-use stitchbox_schema::ItemId;
+use stitchbox_schema::{ItemId, SpaceKind};
 use stitchbox_store::{Connection, StoreError, items, listing, versions};
 
 /// A file with the version it shows.
@@ -42,6 +42,7 @@ impl Domain {
             return Ok((membership, Item { size: 0, ..item }));
         }
         membership.check(Action::Read, &item)?;
+        self.note_look(&membership);
         Ok((membership, item))
     }
 
@@ -66,6 +67,7 @@ impl Domain {
             return Ok(Vec::new());
         }
         membership.check(Action::Read, folder)?;
+        self.note_look(membership);
         Ok(items::children_page(&mut *self.store.read().await?, folder.id, after, limit).await?)
     }
 
@@ -77,10 +79,18 @@ impl Domain {
         let (item, version) = shown.ok_or(Error::NotFound)?;
         membership.check(Action::Read, &item)?;
         let version = version.ok_or(Error::IsFolder)?;
+        self.note_look(&membership);
         Ok(Content { membership, item, version })
     }
 
-    /// The bytes of a version. The range must lie within its size.
+    /// What is received from a peer and looked at is compared with it soon; nobody waits for that.
+    fn note_look(&self, membership: &Membership) {
+        if membership.space.kind == SpaceKind::Received {
+            self.looked_at(membership.space.id);
+        }
+    }
+
+    /// The bytes of a version, through from a peer if they lie there. The range must lie within its size.
     pub async fn open(&self, version: &Version, range: Range<u64>) -> Result<BlobStream, Error> {
         self.blob_bytes(version.blob, range).await
     }
@@ -103,6 +113,7 @@ impl Domain {
             return Ok(Vec::new());
         }
         membership.check(Action::Read, folder)?;
+        self.note_look(membership);
         Ok(listing::page(&mut *self.store.read().await?, folder.id, after, limit, with_sums).await?)
     }
 

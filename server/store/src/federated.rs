@@ -3,7 +3,7 @@
 use crate::{Connection, StoreError, Tx};
 use sqlx::Row;
 use sqlx::any::AnyRow;
-use stitchbox_schema::{ItemId, ShareId, Timestamp};
+use stitchbox_schema::{Cursor, ItemId, ShareId, Timestamp};
 
 /// Where an outgoing federated share stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,4 +265,23 @@ pub async fn remove_ended_tokens(tx: &mut Tx, now: Timestamp) -> Result<u64, Sto
     let done =
         sqlx::query("DELETE FROM exchanged_tokens WHERE expires_at <= $1").bind(now.0).execute(&mut **tx).await?;
     Ok(done.rows_affected())
+}
+
+/// The shares that peers have, whose item moved after one position of the journal and not after another.
+pub async fn moved_between(
+    db: &mut Connection,
+    after: Cursor,
+    until: Cursor,
+) -> Result<Vec<FederatedShare>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT federated_shares.* FROM federated_shares
+         JOIN shares ON shares.id = federated_shares.share_id JOIN items ON items.id = shares.item_id
+         WHERE federated_shares.state IN ('sent', 'accepted') AND items.last_change > $1 AND items.last_change <= $2
+         ORDER BY federated_shares.share_id LIMIT 1000",
+    )
+    .bind(after.0)
+    .bind(until.0)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(federated).collect()
 }

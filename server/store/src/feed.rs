@@ -57,7 +57,7 @@ pub async fn page(db: &mut Connection, space: SpaceId, after: Cursor, limit: i64
     let rows = sqlx::query(
         "SELECT changes.cursor AS at_cursor, changes.item_id AS changed_id, changes.kind AS change_kind,
                 changes.folder_id AS in_folder, changes.old_folder_id AS from_folder, items.*,
-                versions.sha256 AS sha256
+                NULLIF(versions.sha256, '') AS sha256
          FROM changes LEFT JOIN items ON items.id = changes.item_id
                       LEFT JOIN versions ON versions.id = items.version_id
          WHERE changes.space_id = $1 AND changes.cursor > $2 ORDER BY changes.cursor LIMIT $3",
@@ -188,7 +188,7 @@ pub const FOLDERS_AT_ONCE: usize = 50;
 /// Up to `limit` children of the folders, by folder and name.
 pub async fn children_of(db: &mut Connection, folders: &[ItemId], limit: i64) -> Result<Vec<Shown>, StoreError> {
     // Always as many places, the rest filled with an id nothing has: one statement, prepared once.
-    const SQL: &str = "SELECT items.*, versions.sha256 AS sha256
+    const SQL: &str = "SELECT items.*, NULLIF(versions.sha256, '') AS sha256
          FROM items LEFT JOIN versions ON versions.id = items.version_id
          WHERE items.parent_id IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
              $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39,
@@ -209,7 +209,7 @@ pub async fn children_after(
     limit: i64,
 ) -> Result<Vec<Shown>, StoreError> {
     let rows = sqlx::query(
-        "SELECT items.*, versions.sha256 AS sha256
+        "SELECT items.*, NULLIF(versions.sha256, '') AS sha256
          FROM items LEFT JOIN versions ON versions.id = items.version_id
          WHERE items.parent_id = $1 AND items.name > $2 ORDER BY items.name LIMIT $3",
     )
@@ -224,7 +224,7 @@ pub async fn children_after(
 /// An item with the digest of what it shows.
 pub async fn shown_by_id(db: &mut Connection, id: ItemId) -> Result<Option<Shown>, StoreError> {
     let row = sqlx::query(
-        "SELECT items.*, versions.sha256 AS sha256
+        "SELECT items.*, NULLIF(versions.sha256, '') AS sha256
          FROM items LEFT JOIN versions ON versions.id = items.version_id WHERE items.id = $1",
     )
     .bind(id.0)

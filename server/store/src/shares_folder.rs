@@ -158,3 +158,13 @@ pub async fn is_accepted(db: &mut Connection, space: SpaceId) -> Result<bool, St
         .await?;
     Ok(row.is_some())
 }
+
+/// Takes a received space out of one user's folder; whether it was there.
+pub async fn remove_space(tx: &mut Tx, space: SpaceId, user: UserId) -> Result<bool, StoreError> {
+    let done = sqlx::query("DELETE FROM shares_folder WHERE space_id = $1 AND user_id = $2")
+        .bind(space.0)
+        .bind(user.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}

@@ -4,22 +4,52 @@
 //! Nothing here calls a peer in the course of a request, but for the keys a signature is verified by. What is to be said
 //! goes into the outbox in the transaction that makes it true; `stitchbox-runner` sends it.
 
+mod answer;
+mod authenticate;
+mod caller;
+mod changed;
+mod incoming;
+mod invites;
+mod journal;
+mod keys;
+mod limits;
+mod network;
+mod notices;
 mod offer;
 mod outbox;
 mod postbox;
 mod refusal;
+mod reshare;
+mod sending;
 mod settings;
+mod share_info;
+mod tokens;
 mod trust;
 
+pub use authenticate::PeerRequest;
+pub use caller::{CallRefusal, Caller};
+pub use changed::Moved;
+pub use incoming::{Taken, senders_of};
+pub use invites::GivenInvite;
+pub use keys::PublishedSiteKey;
+pub use network::NoPeer;
 pub use refusal::FederationRefusal;
 pub use settings::{AutoAccept, FederationSettings, TrustPolicy};
+pub use stitchbox_store::invites::{Contact, TakenInvite};
 
+pub use sending::{Answered, Backoff, Delivery, Leased};
+pub use share_info::{NoShareInfo, ShareInfo};
+pub use tokens::ExchangeRefusal;
+
+pub(crate) use answer::post_attestation;
+pub(crate) use keys::KeyShelf;
 pub(crate) use offer::{offer, withdraw};
 pub(crate) use postbox::Postbox;
 
 use crate::{Domain, Error};
 use std::sync::Arc;
 use stitchbox_federation::address::Host;
+use stitchbox_federation::http::Http;
 use stitchbox_federation::secret::NoRandomness;
 use stitchbox_store::StoreError;
 use tokio::sync::Notify;
@@ -31,6 +61,9 @@ pub struct Federation {
     /// host[:port] of this site.
     pub(crate) host: Host,
     outbox: Notify,
+    pub(crate) http: Http,
+    pub(crate) silent: network::Silent,
+    pub(crate) limits: limits::CallLimits,
 }
 
 impl Federation {
@@ -62,8 +95,19 @@ impl Federation {
 impl Domain {
     /// Takes part in the federation from now on.
     pub async fn with_federation(mut self, settings: FederationSettings) -> Result<Self, Error> {
+        // A second call finds the first one's provider, which is the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let host = settings.host().ok_or(FederationRefusal::Off)?;
-        self.federation = Some(Arc::new(Federation { host, settings, outbox: Notify::new() }));
+        let http =
+            Http::new(Federation::policy(&settings)).map_err(|error| FederationRefusal::Settings(error.to_string()))?;
+        self.federation = Some(Arc::new(Federation {
+            settings,
+            host,
+            outbox: Notify::new(),
+            http,
+            silent: network::Silent::default(),
+            limits: limits::CallLimits::default(),
+        }));
         Ok(self)
     }
 

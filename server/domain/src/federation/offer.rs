@@ -25,6 +25,11 @@ pub(crate) struct Offer {
 }
 
 impl Offer {
+    /// The secret, sealed for the share.
+    pub(crate) fn secret_sealed(&self) -> &str {
+        &self.row.secret_sealed
+    }
+
     /// Marks it as asked for by somebody at a peer, who calls it `id`.
     pub(crate) fn asked_for_by(mut self, sender: &str, id: &str) -> Self {
         (self.row.sender, self.row.sender_id) = (Some(sender.to_owned()), Some(id.to_owned()));

@@ -1,7 +1,6 @@
 //! What waits to be said to peers.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 /// What is to be said, not how: the form is chosen when the peer is known. Nothing of it for a share, which is read from
 /// its rows when it is sent.
@@ -23,9 +22,15 @@ pub(crate) struct Message {
     /// For people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) text: String,
-    /// Further keys of the notification.
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    pub(crate) more: Map<String, Value>,
+    /// With whom a share is to be passed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) share_with: Option<String>,
+    /// What who passes it on calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sender_id: Option<String>,
+    /// A signed statement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) jws: Option<String>,
 }
 
 impl Message {

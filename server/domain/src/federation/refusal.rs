@@ -9,6 +9,9 @@ pub enum FederationRefusal {
          [federation] enabled"
     )]
     Off,
+    /// What is configured does not work.
+    #[error("[federation] cannot be used: {0}")]
+    Settings(String),
     /// The text names nobody at another site.
     #[error("\"{0}\" is nobody at another site; write it as name@host")]
     Address(String),

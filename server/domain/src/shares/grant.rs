@@ -249,6 +249,11 @@ fn described(share: &Share, to: &Grantee) -> serde_json::Value {
     })
 }
 
+/// The same of a share that a peer asked for.
+pub(crate) fn described_reshare(share: &Share, recipient: &str) -> serde_json::Value {
+    described(share, &Grantee::Federated { recipient: recipient.to_owned(), group: false })
+}
+
 /// Hands a share with somebody elsewhere to federation, in the same transaction.
 async fn offer(domain: &Domain, tx: &mut Tx, share: &Share, recipient: &str, is_group: bool) -> Result<(), Error> {
     let offer = domain.prepare_offer(share, recipient, is_group)?;

@@ -24,9 +24,9 @@ pub use fault::ShareFault;
 pub use sharees::{ShareeKinds, ShareeQuery};
 
 pub(crate) use audit::Acting;
-#[allow(unused_imports, reason = "received spaces appear by them too")]
 pub(crate) use entries::{free_name, numbered, touch_files};
-pub(crate) use revoke::{end_made_by, end_shares_of_item};
+pub(crate) use grant::described_reshare;
+pub(crate) use revoke::{end_made_by, end_shares_of_item, end_with_peer};
 
 use crate::Location;
 use stitchbox_schema::{Role, Timestamp};

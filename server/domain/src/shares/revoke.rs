@@ -97,6 +97,14 @@ pub(crate) async fn end_shares_of_item(tx: &mut Tx, acting: &Acting, item: ItemI
     Ok(())
 }
 
+/// Ends a share because a peer says so.
+pub(crate) async fn end_with_peer(tx: &mut Tx, acting: &Acting, id: ShareId) -> Result<(), Error> {
+    match shares::by_id(tx, id).await? {
+        Some(share) => end(tx, acting, &share, "ended_by_peer").await,
+        None => Ok(()),
+    }
+}
+
 /// Ends what somebody gave as a member of a space, because the membership, or the right to give, ended.
 pub(crate) async fn end_made_by(tx: &mut Tx, acting: &Acting, space: SpaceId, grantor: UserId) -> Result<(), Error> {
     for share in shares::by_grantor(tx, grantor).await? {

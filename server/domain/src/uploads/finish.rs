@@ -108,7 +108,8 @@ impl Domain {
         let mut target = target;
         target.intent.checksum = target.intent.checksum.or(given);
         let sha256 = self.digest_all(&mut whole, &chunks, target.intent.checksum.as_ref()).await?;
-        let finished = self.put_together_as_blob(&pieces, &chunks, size, sha256).await?;
+        let mut finished = self.put_together_as_blob(&pieces, &chunks, size, sha256).await?;
+        self.push(&mut target, &mut finished).await?;
         let ended = self.show_session(&session, chunks, target.clone(), finished).await?;
         self.wholes.forget(session.id);
         match ended {
@@ -169,7 +170,7 @@ impl Domain {
             }
             None => Origin::Segments(made_of),
         };
-        Ok(Finished { blob, origin, content, session: None })
+        Ok(Finished { blob, origin, content, session: None, pushed: None })
     }
 
     async fn first_bytes(&self, made_of: &[Segment], most: u64) -> Result<Vec<u8>, Error> {
@@ -331,8 +332,8 @@ async fn flatten(db: &mut Connection, pieces: &[Piece], chunks: &[Chunk]) -> Res
         let whole = Segment { source: piece.blob, offset: piece.offset, length: piece.length };
         let found = if shared.contains(&piece.blob) {
             match segments::locate(db, piece.blob, &(piece.offset..piece.offset + piece.length)).await? {
-                segments::Bytes::Segments(found) => found,
-                segments::Bytes::Row(_) | segments::Bytes::Stored => vec![whole],
+                segments::Bytes::Segments(found) | segments::Bytes::Cached(found, _) => found,
+                segments::Bytes::Row(_) | segments::Bytes::Stored | segments::Bytes::AtPeer => vec![whole],
             }
         } else {
             vec![whole]

@@ -4,7 +4,7 @@ use super::Target;
 use crate::access::enter_at;
 use crate::guard::{self, Guarded};
 use crate::tree::{Act, new_folder, spot};
-use crate::{Action, Conditions, Error, Ids, Item, ItemPath, Membership, StateCondition, StateList, StateTest};
+use crate::{Action, Error, Ids, Item, ItemPath, Membership};
 use stitchbox_schema::{ItemId, Timestamp};
 use stitchbox_store::{Connection, Tx, items};
 
@@ -28,7 +28,7 @@ pub(super) async fn make_missing(tx: &mut Tx, ids: &Ids, target: &Target, now: T
     // What lies above a shared folder is there, and none of the visitor's business.
     let above = membership.via.as_ref().map_or(0, crate::Via::above);
     let act = Act { actor: principal.actor(), run: None, at: now };
-    let shown = only_tokens(&intent.conditions);
+    let shown = intent.conditions.only_tokens();
     let mut path = ItemPath::default();
     for name in folder.names() {
         path = path.join(name.clone());
@@ -49,13 +49,4 @@ pub(super) async fn make_missing(tx: &mut Tx, ids: &Ids, target: &Target, now: T
         }
     }
     Ok(())
-}
-
-/// The lock tokens of a request without what it demands of the file itself.
-fn only_tokens(conditions: &Conditions) -> Conditions {
-    // A negated token that no lock has always holds, so the list is true whatever the folder is.
-    let shown =
-        conditions.tokens().map(|token| StateCondition { negated: true, test: StateTest::Token(token.to_owned()) });
-    let lists = shown.map(|condition| StateList { resource: Some(None), conditions: vec![condition] });
-    Conditions { state_lists: lists.collect(), ..Conditions::default() }
 }

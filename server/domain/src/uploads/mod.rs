@@ -8,10 +8,12 @@
 //! What comes in pieces waits in an [`UploadSession`]; its end ([`Domain::finish_session`]) writes down which ranges of
 //! which blobs the file is made of and copies no byte.
 
+mod at_peer;
 mod bytes;
 mod checksum;
 mod chunks;
 mod commit;
+mod fetched;
 mod finish;
 mod folders;
 mod hashing;
@@ -25,8 +27,9 @@ pub(crate) use checksum::hex;
 pub use chunks::{ChunkUpload, NewChunk};
 pub use commit::Committed;
 pub(crate) use commit::{Place, Recorded, empty_file, show_recorded};
+pub(crate) use fetched::{Fetched, Wanted, wanted};
 pub use publish::{Draft, Publication};
-pub(crate) use publish::{discard_derived, draft_of_text, free_for_runs, publish, show_draft};
+pub(crate) use publish::{discard_derived, draft_of_bytes, draft_of_text, free_for_runs, publish, show_draft};
 pub(crate) use sessions::alive_sessions_expire_after;
 pub use sessions::{NewSession, Protocol, Words, words_of};
 pub use stitchbox_store::sessions::{Chunk, UploadSession};

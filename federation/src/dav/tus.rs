@@ -1,0 +1,204 @@
+//! Resumable uploads by tus 1.0 (creation, PATCH, HEAD), as oCIS, OpenCloud and Stitchbox offer them on a folder.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+
+use super::access::{Door, RemoteDav};
+use super::change::{Expect, Stored};
+use super::fetch::{bare, insert};
+use super::listing::Depth;
+use super::path::parent_and_name;
+use super::upload::{MOST_TRIES, Source, Upload, own_side};
+use crate::http::{Answer, Call, name_of, refusal, same_origin};
+use crate::peer_error::PeerError;
+
+const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
+const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+const LENGTH: HeaderName = HeaderName::from_static("upload-length");
+const METADATA: HeaderName = HeaderName::from_static("upload-metadata");
+const EXTENSION: &str = "tus-extension";
+
+/// An upload that has begun: its address at the peer. It says who may write, so it is kept like a secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resumable {
+    /// Absolute URL on the peer's origin.
+    pub url: String,
+}
+
+impl std::fmt::Debug for Resumable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Resumable(…)")
+    }
+}
+
+impl RemoteDav {
+    /// The upload begun before if it still is there, else a new one; `None` if the peer does no tus at the folder.
+    pub(super) async fn tus_begin(&self, path: &str, upload: &Upload) -> Result<Option<Resumable>, PeerError> {
+        let door = self.door().await?;
+        if let Some(begun) = &upload.begun {
+            if self.tus_offset(&door, begun, upload.length).await.is_ok() {
+                return Ok(Some(begun.clone()));
+            }
+        }
+        let Some((parent, name)) = parent_and_name(path) else { return Ok(None) };
+        let folder = self.url(&door, parent, true)?;
+        let offer = self.tus_call(&door, Call::new(Method::OPTIONS, folder.clone())).await?;
+        let said = |name: &str| offer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let offers = (200..300).contains(&offer.status)
+            && said(RESUMABLE.as_str()).split(',').any(|version| version.trim() == "1.0.0")
+            && said(EXTENSION).split(',').any(|extension| extension.trim() == "creation");
+        if !offers {
+            return Ok(None);
+        }
+        self.check_expected(path, &upload.expect).await?;
+        let mut call = Call::new(Method::POST, folder.clone());
+        call.headers = upload.headers();
+        insert(&mut call.headers, LENGTH, upload.length.to_string());
+        let mut metadata = format!("filename {}", STANDARD.encode(name));
+        if let Some(mtime) = upload.mtime {
+            metadata.push_str(&format!(",mtime {}", STANDARD.encode(mtime.to_string())));
+        }
+        if let Some(sha256) = &upload.sha256 {
+            metadata.push_str(&format!(",checksum {}", STANDARD.encode(format!("SHA256 {sha256}"))));
+        }
+        insert(&mut call.headers, METADATA, metadata);
+        call.headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+        let answer = self.tus_call(&door, call).await?;
+        if answer.status != 201 {
+            return Err(self.tus_refused(&folder, &answer));
+        }
+        let place = answer.headers.get(LOCATION).and_then(|to| to.to_str().ok()).and_then(|to| folder.join(to).ok());
+        let place = place.ok_or_else(|| self.malformed("an upload without an address"))?;
+        if !same_origin(&place, &folder) {
+            return Err(PeerError::OutsideOrigin {
+                host: name_of(&folder),
+                what: "place for an upload",
+                url: name_of(&place),
+            });
+        }
+        Ok(Some(Resumable { url: place.into() }))
+    }
+
+    /// Sends what is missing, asking after each break how far it came.
+    pub(super) async fn tus_finish(
+        &self,
+        path: &str,
+        resumable: &Resumable,
+        source: &dyn Source,
+        upload: &Upload,
+    ) -> Result<Stored, PeerError> {
+        let (mut tries, mut last) = (0, None);
+        loop {
+            let door = self.door().await?;
+            let step = async {
+                let offset = self.tus_offset(&door, resumable, upload.length).await?;
+                if offset < upload.length {
+                    return self.tus_patch(&door, resumable, source, offset, upload.length).await.map(Some);
+                }
+                Ok(None)
+            };
+            match step.await {
+                // another call sent the last bytes: the listing says what became of them
+                Ok(None) => return self.listed(path).await,
+                Ok(Some((offset, stored))) if offset == upload.length => {
+                    return if stored.etag.is_some() { Ok(stored) } else { self.listed(path).await };
+                }
+                Ok(Some((offset, _))) => {
+                    tries = if last == Some(offset) { tries + 1 } else { 0 };
+                    last = Some(offset);
+                    if tries >= MOST_TRIES {
+                        return Err(self.malformed("an upload that does not move on"));
+                    }
+                }
+                Err(error) if error.is_outage() && tries + 1 < MOST_TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(std::time::Duration::from_millis(200 << tries)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn listed(&self, path: &str) -> Result<Stored, PeerError> {
+        let entry = self.list(path, Depth::Zero).await?.into_iter().next();
+        Ok(Stored { etag: entry.and_then(|entry| entry.etag), created: false })
+    }
+
+    /// tus knows no conditions: what must be there before is looked at first. Between this look and the end of the upload
+    /// somebody at the peer may still be faster.
+    async fn check_expected(&self, path: &str, expect: &Expect) -> Result<(), PeerError> {
+        let changed = || PeerError::Changed { host: self.peer().host().to_string() };
+        match (expect, self.list(path, Depth::Zero).await) {
+            (Expect::Anything, _) => Ok(()),
+            (Expect::Absent, Err(error)) if error.status() == Some(404) => Ok(()),
+            (Expect::Absent, Ok(_)) => Err(changed()),
+            (Expect::Version(_), Err(error)) if error.status() == Some(404) => Err(changed()),
+            (Expect::Version(etag), Ok(entries)) => {
+                let there = entries.first().and_then(|entry| entry.etag.as_deref()).map(bare);
+                if there == Some(bare(etag)) { Ok(()) } else { Err(changed()) }
+            }
+            (_, Err(error)) => Err(error),
+        }
+    }
+
+    /// Bytes the peer has.
+    async fn tus_offset(&self, door: &Door, resumable: &Resumable, length: u64) -> Result<u64, PeerError> {
+        let url = self.tus_url(door, resumable)?;
+        let answer = self.tus_call(door, Call::new(Method::HEAD, url.clone())).await?;
+        if !(200..300).contains(&answer.status) {
+            return Err(self.tus_refused(&url, &answer));
+        }
+        let offset = self.offset_in(&answer.headers)?;
+        if offset > length { Err(self.malformed("an upload that is longer than its file")) } else { Ok(offset) }
+    }
+
+    async fn tus_patch(
+        &self,
+        door: &Door,
+        resumable: &Resumable,
+        source: &dyn Source,
+        from: u64,
+        length: u64,
+    ) -> Result<(u64, Stored), PeerError> {
+        let url = self.tus_url(door, resumable)?;
+        let mut call = Call::new(Method::PATCH, url.clone());
+        call.headers.insert(RESUMABLE, HeaderValue::from_static("1.0.0"));
+        call.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/offset+octet-stream"));
+        call.headers.insert(AUTHORIZATION, self.authorization(door).await?);
+        insert(&mut call.headers, OFFSET, from.to_string());
+        let body = source.open(from).await.map_err(own_side)?;
+        let answer = self.client().http().give(call, body, length - from).await?;
+        if !(200..300).contains(&answer.status) {
+            return Err(self.tus_refused(&url, &answer));
+        }
+        let offset = self.offset_in(&answer.headers)?;
+        Ok((offset, Stored::of(answer.status, &answer.headers)))
+    }
+
+    async fn tus_call(&self, door: &Door, mut call: Call) -> Result<Answer, PeerError> {
+        call.headers.insert(RESUMABLE, HeaderValue::from_static("1.0.0"));
+        call.headers.insert(AUTHORIZATION, self.authorization(door).await?);
+        self.client().http().ask(call).await
+    }
+
+    fn tus_url(&self, door: &Door, resumable: &Resumable) -> Result<Url, PeerError> {
+        let url = Url::parse(&resumable.url).ok().filter(|url| same_origin(url, &door.base));
+        url.ok_or_else(|| self.malformed("a place for an upload that is none"))
+    }
+
+    fn tus_refused(&self, url: &Url, answer: &Answer) -> PeerError {
+        match answer.status {
+            412 => PeerError::Changed { host: name_of(url) },
+            status => refusal(url, status, &answer.headers, &answer.body),
+        }
+    }
+
+    fn offset_in(&self, headers: &HeaderMap) -> Result<u64, PeerError> {
+        let said = headers.get(OFFSET).and_then(|value| value.to_str().ok()).and_then(|text| text.trim().parse().ok());
+        said.ok_or_else(|| self.malformed("an upload without an offset"))
+    }
+}
