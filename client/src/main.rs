@@ -18,6 +18,7 @@ mod progress;
 mod pull;
 mod push;
 mod recipe;
+mod rerun;
 mod rm;
 mod runs;
 mod score;
@@ -26,6 +27,7 @@ mod simulate;
 mod stitch;
 mod sync;
 mod there;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -79,6 +81,12 @@ enum Command {
     Share(share::Args),
     /// Show the stitching runs of a server
     Runs(runs::Args),
+    /// Check a result: every file, the result digest, signatures and attestations; offline
+    Verify(verify::Args),
+    /// Repeat the run whose results lie in a folder of a server, and have the outcome attested
+    Rerun(rerun::RerunArgs),
+    /// Stitch a folder of a server, a received one too, into another folder
+    Run(rerun::RunArgs),
     /// Check a recipe
     #[command(subcommand)]
     Recipe(recipe::Command),
@@ -106,6 +114,9 @@ fn main() -> ExitCode {
         Command::Rm(args) => in_runtime(rm::run(args)),
         Command::Share(args) => in_runtime(share::run(args)),
         Command::Runs(args) => in_runtime(runs::run(args)),
+        Command::Verify(args) => verify::run(&args),
+        Command::Rerun(args) => in_runtime(rerun::rerun(args)),
+        Command::Run(args) => in_runtime(rerun::run(args)),
         Command::Recipe(command) => recipe::run(&command),
     };
     match done {

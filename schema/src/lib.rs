@@ -4,6 +4,7 @@
 
 pub mod documents;
 mod etag;
+mod expiry;
 mod ids;
 pub mod migrations;
 mod name;
@@ -12,6 +13,7 @@ pub mod sharing;
 mod time;
 
 pub use etag::ETag;
+pub use expiry::expiry;
 pub use ids::{
     AppPasswordId, BlobId, Cursor, GroupId, IdParseError, InviteId, ItemId, JobId, OutboxId, RerunId, RunId, ShareId,
     SpaceId, UploadId, UserId, VersionId,

@@ -171,6 +171,8 @@ pub struct ShareDocument {
     pub note: String,
     /// The secret in the address of a link, for who made it and for managers.
     pub token: Option<String>,
+    /// The page of a link on this server: `/s/` and the token.
+    pub link: Option<String>,
     /// Whether a link asks for a password.
     pub has_password: bool,
     /// Until when it opens anything.

@@ -48,6 +48,9 @@ impl Client {
         let mut command = self.stranger(arguments);
         command.env("STITCHBOX_SERVER", &self.server).env("STITCHBOX_USER", &self.user);
         command.env("STITCHBOX_PASSWORD_FILE", self.password_file());
+        if self.server.starts_with("https") {
+            command.env("STITCHBOX_CA_FILE", crate::federation::Authority::of_the_tests().file());
+        }
         command
     }
 

@@ -56,6 +56,7 @@ pub struct Daemon {
     running: Option<Running>,
     listen: String,
     base: String,
+    called: Option<String>,
 }
 
 #[derive(Debug)]
@@ -86,12 +87,17 @@ impl Daemon {
         let data = folder.path().join("data");
         let log = folder.path().join("stitchboxd.log");
         let listen = "127.0.0.1:0".to_owned();
-        Daemon { data, log, settings, folder: Some(folder), running: None, listen, base: String::new() }
+        Daemon { data, log, settings, folder: Some(folder), running: None, listen, base: String::new(), called: None }
     }
 
     /// Listens at a fixed address instead of a free port, from the next start on.
     pub fn listen(&mut self, address: &str) {
         self.listen = address.to_owned();
+    }
+
+    /// Clients use this address instead of the one it prints, from the next start on.
+    pub fn call_it(&mut self, base: &str) {
+        self.called = Some(base.to_owned());
     }
 
     /// Starts (again) on the same data folder, killing what still runs. The port changes.
@@ -115,7 +121,8 @@ impl Daemon {
             match lines.recv_timeout(Duration::from_millis(200)) {
                 Ok(line) => {
                     if let Some(address) = line.strip_prefix("listening ") {
-                        self.base = address.trim().trim_end_matches('/').to_owned();
+                        let printed = address.trim().trim_end_matches('/');
+                        self.base = self.called.clone().unwrap_or_else(|| printed.to_owned());
                         return Ok(());
                     }
                 }

@@ -36,7 +36,12 @@ pub struct Dav {
 impl Dav {
     /// A client for `root` (such as `/remote.php/dav/files/ada`) on the server at `base` (`http://127.0.0.1:4711`).
     pub fn new(base: &str, root: &str, credentials: Credentials) -> Dav {
-        Dav { client: new_client(), base: base.to_owned(), root: root.trim_end_matches('/').to_owned(), credentials }
+        Dav {
+            client: new_client(base),
+            base: base.to_owned(),
+            root: root.trim_end_matches('/').to_owned(),
+            credentials,
+        }
     }
 
     /// The same person at another root.
@@ -301,13 +306,19 @@ pub fn encode_path(path: &str) -> String {
     utf8_percent_encode(path, PATH).to_string()
 }
 
-fn new_client() -> Client {
+fn new_client(base: &str) -> Client {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         // Somebody else in this process may have installed one already; either is good.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
+    let mut authorities = Vec::new();
+    if base.starts_with("https") {
+        let pem = crate::federation::Authority::of_the_tests().pem();
+        authorities.push(reqwest::Certificate::from_pem(pem.as_bytes()).expect("a certificate"));
+    }
     Client::builder()
+        .tls_certs_only(authorities)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(Duration::from_secs(300))

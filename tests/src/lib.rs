@@ -8,6 +8,7 @@ mod client;
 mod content;
 mod daemon;
 mod dav;
+pub mod federation;
 mod judge;
 mod multistatus;
 mod postgres;

@@ -16,9 +16,9 @@ use serde::Deserialize;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
-use stitchbox_domain::{Domain, Error, Feed, Follower, MAX_PAGE, Principal};
+use stitchbox_domain::{Domain, Error, Feed, Follower, MAX_PAGE, Part, Principal};
+use stitchbox_schema::Cursor;
 use stitchbox_schema::documents::ChangesDocument;
-use stitchbox_schema::{Cursor, SpaceId};
 
 /// The longest a request waits for something to happen, seconds.
 const LONGEST_WAIT: u64 = 60;
@@ -46,7 +46,8 @@ pub(crate) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let principal = shown.check(&api.domain).await?;
-    let space = api.domain.find_space(&principal, &asked.space).await?.space.id;
+    let membership = api.domain.find_space(&principal, &asked.space).await?;
+    let part = membership.part();
     let (as_events, resumed) = (accepts_events(&headers), headers.get("last-event-id"));
     let after = match resumed.filter(|_| as_events) {
         Some(value) => Some(read_cursor(value.to_str().unwrap_or_default())?),
@@ -54,17 +55,18 @@ pub(crate) async fn get(
     };
     let limit = asked.limit.unwrap_or(MAX_PAGE);
     // Before the first look, so that a change in between is not missed.
-    let follower = api.domain.follow(space);
-    let first = api.domain.feed(&principal, space, after, limit).await?;
+    let follower = api.domain.follow(membership.space.id);
+    let first = api.domain.feed(&principal, part, after, limit).await?;
     let mut watch =
-        Watch { api, shown, principal, space, limit, cursor: first.cursor, checked: Instant::now(), follower };
+        Watch { api, shown, principal, part, limit, cursor: first.cursor, checked: Instant::now(), follower };
     if as_events {
         let events = Sse::new(watch.events(first)).keep_alive(KeepAlive::new().interval(SIGN_OF_LIFE));
         // Reverse proxies must pass events on as they come.
         return Ok(([("x-accel-buffering", "no")], events).into_response());
     }
     let wait = Duration::from_secs(asked.wait.unwrap_or(0).min(LONGEST_WAIT));
-    let feed = if first.entries.is_empty() && after.is_some() { watch.wait(first, wait).await? } else { first };
+    let feed =
+        if first.entries.is_empty() && !first.more && after.is_some() { watch.wait(first, wait).await? } else { first };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(document(&watch.api.domain, feed))).into_response())
 }
 
@@ -83,7 +85,7 @@ fn read_cursor(text: &str) -> Result<Cursor, ApiError> {
 fn document(domain: &Domain, feed: Feed) -> ChangesDocument {
     let Feed { membership, cursor, more, entries } = feed;
     ChangesDocument {
-        space: membership.space.id,
+        space: membership.asked_by(),
         cursor,
         more,
         role: membership.role,
@@ -97,7 +99,7 @@ struct Watch {
     api: Api,
     shown: Shown,
     principal: Principal,
-    space: SpaceId,
+    part: Part,
     limit: i64,
     /// Everything up to here was told.
     cursor: Cursor,
@@ -111,7 +113,7 @@ impl Watch {
             self.principal = self.shown.check(&self.api.domain).await?;
             self.checked = Instant::now();
         }
-        let feed = self.api.domain.feed(&self.principal, self.space, Some(self.cursor), self.limit).await?;
+        let feed = self.api.domain.feed(&self.principal, self.part, Some(self.cursor), self.limit).await?;
         self.cursor = feed.cursor;
         Ok(feed)
     }
@@ -129,7 +131,7 @@ impl Watch {
                 () = tokio::time::sleep_until(end) => true,
             };
             let feed = self.look().await?;
-            if ended || !feed.entries.is_empty() {
+            if ended || feed.more || !feed.entries.is_empty() {
                 return Ok(feed);
             }
         }

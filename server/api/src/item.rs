@@ -23,7 +23,8 @@ fn present(membership: &Membership, Shown { item, sha256 }: Shown) -> PresentDoc
     PresentDocument {
         id: item.id,
         kind: if item.is_folder() { "folder" } else { "file" },
-        parent: item.parent,
+        // What lies above the top is none of who sees a part of the space.
+        parent: item.parent.filter(|_| item.id != membership.top()),
         etag: item.etag().to_string(),
         size: item.size,
         mtime_ns: item.mtime.0.to_string(),

@@ -1,20 +1,31 @@
 //! The JSON interface at `/api/v1`: translates requests into calls of the domain and its answers into the documents of
 //! the vocabulary. It decides nothing; one endpoint is one file.
 
+mod access;
 mod app_passwords;
+mod audit;
 mod caller;
 mod changes;
+mod contacts;
 mod empty_trash;
 mod error;
 mod fallback;
+mod groups;
+mod invites;
 mod item;
 mod parameters;
+mod place;
 mod purge;
+mod reruns;
 mod restore;
 mod run;
 mod run_events;
+mod run_into;
 mod runs;
 mod safe;
+mod share;
+mod sharees;
+mod shares;
 mod spaces;
 #[cfg(test)]
 mod testing;
@@ -24,7 +35,7 @@ mod tree;
 mod versions;
 
 use axum::Router;
-use axum::routing::{any, delete, get, post};
+use axum::routing::{any, delete, get, post, put};
 use stitchbox_domain::Domain;
 use tokio_util::sync::CancellationToken;
 
@@ -47,11 +58,28 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
         .route("/api/v1/app-passwords/{id}", delete(app_passwords::delete))
         .route("/api/v1/app-passwords/{id}/wipe", post(app_passwords::wipe))
         .route("/api/v1/spaces", get(spaces::get))
+        .route("/api/v1/shares", get(shares::get).post(shares::post))
+        .route("/api/v1/shares/{id}", get(share::get).patch(share::patch).delete(share::delete))
+        .route("/api/v1/shares/{id}/leave", post(share::leave))
+        .route("/api/v1/shares/{id}/take-up", post(share::take_up))
+        .route("/api/v1/access", get(access::get))
+        .route("/api/v1/sharees", get(sharees::get))
+        .route("/api/v1/groups", get(groups::get).post(groups::post))
+        .route("/api/v1/groups/{group}", delete(groups::delete))
+        .route("/api/v1/groups/{group}/members/{user}", put(groups::join).delete(groups::leave))
+        .route("/api/v1/audit", get(audit::get))
+        .route("/api/v1/invites", get(invites::get).post(invites::post))
+        .route("/api/v1/invites/accept", post(invites::accept))
+        .route("/api/v1/invites/{id}", delete(invites::delete))
+        .route("/api/v1/contacts", get(contacts::get))
+        .route("/api/v1/contacts/{id}", delete(contacts::delete))
         .route("/api/v1/changes", get(changes::get))
         .route("/api/v1/tree", get(tree::get))
-        .route("/api/v1/runs", get(runs::get))
+        .route("/api/v1/runs", get(runs::get).post(run_into::post))
         .route("/api/v1/runs/events", get(run_events::get))
         .route("/api/v1/runs/{id}", get(run::get))
+        .route("/api/v1/reruns", get(reruns::get).post(reruns::post))
+        .route("/api/v1/reruns/{id}", get(reruns::get_one))
         .route("/api/v1/safe", get(safe::get))
         .route("/api/v1/trash", get(trash::get).delete(empty_trash::delete))
         .route("/api/v1/trash/{item}", delete(purge::delete))

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::Stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
-use stitchbox_domain::{Error, FileSafety, ItemPath, Location, SafetyCheck};
+use stitchbox_domain::{Error, FileSafety, ItemPath, SafetyCheck};
 
 #[derive(Deserialize)]
 pub(crate) struct Asked {
@@ -57,7 +57,7 @@ pub(crate) async fn get(
     let (recursive, verify) = (is_set(asked.recursive.as_deref())?, is_set(asked.verify.as_deref())?);
     let membership = api.domain.find_space(&principal, &asked.space).await?;
     let path = ItemPath::parse(&asked.path).map_err(Error::from)?;
-    let at = Location::in_space(membership.space.id, path);
+    let at = membership.place(path);
     let (_, item) = api.domain.item(&principal, &at).await?;
     let check = api.domain.check_safety(&principal, &at, verify).await?;
     // A single file is always told.

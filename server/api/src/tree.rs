@@ -35,11 +35,11 @@ pub(crate) async fn get(
         (Some(item), None) => WalkTop::Item(item),
         (None, path) => WalkTop::Path(ItemPath::parse(path.as_deref().unwrap_or("/")).map_err(Error::from)?),
     };
-    let space = api.domain.find_space(&principal, &asked.space).await?.space.id;
-    let walk = api.domain.walk(&principal, space, top).await?;
+    let part = api.domain.find_space(&principal, &asked.space).await?.part();
+    let walk = api.domain.walk(&principal, part, top).await?;
     let head = TreeHeadDocument {
         cursor: walk.cursor(),
-        space,
+        space: walk.membership().asked_by(),
         item: walk.top(),
         role: walk.membership().role,
         fingerprint: api.domain.data_fingerprint(),

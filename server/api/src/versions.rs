@@ -7,7 +7,7 @@ use crate::parameters::Parameters;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use stitchbox_domain::{Error, ItemPath, Location};
+use stitchbox_domain::{Error, ItemPath};
 use stitchbox_schema::documents::VersionDocument;
 
 #[derive(Deserialize)]
@@ -30,7 +30,7 @@ pub(crate) async fn get(
 ) -> Result<Json<VersionsDocument>, ApiError> {
     let membership = api.domain.find_space(&principal, &which.space).await?;
     let path = ItemPath::parse(&which.path).map_err(Error::from)?;
-    let at = Location::in_space(membership.space.id, path);
+    let at = membership.place(path);
     let shown = api.domain.content(&principal, &at).await?.version.id;
     let versions = api.domain.versions(&principal, &at).await?.into_iter().map(|version| VersionDocument {
         version: version.id,

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use stitchbox_blob::BlobStore;
 use stitchbox_domain::Domain;
 use stitchbox_domain::federation::Backoff;
-use stitchbox_runner::{run_moved, run_outbox, run_sweeper, run_triggers};
+use stitchbox_runner::{run_moved, run_outbox, run_refreshes, run_sweeper, run_triggers};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -48,6 +48,7 @@ pub async fn serve(config: &Config, data: &DataFolder, listen: Option<SocketAddr
     let router = front_ends(&domain, &life).merge(operation).layer(axum::middleware::from_fn(observe::observe));
     life.start("socket for administration", socket::serve(socket::open(data)?, domain.clone(), life.stop()));
     life.start("trigger", run_triggers(domain.clone(), life.stop()));
+    life.start("refresher", run_refreshes(domain.clone(), life.stop()));
     life.start("sweeper", run_sweeper(domain.clone(), life.stop()));
     federate(&mut life, &domain).await?;
     workers::start(&mut life, &domain, data, &config.jobs, config.jobs.workers);

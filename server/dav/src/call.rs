@@ -3,11 +3,12 @@
 use crate::entity_tags::TagList;
 use crate::errors::Fault;
 use crate::if_header;
-use crate::mount::{Address, Mount, NoAddress, push_segment};
+use crate::mount::{Address, Base, Mount, NoAddress, push_segment};
 use crate::request_headers::{Depth, date, depth, text};
 use axum::http::{HeaderMap, Method, Uri};
 use stitchbox_domain::{
-    Conditions, Domain, Error, FilesView, ItemPath, Location, Membership, Principal, Refusal, SPACES_FOLDER, StateList,
+    Conditions, Domain, Error, FilesView, ItemPath, Location, Membership, Principal, Refusal, SHARES_FOLDER,
+    SPACES_FOLDER, StateList,
 };
 use stitchbox_schema::SpaceKind;
 
@@ -23,16 +24,26 @@ pub(crate) struct Call<A = Address> {
     pub authority: Option<String>,
     /// The client speaks TLS, as far as the listener or a trusted proxy says so.
     pub secure: bool,
+    /// The top of what the client sees, if it came by a link or a federated share.
+    pub top: Option<Location>,
 }
 
 /// A place in a space, with the URL of that space in the mount of the request.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub location: Location,
-    /// URL of the space's root, without a slash at the end.
-    pub base: String,
-    /// It is the top of `files/USER`, which also shows the folder of spaces.
+    /// URL of the space's root, or of what is shared of it.
+    pub base: Base,
+    /// It is the top of `files/USER`, which also shows the folders of spaces and of shares.
     pub is_top_of_files: bool,
+    /// The name of the entry in the folder of shares that this is the top of.
+    pub entry: Option<String>,
+}
+
+impl Place {
+    fn new(location: Location, base: Base) -> Self {
+        Self { location, base, is_top_of_files: false, entry: None }
+    }
 }
 
 /// What an address means.
@@ -42,6 +53,8 @@ pub(crate) enum View {
     Place(Place),
     /// The folder that shows the project spaces.
     SpacesFolder,
+    /// The folder that shows what is shared with the person.
+    SharesFolder,
 }
 
 const UNREADABLE: Fault = Fault::BadRequest("the header Destination is not a URL");
@@ -49,29 +62,52 @@ const UNREADABLE: Fault = Fault::BadRequest("the header Destination is not a URL
 impl<A> Call<A> {
     /// What an address of the files means.
     pub(crate) async fn view_of(&self, address: &Address) -> Result<View, Error> {
+        if let Some(top) = &self.top {
+            return self.shared_place(address, top).map(View::Place);
+        }
         let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
         let user = match &address.mount {
             Mount::Files(user) => user,
             Mount::Own => &self.principal.name,
             Mount::Space(space) => {
                 let membership = self.domain.find_space(&self.principal, space).await?;
-                let path = ItemPath::from_segments(segments)?;
-                let base = address.base_of(&path);
-                let location = Location::in_space(membership.space.id, path);
-                return Ok(View::Place(Place { location, base, is_top_of_files: false }));
+                let location = membership.place(ItemPath::from_segments(segments)?);
+                let top = membership.place(ItemPath::default());
+                let base = address.base_of(&location.path, &top.path);
+                return Ok(View::Place(Place::new(location, base)));
             }
+            // What is shared is entered by its own login.
+            Mount::Public | Mount::Link(_) | Mount::Ocm(_) => return Err(Error::NotFound),
         };
+        let root = ItemPath::default();
         Ok(match self.domain.files_view(&self.principal, user, &segments).await? {
             FilesView::SpacesFolder => View::SpacesFolder,
+            FilesView::SharesFolder => View::SharesFolder,
             FilesView::Root { personal } => {
-                let base = address.base_of(&personal.path);
-                View::Place(Place { location: personal, base, is_top_of_files: true })
+                let base = address.base_of(&personal.path, &root);
+                View::Place(Place { is_top_of_files: true, ..Place::new(personal, base) })
             }
             FilesView::Item(location) => {
-                let base = address.base_of(&location.path);
-                View::Place(Place { location, base, is_top_of_files: false })
+                let base = address.base_of(&location.path, &root);
+                View::Place(Place::new(location, base))
+            }
+            FilesView::Shared { entry, top, at } => {
+                let base = address.base_of(&at.path, &top.path);
+                let entry = (at.path == top.path).then_some(entry);
+                View::Place(Place { entry, ..Place::new(at, base) })
             }
         })
+    }
+
+    /// The place an address means to who came by a share: in the mounts of shares, below its top, and nowhere else.
+    fn shared_place(&self, address: &Address, top: &Location) -> Result<Place, Error> {
+        if !address.mount.is_of_share() {
+            return Err(Error::NotFound);
+        }
+        let below = ItemPath::from_segments(address.segments.iter().map(String::as_str))?;
+        let location = top.at(top.path.append(below));
+        let base = address.base_of(&location.path, &top.path);
+        Ok(Place::new(location, base))
     }
 
     /// The path named by `Destination`, percent-encoded.
@@ -92,10 +128,28 @@ impl<A> Call<A> {
             Err(NoAddress::Malformed) => return Err(UNREADABLE),
             Err(NoAddress::Outside) => return Err(Fault::OtherServer),
         };
+        // Nobody moves anything from one login into what another one opens.
+        if self.top.is_some() != address.mount.is_of_share() {
+            return Err(Fault::OtherServer);
+        }
         match self.view_of(&address).await? {
             View::Place(place) => Ok(place),
-            View::SpacesFolder => Err(Error::from(Refusal::Root).into()),
+            View::SpacesFolder | View::SharesFolder => Err(Error::from(Refusal::Root).into()),
         }
+    }
+
+    /// The name below the folder of shares that `Destination` speaks of; `None` if it leads elsewhere.
+    pub(crate) fn destination_in_shares(&self) -> Result<Option<String>, Fault> {
+        let Ok(address) = Address::parse(&self.destination_path()?) else { return Ok(None) };
+        let is_own = match &address.mount {
+            Mount::Files(user) => *user == self.principal.name,
+            Mount::Own => true,
+            Mount::Space(_) | Mount::Public | Mount::Link(_) | Mount::Ocm(_) => false,
+        };
+        Ok(match address.segments.as_slice() {
+            [folder, name] if is_own && folder == SHARES_FOLDER => Some(name.clone()),
+            _ => None,
+        })
     }
 
     /// The path of a URL of this server.
@@ -157,31 +211,43 @@ impl<A> Call<A> {
         let Ok(address) = Address::parse(&path) else { return Ok(None) };
         match self.view_of(&address).await {
             Ok(View::Place(place)) => Ok(Some(place.location)),
-            Ok(View::SpacesFolder) | Err(Error::NotFound | Error::Name(_)) => Ok(None),
+            Ok(View::SpacesFolder | View::SharesFolder) | Err(Error::NotFound | Error::Name(_)) => Ok(None),
             Err(other) => Err(other.into()),
         }
     }
 }
 
 impl Call {
-    /// URL of the root of a space in the mount of the request; `None` if the mount does not show the space.
-    pub(crate) async fn base_of_space(&self, membership: &Membership) -> Result<Option<String>, Error> {
-        let top = self.address.top();
-        Ok(match (&self.address.mount, membership.space.kind) {
-            (Mount::Space(name), _) => {
+    /// URL of the root of a space, or of what is shared of it, in the mount of the request; `None` if the mount does not
+    /// show it.
+    pub(crate) async fn base_of_space(&self, membership: &Membership) -> Result<Option<Base>, Error> {
+        let mut url = self.address.top();
+        let above = membership.via.as_ref().map_or(0, |via| via.above());
+        let is_shown = match &self.address.mount {
+            Mount::Space(name) => {
                 let shown = self.domain.find_space(&self.principal, name).await?;
-                (shown.space.id == membership.space.id).then_some(top)
+                shown.part() == membership.part()
             }
-            (Mount::Files(_) | Mount::Own, SpaceKind::Personal) => Some(top),
-            (Mount::Files(_) | Mount::Own, SpaceKind::Project) => {
-                let mut base = top;
-                push_segment(&mut base, SPACES_FOLDER);
-                push_segment(&mut base, &membership.space.name);
-                Some(base)
+            Mount::Files(_) | Mount::Own => match (&membership.via, membership.space.kind) {
+                (None, SpaceKind::Personal) => true,
+                (None, SpaceKind::Project) => {
+                    push_segment(&mut url, SPACES_FOLDER);
+                    push_segment(&mut url, &membership.space.name);
+                    true
+                }
+                // Shown in the folder of shares, under a name that is the person's own.
+                (Some(_), _) | (None, SpaceKind::Received) => {
+                    let entry = self.domain.entry_of(&self.principal, membership).await?;
+                    push_segment(&mut url, SHARES_FOLDER);
+                    push_segment(&mut url, entry.as_deref().unwrap_or_default());
+                    entry.is_some()
+                }
+            },
+            Mount::Public | Mount::Link(_) | Mount::Ocm(_) => {
+                self.top.as_ref().and_then(|top| top.via) == membership.via.as_ref().map(|via| via.share)
             }
-            // Shown in the folder of shares, under a name that is the person's own.
-            (Mount::Files(_) | Mount::Own, SpaceKind::Received) => None,
-        })
+        };
+        Ok(is_shown.then(|| Base::new(url, above)))
     }
 
     /// What the address of the request means.
@@ -194,10 +260,10 @@ impl Call {
     }
 
     /// URL of the root of the space the request speaks of, for an error about a path in it.
-    pub(crate) async fn base(&self) -> String {
+    pub(crate) async fn base(&self) -> Base {
         match self.view().await {
             Ok(View::Place(place)) => place.base,
-            Ok(View::SpacesFolder) | Err(_) => self.address.href(),
+            Ok(View::SpacesFolder | View::SharesFolder) | Err(_) => Base::new(self.address.href(), 0),
         }
     }
 
@@ -205,7 +271,7 @@ impl Call {
     pub(crate) async fn place(&self) -> Result<Place, Fault> {
         match self.view().await? {
             View::Place(place) => Ok(place),
-            View::SpacesFolder => Err(Error::from(Refusal::Root).into()),
+            View::SpacesFolder | View::SharesFolder => Err(Error::from(Refusal::Root).into()),
         }
     }
 

@@ -1,17 +1,20 @@
 //! From a request to its verb: login, address, one match over the methods, and the answer to what went wrong.
 
-use crate::authenticate::authenticate;
+use crate::authenticate::{Login, authenticate, by_share, client_address, share_credential};
 use crate::call::Call;
 use crate::errors::Fault;
-use crate::mount::{Address, NoAddress};
+use crate::mount::{Address, Base, NoAddress};
 use crate::options::server_options;
-use crate::{bulk, delete, get, lock, mkcol, propfind, proppatch, put, relocate, report, request_body, tus, user_lock};
+use crate::{
+    bulk, delete, get, lock, mkcol, propfind, proppatch, put, relocate, report, request_body, share_use, tus, user_lock,
+};
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CONNECTION, EXPECT, HOST, HeaderValue};
+use axum::http::header::{CONNECTION, EXPECT, HOST, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::uri::Scheme;
-use axum::http::{Request, Response, Version};
-use stitchbox_domain::{Domain, Error};
+use axum::http::{Request, Response, StatusCode, Version};
+use std::net::IpAddr;
+use stitchbox_domain::{Domain, Error, Location};
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
@@ -24,15 +27,35 @@ pub(crate) trait Realm: Sized + Send + Sync + 'static {
     fn verb(call: &Call<Self>, body: &mut Body) -> impl Future<Output = Result<Response<Body>, Fault>> + Send;
 
     /// URL of the root of the space the request speaks of, for an error about a path in it.
-    fn base(_call: &Call<Self>) -> impl Future<Output = String> + Send {
-        std::future::ready(String::new())
+    fn base(_call: &Call<Self>) -> impl Future<Output = Base> + Send {
+        std::future::ready(Base::default())
+    }
+
+    /// Whether it is entered by what opens a share, and not by an account.
+    fn is_of_share(&self) -> bool {
+        false
+    }
+
+    /// Logs the client in.
+    fn login(
+        &self,
+        domain: &Domain,
+        headers: &HeaderMap,
+        client: IpAddr,
+    ) -> impl Future<Output = Result<Login, Error>> + Send {
+        authenticate(domain, headers, client)
+    }
+
+    /// The place the request of somebody who came by a share speaks of.
+    fn used(_call: &Call<Self>) -> impl Future<Output = Option<Location>> + Send {
+        std::future::ready(None)
     }
 }
 
 /// Answers one request to a part of the tree.
 pub(crate) async fn serve<A: Realm>(State(domain): State<Domain>, request: Request<Body>) -> Response<Body> {
     if request.version() == Version::HTTP_11 && !request.headers().contains_key(HOST) {
-        return Fault::BadRequest("the header Host is missing").respond("");
+        return Fault::BadRequest("the header Host is missing").respond(&Base::default());
     }
     if request.method() == "OPTIONS" {
         return server_options();
@@ -45,35 +68,48 @@ async fn answer<A: Realm>(domain: Domain, request: Request<Body>) -> Response<Bo
     let (parts, mut body) = request.into_parts();
     let version = parts.version;
     let secure = parts.extensions.get::<Scheme>().or_else(|| parts.uri.scheme()) == Some(&Scheme::HTTPS);
-    let (done, base, headers) = match authenticate(&domain, &parts.headers, &parts.extensions).await {
-        Err(error) => (Err(error.into()), String::new(), parts.headers),
-        Ok(principal) => {
+    let client = client_address(&parts.extensions);
+    let address = A::parse(parts.uri.path());
+    let takes_bearer = address.as_ref().is_ok_and(A::is_of_share);
+    let login = match &address {
+        Ok(address) => address.login(&domain, &parts.headers, client).await,
+        // Nobody learns what is an address before she said who she is.
+        Err(_) => authenticate(&domain, &parts.headers, client).await,
+    };
+    let (done, base, headers) = match (login, address) {
+        (Err(error), _) => (Err(error.into()), Base::default(), parts.headers),
+        (Ok(_), Err(NoAddress::Outside)) => (Err(Error::NotFound.into()), Base::default(), parts.headers),
+        (Ok(_), Err(NoAddress::Malformed)) => {
+            let why = "the address cannot be read: its percent-encoding is broken or hides a slash";
+            (Err(Fault::BadRequest(why)), Base::default(), parts.headers)
+        }
+        (Ok((principal, top)), Ok(address)) => {
             tracing::Span::current().record("user", principal.name.as_str());
-            match A::parse(parts.uri.path()) {
-                Err(NoAddress::Outside) => (Err(Error::NotFound.into()), String::new(), parts.headers),
-                Err(NoAddress::Malformed) => {
-                    let why = "the address cannot be read: its percent-encoding is broken or hides a slash";
-                    (Err(Fault::BadRequest(why)), String::new(), parts.headers)
-                }
-                Ok(address) => {
-                    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-                    let authority = host.or_else(|| parts.uri.authority().map(|name| name.as_str())).map(str::to_owned);
-                    let (method, headers) = (parts.method, parts.headers);
-                    let call = Call { domain, principal, method, address, headers, authority, secure };
-                    let done = A::verb(&call, &mut body).await;
-                    let base = match &done {
-                        Err(Fault::Domain(Error::Locked { .. })) => A::base(&call).await,
-                        Ok(_) | Err(_) => String::new(),
-                    };
-                    (done, base, call.headers)
+            let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+            let authority = host.or_else(|| parts.uri.authority().map(|name| name.as_str())).map(str::to_owned);
+            let (method, headers) = (parts.method, parts.headers);
+            let call = Call { domain, principal, method, address, headers, authority, secure, top };
+            let done = A::verb(&call, &mut body).await;
+            if call.top.is_some() {
+                let at = A::used(&call).await;
+                if let Ok(response) = &done {
+                    share_use::note(&call, at, response, client);
                 }
             }
+            let base = match &done {
+                Err(Fault::Domain(Error::Locked { .. })) => A::base(&call).await,
+                Ok(_) | Err(_) => Base::default(),
+            };
+            (done, base, call.headers)
         }
     };
     let mut response = match done {
         Ok(response) => return response,
         Err(fault) => fault.respond(&base),
     };
+    if takes_bearer && response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Stitchbox\""));
+    }
     if version <= Version::HTTP_11 && !request_body::drain(&mut body, &headers).await {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         if !headers.contains_key(EXPECT) {
@@ -88,8 +124,23 @@ impl Realm for Address {
         Self::parse(path)
     }
 
-    async fn base(call: &Call) -> String {
+    async fn base(call: &Call) -> Base {
         call.base().await
+    }
+
+    fn is_of_share(&self) -> bool {
+        self.mount.is_of_share()
+    }
+
+    async fn login(&self, domain: &Domain, headers: &HeaderMap, client: IpAddr) -> Result<Login, Error> {
+        if !self.mount.is_of_share() {
+            return authenticate(domain, headers, client).await;
+        }
+        by_share(domain, share_credential(self, headers).ok_or(Error::Unauthenticated)?, client).await
+    }
+
+    async fn used(call: &Call) -> Option<Location> {
+        call.place().await.ok().map(|place| place.location)
     }
 
     async fn verb(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {

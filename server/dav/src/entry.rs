@@ -1,10 +1,11 @@
 //! One entry of a listing, ready to be written: an item, or a folder that only shows others.
 
-use crate::permissions::{is_mount_root, letters};
+use crate::mount::Base;
+use crate::permissions::{is_mount_root, letters, mount_type};
 use crate::xml_in::Name;
 use crate::xml_out::{begin_response, empty, end_response, propstat};
 use crate::{live_properties::Live, xml_requests::Wanted};
-use stitchbox_domain::{Domain, HeldLock, Item, Membership, Property, Quota, covers};
+use stitchbox_domain::{Domain, HeldLock, Item, Membership, Principal, Property, Quota, ShareKind, covers};
 use stitchbox_schema::{ETag, SpaceKind, Timestamp};
 
 /// What is told about one entry.
@@ -15,12 +16,18 @@ pub(crate) struct Entry<'a> {
     /// Path in its space, `/a/b`; empty for a folder that only shows others.
     pub path: String,
     /// URL of the space's root.
-    pub base: &'a str,
+    pub base: Base,
     pub id: String,
     pub file_id: String,
     pub etag: ETag,
     pub permissions: String,
     pub is_mount_root: bool,
+    /// Nextcloud's word for whose it is.
+    pub mount_type: &'static str,
+    /// What may be done, as the bits of OCS.
+    pub share_bits: u8,
+    /// To whom it was given, where that was asked.
+    pub share_types: &'a [ShareKind],
     pub size: i64,
     pub mtime: Timestamp,
     pub created_at: Timestamp,
@@ -49,18 +56,52 @@ impl<'a> Entry<'a> {
             name: if item.name.is_empty() { &membership.space.name } else { &item.name },
             is_folder: item.is_folder(),
             path: String::new(),
-            base: "",
+            base: Base::default(),
             id: domain.oc_id(item),
             file_id: item.id.to_string(),
             etag: item.etag(),
             permissions: letters(membership, item),
             is_mount_root: is_mount_root(membership, item),
+            mount_type: mount_type(membership),
+            share_bits: membership.share_bits(item),
+            share_types: &[],
             size: item.size,
             mtime: item.mtime,
             created_at: item.created_at,
             // A personal space is called like its user; a project may be called like somebody who has nothing to do with it.
             owner_id: Some(membership.space.name.as_str()).filter(|_| membership.space.kind == SpaceKind::Personal),
             owner: &membership.space.name,
+            checksums: None,
+            quota: None,
+            locks: &[],
+            is_favorite: false,
+            has_preview: false,
+            is_safe: None,
+            fingerprint: "",
+            dead: &[],
+        }
+    }
+
+    /// A folder that only shows others and has nothing of its own.
+    pub(crate) fn of_shown(name: &'a str, id: String, etag: ETag, principal: &'a Principal) -> Self {
+        Self {
+            name,
+            is_folder: true,
+            path: String::new(),
+            base: Base::default(),
+            id,
+            file_id: "0".to_owned(),
+            etag,
+            permissions: String::new(),
+            is_mount_root: false,
+            mount_type: "",
+            share_bits: 1,
+            share_types: &[],
+            size: 0,
+            mtime: Timestamp(0),
+            created_at: Timestamp(0),
+            owner_id: Some(&principal.name),
+            owner: &principal.name,
             checksums: None,
             quota: None,
             locks: &[],
@@ -178,9 +219,11 @@ impl Asked {
     }
 }
 
-/// The checksums of a version as clients read them: the one the client gave, and ours.
+/// The checksums of a version as clients read them: the one the client gave, and ours. None of a file that lies at a peer
+/// who did not tell.
 pub(crate) fn checksums(given: Option<&str>, sha256: &str) -> String {
     match given {
+        _ if sha256.is_empty() => given.unwrap_or_default().to_owned(),
         Some(given) if !given.starts_with("SHA256") => format!("{given} SHA256:{sha256}"),
         _ => format!("SHA256:{sha256}"),
     }

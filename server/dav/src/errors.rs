@@ -1,6 +1,6 @@
 //! What goes wrong, as HTTP: the one map from the domain's errors to statuses, and the body sync clients show to people.
 
-use crate::mount::href_below;
+use crate::mount::{Base, href_below};
 use crate::options::METHODS;
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -74,7 +74,7 @@ const NOT_ALLOWED: &str = "Sabre\\DAV\\Exception\\MethodNotAllowed";
 const STORAGE: &str = "Stitchbox\\StorageNotAvailable";
 
 /// `base` is the URL of the space's root in the mount of the request.
-fn shape_of(error: &Error, base: &str) -> Shape {
+fn shape_of(error: &Error, base: &Base) -> Shape {
     let text = error;
     match error {
         Error::NotFound => Shape::new(StatusCode::NOT_FOUND, "Sabre\\DAV\\Exception\\NotFound", text),
@@ -164,7 +164,7 @@ fn storage_trouble(error: &dyn std::error::Error) -> Shape {
 }
 
 impl Fault {
-    fn shape(&self, base: &str) -> Shape {
+    fn shape(&self, base: &Base) -> Shape {
         match self {
             Self::Domain(error) => shape_of(error, base),
             Self::BadRequest(why) => Shape::new(StatusCode::BAD_REQUEST, BAD_REQUEST, why),
@@ -199,7 +199,7 @@ impl Fault {
 
     /// Status and text for an answer that is not an error document.
     pub(crate) fn told(&self) -> (StatusCode, String) {
-        let Shape { status, message, .. } = self.shape("");
+        let Shape { status, message, .. } = self.shape(&Base::default());
         (status, message)
     }
 
@@ -214,7 +214,7 @@ impl Fault {
     }
 
     /// The answer. `base` is the URL of the space's root in the mount of the request.
-    pub(crate) fn respond(&self, base: &str) -> Response<Body> {
+    pub(crate) fn respond(&self, base: &Base) -> Response<Body> {
         let Shape { status, exception, message, precondition, retry_after } = self.shape(base);
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n\
@@ -254,7 +254,7 @@ mod tests {
     use stitchbox_store::StoreError;
 
     async fn answer(fault: Fault) -> (Response<()>, String) {
-        let (parts, body) = fault.respond("/dav/spaces/KB").into_parts();
+        let (parts, body) = fault.respond(&Base::new("/dav/spaces/KB".to_owned(), 0)).into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         (Response::from_parts(parts, ()), text)
     }

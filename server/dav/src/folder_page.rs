@@ -4,8 +4,8 @@ use crate::answer_headers::set;
 use crate::call::{Call, Place};
 use crate::errors::Fault;
 use crate::mount::{href_below, push_segment};
-use crate::spaces_folder;
 use crate::xml_out::escape;
+use crate::{shares_folder, spaces_folder};
 use axum::body::Body;
 use axum::http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
@@ -13,7 +13,7 @@ use axum::http::header::{
 use axum::http::{Method, Response};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use stitchbox_domain::{Domain, Error, Item, Membership, SPACES_FOLDER};
+use stitchbox_domain::{Domain, Error, Item, Membership, SHARES_FOLDER, SPACES_FOLDER};
 use stitchbox_schema::ETag;
 
 const PAGE: i64 = 256;
@@ -26,7 +26,11 @@ pub(crate) async fn folder(call: &Call, place: &Place) -> Result<Response<Body>,
     let mut head = head(if item.name.is_empty() { &membership.space.name } else { &item.name });
     if place.is_top_of_files {
         let roots = spaces_folder::roots(&call.domain, &call.principal).await?;
-        etag = spaces_folder::top_etag(&item, &roots);
+        let shares = call.domain.mounted(&call.principal).await?;
+        etag = spaces_folder::top_etag(&item, &roots, &shares);
+        if !shares.is_empty() {
+            link(&mut head, &href, SHARES_FOLDER, true);
+        }
         if !roots.is_empty() {
             link(&mut head, &href, SPACES_FOLDER, true);
         }
@@ -56,6 +60,17 @@ pub(crate) async fn spaces(call: &Call) -> Result<Response<Body>, Fault> {
     text.push_str(TAIL);
     let etag = spaces_folder::entry(&call.domain, &call.principal, &roots).etag;
     Ok(page(Body::from(text), &etag))
+}
+
+/// The page of the folder that shows what is shared.
+pub(crate) async fn shares(call: &Call) -> Result<Response<Body>, Fault> {
+    let shown = call.domain.mounted(&call.principal).await?;
+    let mut text = head(SHARES_FOLDER);
+    for one in &shown {
+        link(&mut text, &call.address.href(), &one.name, one.item.is_folder());
+    }
+    text.push_str(TAIL);
+    Ok(page(Body::from(text), &shares_folder::etag(&shown)))
 }
 
 struct Lines {

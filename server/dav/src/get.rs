@@ -22,7 +22,11 @@ use stitchbox_schema::ETag;
 const CACHING: &str = "private, no-cache";
 
 pub(crate) async fn get(call: &Call) -> Result<Response<Body>, Fault> {
-    let View::Place(place) = call.view().await? else { return folder_page::spaces(call).await };
+    let place = match call.view().await? {
+        View::Place(place) => place,
+        View::SpacesFolder => return folder_page::spaces(call).await,
+        View::SharesFolder => return folder_page::shares(call).await,
+    };
     match call.domain.content(&call.principal, &place.location).await {
         Ok(content) => file(call, &place.location, content).await,
         Err(Error::IsFolder) => folder_page::folder(call, &place).await,
@@ -92,8 +96,10 @@ async fn file(call: &Call, at: &Location, content: Content) -> Result<Response<B
     set(&mut response, LAST_MODIFIED, &http_date(item.mtime));
     let quoted = utf8_percent_encode(name, NON_ALPHANUMERIC);
     set(&mut response, CONTENT_DISPOSITION, &format!("inline; filename*=UTF-8''{quoted}"));
-    let checksum = version.checksum.clone().unwrap_or_else(|| format!("SHA256:{}", version.sha256));
-    set(&mut response, HeaderName::from_static("oc-checksum"), &checksum);
+    let own = Some(&version.sha256).filter(|sha256| !sha256.is_empty()).map(|sha256| format!("SHA256:{sha256}"));
+    if let Some(checksum) = version.checksum.clone().or(own) {
+        set(&mut response, HeaderName::from_static("oc-checksum"), &checksum);
+    }
     set(&mut response, HeaderName::from_static("oc-etag"), &etag.to_string());
     set(&mut response, HeaderName::from_static("oc-fileid"), &call.domain.oc_id(item));
     Ok(response)

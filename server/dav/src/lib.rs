@@ -36,6 +36,8 @@ mod request_body;
 mod request_headers;
 mod roots;
 mod search;
+mod share_use;
+mod shares_folder;
 mod sheet;
 mod spaces_folder;
 mod trash_address;
@@ -56,7 +58,8 @@ use axum::Router;
 use axum::routing::any;
 use stitchbox_domain::Domain;
 
-/// The routes below `/remote.php/dav`, `/remote.php/webdav` and `/dav/spaces/`, for every method. Logins are
+/// The routes below `/remote.php/dav`, `/remote.php/webdav` and `/dav/spaces/`, and those of what is
+/// shared, below `/public.php` and `/dav/ocm`, for every method. Logins are
 /// slowed down by client address if the server provides `ConnectInfo<SocketAddr>`.
 ///
 /// `OPTIONS /` belongs to whoever owns `/`: answer it with [`server_options`].
@@ -68,6 +71,16 @@ pub fn router(domain: Domain) -> Router {
         "/remote.php/webdav/{*path}",
         "/dav/spaces/{*path}",
         "/remote.php/dav/spaces/{*path}",
+        "/public.php/webdav",
+        "/public.php/webdav/",
+        "/public.php/webdav/{*path}",
+        "/public.php/dav/files/{*path}",
+        "/dav/ocm",
+        "/dav/ocm/",
+        "/dav/ocm/{*path}",
+        "/remote.php/dav/ocm",
+        "/remote.php/dav/ocm/",
+        "/remote.php/dav/ocm/{*path}",
     ];
     let trash = [
         "/remote.php/dav/trashbin/{*path}",
@@ -87,7 +100,7 @@ pub fn router(domain: Domain) -> Router {
     let router = realm::<mount::Address>(Router::new(), &files);
     let router = realm::<uploads::Sessions>(router, &["/remote.php/dav/uploads/{*path}"]);
     let router = realm::<bulk::Bulk>(router, &["/remote.php/dav/bulk"]);
-    let router = realm::<tus::TusUpload>(router, &["/dav/tus/{*path}"]);
+    let router = realm::<tus::TusUpload>(router, &["/dav/tus/{*path}", "/public.php/dav/tus/{*path}"]);
     let router = realm::<trash_address::TrashAddress>(router, &trash);
     let router = realm::<version_address::VersionAddress>(router, &versions);
     realm::<roots::Root>(router, &roots).with_state(domain)

@@ -5,9 +5,9 @@ use crate::entry::Entry;
 use crate::lock_xml::{SUPPORTED, active_lock, owner_type};
 use crate::request_headers::http_date;
 use crate::xml_in::{DAV, Name};
-use crate::xml_out::{NC, OC, OWN, escape};
+use crate::xml_out::{NC, OC, OCM, OCS, OWN, escape};
 use std::fmt::Write as _;
-use stitchbox_domain::covers;
+use stitchbox_domain::{ShareKind, covers};
 
 macro_rules! live {
     ($($variant:ident $namespace:ident $prefix:literal $local:literal $all:literal,)*) => {
@@ -61,6 +61,8 @@ live! {
     OwnerId OC "oc" "owner-id" false,
     OwnerName OC "oc" "owner-display-name" false,
     ShareTypes OC "oc" "share-types" false,
+    SharePermissions OCS "ocs" "share-permissions" false,
+    OcmSharePermissions OCM "ocm" "share-permissions" false,
     Favorite OC "oc" "favorite" false,
     Name OC "oc" "name" false,
     SafeToDelete OWN "sb" "safe-to-delete" false,
@@ -126,7 +128,7 @@ impl Live {
             Self::SupportedLock => write!(out, "{SUPPORTED}"),
             Self::LockDiscovery => {
                 for held in entry.locks.iter().filter(|held| covers(&held.lock, &entry.path)) {
-                    active_lock(out, &held.lock, entry.base);
+                    active_lock(out, &held.lock, &entry.base);
                 }
                 Ok(())
             }
@@ -148,21 +150,38 @@ impl Live {
             Self::Size => write!(out, "{}", entry.size),
             Self::Checksums => write!(out, "<oc:checksum>{}</oc:checksum>", escape(entry.checksums?)),
             Self::DataFingerprint => write!(out, "{}", escape(entry.fingerprint)),
-            Self::ShareTypes => Ok(()),
+            Self::ShareTypes => entry.share_types.iter().try_for_each(|kind| {
+                let number = match kind {
+                    ShareKind::User => 0,
+                    ShareKind::Group => 1,
+                    ShareKind::Link => 3,
+                    ShareKind::Federated => 6,
+                };
+                write!(out, "<oc:share-type>{number}</oc:share-type>")
+            }),
+            Self::SharePermissions => write!(out, "{}", entry.share_bits),
+            Self::OcmSharePermissions => write!(out, "{}", escape(&ocm_permissions(entry.share_bits))),
             Self::SafeToDelete => write!(out, "{}", entry.is_safe?),
             Self::OwnerId => write!(out, "{}", escape(entry.owner_id?)),
             Self::OwnerName => write!(out, "{}", escape(entry.owner)),
             Self::Favorite => write!(out, "{}", u8::from(entry.is_favorite)),
             Self::Name => write!(out, "{}", escape(entry.name)),
             Self::CreationTime => write!(out, "{}", entry.created_at.unix_seconds()),
-            // What lies in a project is somebody else's as well: Nextcloud's word for it.
-            Self::MountType => write!(out, "{}", if entry.owner_id.is_some() { "" } else { "group" }),
+            Self::MountType => write!(out, "{}", entry.mount_type),
             Self::IsMountRoot => write!(out, "{}", entry.is_mount_root),
             Self::HasPreview => write!(out, "{}", entry.has_preview),
             Self::IsEncrypted => write!(out, "0"),
         };
         Some(())
     }
+}
+
+/// The bits of OCS in the words of Open Cloud Mesh, as JSON.
+fn ocm_permissions(bits: u8) -> String {
+    let words = [(1, "read"), (2 | 4, "write"), (16, "share")];
+    let words: Vec<String> =
+        words.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, word)| format!("\"{word}\"")).collect();
+    format!("[{}]", words.join(","))
 }
 
 #[cfg(test)]
@@ -177,6 +196,8 @@ mod tests {
                 "d" => DAV,
                 "oc" => OC,
                 "sb" => OWN,
+                "ocs" => OCS,
+                "ocm" => OCM,
                 _ => NC,
             };
             assert_eq!(Live::of(&Name::new(namespace, local)), Some(*live));

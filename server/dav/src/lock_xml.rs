@@ -1,6 +1,6 @@
 //! Locks as XML: the properties `lockdiscovery` and `supportedlock` (RFC 4918, 15.8 and 15.10).
 
-use crate::mount::href_below;
+use crate::mount::{Base, href_below};
 use crate::xml_out::escape;
 use std::fmt::Write as _;
 use stitchbox_domain::{HeldLock, ItemPath, Lock};
@@ -10,7 +10,7 @@ pub(crate) const SUPPORTED: &str = "<d:lockentry><d:lockscope><d:exclusive/></d:
      <d:lockentry><d:lockscope><d:shared/></d:lockscope><d:locktype><d:write/></d:locktype></d:lockentry>";
 
 /// Writes one lock. `base` is the URL of the space's root in the mount of the request.
-pub(crate) fn active_lock(out: &mut String, lock: &Lock, base: &str) {
+pub(crate) fn active_lock(out: &mut String, lock: &Lock, base: &Base) {
     let scope = if lock.exclusive { "<d:exclusive/>" } else { "<d:shared/>" };
     let depth = if lock.deep { "infinity" } else { "0" };
     // Writing to a String cannot fail.
@@ -84,7 +84,7 @@ mod tests {
             taken_at: Timestamp(0),
         };
         let mut out = String::from("<d:lockdiscovery xmlns:d=\"DAV:\">");
-        active_lock(&mut out, &lock, "/dav/spaces/KB");
+        active_lock(&mut out, &lock, &Base::new("/dav/spaces/KB".to_owned(), 0));
         out.push_str("</d:lockdiscovery>");
         let root = crate::xml_in::read(out.as_bytes()).unwrap().unwrap();
         let active = &root.children[0];

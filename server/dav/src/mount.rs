@@ -1,8 +1,10 @@
 //! Addresses: which place a URL means, and the URLs of what lies around it.
 //!
-//! Three mounts show the same tree: `/remote.php/dav/files/USER/…`, `/remote.php/webdav/…` (the files of whoever asks)
-//! and `/dav/spaces/SPACE/…`, which is `/remote.php/dav/spaces/SPACE/…` too. Names are percent-decoded once, piece by piece; a URL we write keeps the mount of the
-//! request. Nothing is looked up here.
+//! Three mounts show the same tree to who has an account here: `/remote.php/dav/files/USER/…`, `/remote.php/webdav/…` (the files of whoever asks)
+//! and `/dav/spaces/SPACE/…`, which is `/remote.php/dav/spaces/SPACE/…` too. Three more show what is shared to who has none: `/public.php/webdav/…` and `/dav/ocm/…` by what is
+//! shown as login, `/public.php/dav/files/TOKEN/…` by the address. There dot segments are taken out, because peers write
+//! them; they never lead out of the mount. Names are percent-decoded once, piece by piece; a URL we write keeps the mount
+//! of the request. Nothing is looked up here.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use stitchbox_domain::ItemPath;
@@ -12,6 +14,12 @@ const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 
 const FILES: &str = "/remote.php/dav/files/";
 const OWN: &str = "/remote.php/webdav";
+const PUBLIC: &str = "/public.php/webdav";
+const LINKS: &str = "/public.php/dav/files/";
+const OCM: [&str; 2] = ["/dav/ocm", "/remote.php/dav/ocm"];
+/// Digits that make a name below `/dav/ocm` the id of a share: ours have more, and no folder is called so. Some peers
+/// leave the id out of what they ask for.
+const DIGITS_OF_ID: usize = 12;
 const SPACES: [&str; 2] = ["/dav/spaces/", "/remote.php/dav/spaces/"];
 
 /// Where a URL enters the tree.
@@ -23,6 +31,19 @@ pub(crate) enum Mount {
     Own,
     /// The space with this id or name.
     Space(String),
+    /// What a link or a federated share opens: by the login.
+    Public,
+    /// What the link with this token opens.
+    Link(String),
+    /// What a federated share opens: by the login, which must be that of the share with this id, if one is given.
+    Ocm(Option<String>),
+}
+
+impl Mount {
+    /// Whether it shows what is shared to who need not have an account here.
+    pub(crate) fn is_of_share(&self) -> bool {
+        matches!(self, Self::Public | Self::Link(_) | Self::Ocm(_))
+    }
 }
 
 /// A URL path, taken apart.
@@ -41,7 +62,7 @@ pub(crate) struct Address {
 /// Why a URL path is no address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoAddress {
-    /// It lies outside the three mounts.
+    /// It lies outside the mounts.
     Outside,
     /// Its percent-encoding is broken, not UTF-8, or hides a slash.
     Malformed,
@@ -58,25 +79,67 @@ impl Address {
             (Mount::Space(space), base, rest)
         } else if let Some(rest) = path.strip_prefix(OWN).filter(|rest| rest.is_empty() || rest.starts_with('/')) {
             (Mount::Own, OWN, rest)
+        } else if let Some(shared) = Self::of_share(path)? {
+            return Ok(shared);
         } else {
             return Err(NoAddress::Outside);
         };
         let prefix = match &mount {
             Mount::Files(name) | Mount::Space(name) => format!("{base}{}", utf8_percent_encode(name, NAME)),
-            Mount::Own => base.to_owned(),
+            _ => base.to_owned(),
         };
         Ok(Self { mount, prefix, segments: segments(rest)?, slash: rest.ends_with('/') })
     }
 
-    /// The URL of the folder that is the root for `path`, given that this address leads to `path`: hrefs of the same
-    /// space begin with it. Ends without a slash.
-    pub(crate) fn base_of(&self, path: &ItemPath) -> String {
-        let above = self.segments.len().saturating_sub(path.names().len());
-        let mut base = self.prefix.clone();
-        for segment in self.segments.iter().take(above) {
-            push_segment(&mut base, segment);
+    /// An address in one of the mounts of shares.
+    fn of_share(path: &str) -> Result<Option<Self>, NoAddress> {
+        let below = |base: &str| path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        if let Some(rest) = path.strip_prefix(LINKS) {
+            let (token, rest) = first_segment(rest)?;
+            let prefix = format!("{LINKS}{}", utf8_percent_encode(&token, NAME));
+            return Self::without_dots(Mount::Link(token), prefix, rest).map(Some);
         }
-        base
+        if let Some(rest) = below(PUBLIC) {
+            return Self::without_dots(Mount::Public, PUBLIC.to_owned(), rest).map(Some);
+        }
+        let Some((base, rest)) = OCM.iter().find_map(|base| Some((*base, below(base)?))) else { return Ok(None) };
+        let mut pieces = rest.splitn(3, '/');
+        let (first, after) = (pieces.nth(1).unwrap_or(""), pieces.next());
+        if first.len() >= DIGITS_OF_ID && first.bytes().all(|byte| byte.is_ascii_digit()) {
+            let rest = after.map(|after| format!("/{after}")).unwrap_or_default();
+            return Self::without_dots(Mount::Ocm(Some(first.to_owned())), format!("{base}/{first}"), &rest).map(Some);
+        }
+        Self::without_dots(Mount::Ocm(None), base.to_owned(), rest).map(Some)
+    }
+
+    /// With dot segments taken out (RFC 3986, 5.2.4), which stay below the mount.
+    fn without_dots(mount: Mount, prefix: String, rest: &str) -> Result<Self, NoAddress> {
+        let mut names: Vec<String> = Vec::new();
+        let mut slash = rest.ends_with('/');
+        for name in segments(rest)? {
+            slash = rest.ends_with('/');
+            match name.as_str() {
+                "." => slash = true,
+                ".." => {
+                    slash = true;
+                    names.pop().ok_or(NoAddress::Outside)?;
+                }
+                _ => names.push(name),
+            }
+        }
+        Ok(Self { mount, prefix, segments: names, slash })
+    }
+
+    /// The URL of what shows `top` (a path in the space), given that this address leads to `path`, which lies at or below
+    /// it: hrefs of the same part of the space begin with it.
+    pub(crate) fn base_of(&self, path: &ItemPath, top: &ItemPath) -> Base {
+        let above = top.names().len();
+        let below = path.names().len().saturating_sub(above);
+        let mut url = self.prefix.clone();
+        for segment in self.segments.iter().take(self.segments.len().saturating_sub(below)) {
+            push_segment(&mut url, segment);
+        }
+        Base { url, above }
     }
 
     /// The URL of the mount, without a slash at the end.
@@ -94,10 +157,27 @@ impl Address {
     }
 }
 
-/// `base` and the path below it, as URL; no slash at the end but for an empty base.
-pub(crate) fn href_below(base: &str, path: &ItemPath) -> String {
-    let mut href = base.to_owned();
-    for name in path.names() {
+/// The URL that shows a part of a space: the root, or what is shared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Base {
+    /// Without a slash at the end.
+    url: String,
+    /// Names of a path in the space that lead to what it shows.
+    above: usize,
+}
+
+impl Base {
+    /// What `url` (without a slash at the end) shows lies so many names below the root of the space.
+    pub(crate) fn new(url: String, above: usize) -> Self {
+        Self { url, above }
+    }
+}
+
+/// The URL of a path of the space that `base` shows a part of; no slash at the end but for an empty base. What lies above
+/// that part has the URL of the part.
+pub(crate) fn href_below(base: &Base, path: &ItemPath) -> String {
+    let mut href = base.url.clone();
+    for name in path.names().iter().skip(base.above) {
         push_segment(&mut href, name.as_str());
     }
     href
@@ -159,7 +239,8 @@ mod tests {
         for prefix in ["/dav/spaces/KB%20mirrors", "/remote.php/dav/spaces/KB%20mirrors"] {
             let address = Address::parse(&format!("{prefix}/x")).unwrap();
             assert_eq!(address.mount, Mount::Space("KB mirrors".to_owned()));
-            assert_eq!(address.base_of(&ItemPath::parse("/x").unwrap()), prefix);
+            let path = ItemPath::parse("/x").unwrap();
+            assert_eq!(address.base_of(&path, &ItemPath::default()), Base::new(prefix.to_owned(), 0));
         }
     }
 
@@ -182,8 +263,61 @@ mod tests {
     fn urls_keep_the_mount_they_came_by() {
         let path = ItemPath::parse("/x/ü#?").unwrap();
         let address = Address::parse("/remote.php/dav/files/anna/Spaces/KB/x/%C3%BC%23%3F").unwrap();
-        let base = address.base_of(&path);
-        assert_eq!(base, "/remote.php/dav/files/anna/Spaces/KB");
+        let base = address.base_of(&path, &ItemPath::default());
+        assert_eq!(base, Base::new("/remote.php/dav/files/anna/Spaces/KB".to_owned(), 0));
         assert_eq!(href_below(&base, &path), "/remote.php/dav/files/anna/Spaces/KB/x/%C3%BC%23%3F");
+    }
+
+    #[test]
+    fn what_is_shared_has_the_urls_of_the_mount_it_is_seen_by() {
+        let path = |text| ItemPath::parse(text).unwrap();
+        let address = Address::parse("/remote.php/dav/files/anna/Shares/mine/c/d").unwrap();
+        let base = address.base_of(&path("/a/b/c/d"), &path("/a/b"));
+        assert_eq!(href_below(&base, &path("/a/b")), "/remote.php/dav/files/anna/Shares/mine");
+        assert_eq!(href_below(&base, &path("/a/b/c/e")), "/remote.php/dav/files/anna/Shares/mine/c/e");
+        assert_eq!(href_below(&base, &path("/a")), "/remote.php/dav/files/anna/Shares/mine", "not what lies above it");
+        let address = Address::parse("/dav/ocm/123456789012345678/./c/").unwrap();
+        let base = address.base_of(&path("/a/b/c"), &path("/a/b"));
+        assert_eq!(href_below(&base, &path("/a/b/c/d")), "/dav/ocm/123456789012345678/c/d");
+    }
+
+    #[test]
+    fn mounts_of_shares() {
+        let mount = |path: &str| Address::parse(path).unwrap().mount;
+        assert_eq!(mount("/public.php/webdav/a"), Mount::Public);
+        assert_eq!(mount("/public.php/dav/files/t-o_k/a"), Mount::Link("t-o_k".to_owned()));
+        let id = "123456789012345678";
+        for prefix in ["/dav/ocm", "/remote.php/dav/ocm"] {
+            let address = Address::parse(&format!("{prefix}/{id}/a%20b/")).unwrap();
+            assert_eq!((address.mount.clone(), address.slash), (Mount::Ocm(Some(id.to_owned())), true));
+            assert_eq!(address.href(), format!("{prefix}/{id}/a%20b"));
+            assert_eq!(Address::parse(prefix).unwrap().mount, Mount::Ocm(None));
+        }
+        assert_eq!(names("/dav/ocm/2024/a"), ["2024", "a"], "a folder, not an id");
+    }
+
+    #[test]
+    fn dots_are_taken_out_where_peers_write_them_and_lead_nowhere_else() {
+        let id = "123456789012345678";
+        for (path, expected) in [
+            ("/dav/ocm/.", vec![]),
+            ("/dav/ocm/./a.txt", vec!["a.txt"]),
+            (&format!("/dav/ocm/{id}/./a/../b/./c"), vec!["b", "c"]),
+            (&format!("/dav/ocm/{id}/a/%2E%2e/b"), vec!["b"]),
+            ("/public.php/webdav/./x/..", vec![]),
+        ] {
+            assert_eq!(names(path), expected, "{path}");
+        }
+        for path in [
+            format!("/dav/ocm/{id}/.."),
+            format!("/dav/ocm/{id}/a/../../b"),
+            format!("/dav/ocm/{id}/%2e%2e/123456789012345679"),
+            "/dav/ocm/../x".to_owned(),
+            "/public.php/webdav/a/../../../remote.php/webdav".to_owned(),
+            "/public.php/dav/files/t/../u".to_owned(),
+        ] {
+            assert_eq!(Address::parse(&path), Err(NoAddress::Outside), "{path}");
+        }
+        assert!(Address::parse("/dav/ocm/.").unwrap().slash);
     }
 }

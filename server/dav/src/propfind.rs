@@ -4,8 +4,9 @@ use crate::call::{Call, Place, View};
 use crate::entry::{Asked, Entry, checksums};
 use crate::errors::Fault;
 use crate::live_properties::Live;
-use crate::mount::{href_below, push_segment};
+use crate::mount::{Base, href_below, push_segment};
 use crate::request_headers::{Depth, depth};
+use crate::shares_folder;
 use crate::spaces_folder::{self, Root};
 use crate::xml_out::{CONTENT_TYPE_XML, HEAD, TAIL};
 use crate::{request_body, xml_requests};
@@ -17,7 +18,8 @@ use futures::stream;
 use std::collections::HashMap;
 use std::sync::Arc;
 use stitchbox_domain::{
-    Domain, Error, HeldLock, Item, ItemPath, Listed, Membership, Property, Quota, SPACES_FOLDER, has_preview,
+    Domain, Error, HeldLock, Item, ItemPath, Listed, Membership, Property, Quota, SHARES_FOLDER, SPACES_FOLDER,
+    ShareKind, has_preview,
 };
 use stitchbox_schema::{ItemId, VersionId};
 use tokio::task::JoinHandle;
@@ -29,11 +31,17 @@ const PAGE_WITH_DEAD: i64 = 32;
 const PAGE_TEXT: usize = 512 * 1024;
 
 pub(crate) async fn propfind(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {
-    let asked = Asked::of(xml_requests::propfind(&request_body::xml(body).await?)?);
+    let body = request_body::xml(body).await?;
+    let wanted = match &call.top {
+        Some(_) => xml_requests::propfind_of_peer(&body),
+        None => xml_requests::propfind(&body)?,
+    };
+    let asked = Asked::of(wanted);
     let depth = depth(&call.headers)?.unwrap_or(Depth::Infinity);
     match call.view().await? {
         View::Place(place) => listing(call, place, asked, depth).await,
-        View::SpacesFolder if depth == Depth::Infinity => Err(Fault::InfiniteDepth),
+        View::SpacesFolder | View::SharesFolder if depth == Depth::Infinity => Err(Fault::InfiniteDepth),
+        View::SharesFolder => shares(call, &asked, depth == Depth::One).await,
         View::SpacesFolder => spaces(call, &asked, depth == Depth::One).await,
     }
 }
@@ -61,6 +69,24 @@ async fn spaces(call: &Call, asked: &Asked, with_children: bool) -> Result<Respo
     Ok(multistatus(Body::from(out)))
 }
 
+/// The folder `Shares` with what is shared.
+async fn shares(call: &Call, asked: &Asked, with_children: bool) -> Result<Response<Body>, Fault> {
+    let shown = call.domain.mounted(&call.principal).await?;
+    let folder = call.address.href();
+    let mut out = String::from(HEAD);
+    shares_folder::entry(&call.domain, &call.principal, &shown).write(&mut out, &folder, asked);
+    if with_children {
+        for one in &shown {
+            let base = shares_folder::base_of(&folder, one);
+            let top = one.membership.place(ItemPath::default()).path;
+            let (membership, item) = (&one.membership, &one.item);
+            write_named(&mut out, call, (membership, item), (&base, &top), Some(&one.name), asked).await?;
+        }
+    }
+    out.push_str(TAIL);
+    Ok(multistatus(Body::from(out)))
+}
+
 async fn write_root(
     out: &mut String,
     call: &Call,
@@ -70,7 +96,7 @@ async fn write_root(
 ) -> Result<(), Error> {
     let mut base = folder.to_owned();
     push_segment(&mut base, &membership.space.name);
-    write_item(out, call, (membership, item), (&base, &ItemPath::default()), asked).await
+    write_item(out, call, (membership, item), (&Base::new(base, 0), &ItemPath::default()), asked).await
 }
 
 /// Writes one item by itself. `base` is the URL of the root of its space.
@@ -78,13 +104,26 @@ pub(crate) async fn write_item(
     out: &mut String,
     call: &Call,
     (membership, item): (&Membership, &Item),
-    (base, path): (&str, &ItemPath),
+    (base, path): (&Base, &ItemPath),
+    asked: &Asked,
+) -> Result<(), Error> {
+    write_named(out, call, (membership, item), (base, path), None, asked).await
+}
+
+/// As [`write_item`], under another name if one is given.
+async fn write_named(
+    out: &mut String,
+    call: &Call,
+    (membership, item): (&Membership, &Item),
+    (base, path): (&Base, &ItemPath),
+    name: Option<&str>,
     asked: &Asked,
 ) -> Result<(), Error> {
     let extras = Extras::of_one(call, membership, item, asked).await?;
     let mut entry = Entry::of_item(&call.domain, membership, item);
+    entry.name = name.unwrap_or(entry.name);
     entry.path = path.to_string();
-    entry.base = base;
+    entry.base = base.clone();
     extras.add_to(&mut entry, item);
     entry.write(out, &href_below(base, path), asked);
     Ok(())
@@ -99,6 +138,8 @@ struct Extras {
     locks: Arc<[HeldLock]>,
     quota: Option<Quota>,
     favorites: Arc<[ItemId]>,
+    /// To whom the items were given.
+    share_types: Arc<HashMap<ItemId, Vec<ShareKind>>>,
     /// Of one item alone; those of a page come with it.
     has_preview: bool,
     is_safe: Option<bool>,
@@ -112,10 +153,16 @@ impl Extras {
         if asked.wants(Live::Favorite) {
             extras.favorites = domain.favorites_in(principal, item).await?.into();
         }
+        if asked.wants(Live::ShareTypes) {
+            extras.share_types = domain.share_types_in(principal, membership, item).await?.into();
+        }
         if asked.wants(Live::Checksums)
             && let Some(version) = domain.version_of(item).await?
         {
-            extras.checksums.insert(version.id, checksums(version.checksum.as_deref(), &version.sha256));
+            let sums = checksums(version.checksum.as_deref(), &version.sha256);
+            if !sums.is_empty() {
+                extras.checksums.insert(version.id, sums);
+            }
         }
         if asked.wants(Live::HasPreview) {
             let version = domain.version_of(item).await?;
@@ -143,8 +190,8 @@ impl Extras {
     async fn of_page(pages: &Pages, last: &str) -> Result<Self, Error> {
         let Pages { domain, membership, folder, asked, of_folder, after, .. } = pages;
         let (locks, quota, favorites) = (of_folder.locks.clone(), of_folder.quota, of_folder.favorites.clone());
-        let fingerprint = of_folder.fingerprint.clone();
-        let mut extras = Self { locks, quota, favorites, fingerprint, ..Self::default() };
+        let (fingerprint, share_types) = (of_folder.fingerprint.clone(), of_folder.share_types.clone());
+        let mut extras = Self { locks, quota, favorites, fingerprint, share_types, ..Self::default() };
         if asked.wants_dead() {
             for (item, property) in domain.properties_of_page(membership, folder, after.as_deref(), last).await? {
                 extras.dead.entry(item).or_default().push(property);
@@ -161,6 +208,7 @@ impl Extras {
         entry.quota = self.quota;
         entry.is_safe = self.is_safe;
         entry.fingerprint = &self.fingerprint;
+        entry.share_types = self.share_types.get(&item.id).map(Vec::as_slice).unwrap_or_default();
         entry.is_favorite = self.favorites.contains(&item.id);
     }
 }
@@ -178,12 +226,17 @@ async fn listing(call: &Call, place: Place, asked: Asked, depth: Depth) -> Resul
         true => spaces_folder::roots(domain, &call.principal).await?,
         false => Vec::new(),
     };
+    let shares = match place.is_top_of_files {
+        true => domain.mounted(&call.principal).await?,
+        false => Vec::new(),
+    };
     let mut out = String::from(HEAD);
     let mut entry = Entry::of_item(domain, &membership, &item);
+    entry.name = place.entry.as_deref().unwrap_or(entry.name);
     entry.path = place.location.path.to_string();
-    entry.base = &place.base;
+    entry.base = place.base.clone();
     if place.is_top_of_files {
-        entry.etag = spaces_folder::top_etag(&item, &roots);
+        entry.etag = spaces_folder::top_etag(&item, &roots, &shares);
     }
     extras.add_to(&mut entry, &item);
     entry.write(&mut out, &href, &asked);
@@ -195,6 +248,11 @@ async fn listing(call: &Call, place: Place, asked: Asked, depth: Depth) -> Resul
         let mut folder = href.clone();
         push_segment(&mut folder, SPACES_FOLDER);
         spaces_folder::entry(domain, &call.principal, &roots).write(&mut out, &folder, &asked);
+    }
+    if !shares.is_empty() {
+        let mut folder = href.clone();
+        push_segment(&mut folder, SHARES_FOLDER);
+        shares_folder::entry(domain, &call.principal, &shares).write(&mut out, &folder, &asked);
     }
     let of_folder = extras;
     let pages = Pages {
@@ -274,9 +332,9 @@ impl Pages {
             push_segment(&mut href, &child.name);
             let mut entry = Entry::of_item(&self.domain, &self.membership, child);
             entry.path = format!("{}/{}", folder_path.trim_end_matches('/'), child.name);
-            entry.base = &self.place.base;
+            entry.base = self.place.base.clone();
             extras.add_to(&mut entry, child);
-            entry.checksums = sums.as_deref();
+            entry.checksums = sums.as_deref().filter(|sums| !sums.is_empty());
             entry.has_preview = shows_preview;
             if self.asked.wants(Live::SafeToDelete) {
                 entry.is_safe = Some(self.domain.is_safe(child).await?);

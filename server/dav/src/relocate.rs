@@ -1,18 +1,22 @@
 //! MOVE and COPY. A move to a free name answers exactly 201: sync clients take anything else for a failure.
 
-use crate::answer_headers::{about, mtime_accepted};
+use crate::answer_headers::{about, empty, mtime_accepted};
 use crate::call::Call;
 use crate::errors::Fault;
 use crate::request_body;
 use crate::request_headers::{Depth, depth, mtime, overwrite};
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
-use stitchbox_domain::{Arrival, CopyDepth, Relocated};
+use stitchbox_domain::{Arrival, CopyDepth, Error, Refusal, Relocated};
 
 pub(crate) async fn relocate(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {
     request_body::none(body).await?;
     let overwrite = overwrite(&call.headers)?;
-    let (from, to) = (call.place().await?, call.destination().await?);
+    let from = call.place().await?;
+    if let Some(entry) = &from.entry {
+        return rename_entry(call, entry).await;
+    }
+    let to = call.destination().await?;
     call.refuse_partial_depth(&from).await?;
     let conditions = call.conditions().await?;
     let domain = &call.domain;
@@ -23,6 +27,13 @@ pub(crate) async fn relocate(call: &Call, body: &mut Body) -> Result<Response<Bo
         mtime_accepted(&mut response);
     }
     Ok(response)
+}
+
+/// What is shared with a person has the name she gives it, and stays in the folder of shares.
+async fn rename_entry(call: &Call, entry: &str) -> Result<Response<Body>, Fault> {
+    let names = call.destination_in_shares()?.ok_or(Error::from(Refusal::Root))?;
+    call.domain.rename_entry(&call.principal, entry, &names).await?;
+    Ok(empty(StatusCode::CREATED))
 }
 
 pub(crate) async fn copy(call: &Call, body: &mut Body) -> Result<Response<Body>, Fault> {

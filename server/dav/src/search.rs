@@ -22,18 +22,26 @@ pub(crate) async fn search(call: &Call<Root>, body: &mut Body) -> Result<Respons
     let root = xml_in::read(&body)?.filter(|root| root.name.is_dav("searchrequest")).ok_or(BadXml)?;
     let question = Question::of(root.dav_child("basicsearch").ok_or(UNKNOWN)?)?;
     let address = Address::parse(&question.below).map_err(|_| Error::NotFound)?;
-    let Call { domain, principal, method, headers, authority, secure, .. } = call;
+    let Call { domain, principal, method, headers, authority, secure, top, .. } = call;
     let (domain, principal) = (domain.clone(), principal.clone());
     let (method, headers, authority) = (method.clone(), headers.clone(), authority.clone());
-    let call = Call { domain, principal, method, address, headers, authority, secure: *secure };
-    let mut places = Vec::new();
+    let call = Call { domain, principal, method, address, headers, authority, secure: *secure, top: top.clone() };
+    let (mut places, root) = (Vec::new(), ItemPath::default());
     match call.view().await? {
         View::Place(place) if place.is_top_of_files => {
             for membership in call.domain.spaces_of(&call.principal).await? {
-                places.push(Location::in_space(membership.space.id, ItemPath::default()));
+                places.push(Location::in_space(membership.space.id, root.clone()));
             }
+            let shared = call.domain.mounted(&call.principal).await?;
+            let shared = shared.iter().filter(|one| one.membership.via.is_some());
+            places.extend(shared.map(|one| one.membership.place(root.clone())));
         }
         View::Place(place) => places.push(place.location),
+        View::SharesFolder => {
+            places.extend(
+                call.domain.mounted(&call.principal).await?.iter().map(|one| one.membership.place(root.clone())),
+            );
+        }
         View::SpacesFolder => {}
     }
     let asked = Asked::of(question.wanted);

@@ -2,7 +2,8 @@
 
 use crate::entry::Entry;
 use crate::permissions::READ_ONLY;
-use stitchbox_domain::{Domain, Error, Item, ItemPath, Location, Membership, Principal, SPACES_FOLDER};
+use crate::shares_folder;
+use stitchbox_domain::{Domain, Error, Item, ItemPath, Location, Membership, Mounted, Principal, SPACES_FOLDER};
 use stitchbox_schema::{ETag, SpaceKind, Timestamp};
 
 /// A project space with its root.
@@ -31,34 +32,21 @@ pub(crate) fn entry<'a>(domain: &Domain, principal: &'a Principal, roots: &[Root
     let etags: Vec<ETag> = roots.iter().map(|(_, root)| root.etag()).collect();
     let latest = |time: fn(&Item) -> Timestamp| roots.iter().map(|(_, root)| time(root)).max().unwrap_or(Timestamp(0));
     Entry {
-        name: SPACES_FOLDER,
-        is_folder: true,
-        path: String::new(),
-        base: "",
-        id: format!("spaces{}", domain.instance()),
-        file_id: "0".to_owned(),
-        etag: ETag::combined(&etags),
         permissions: READ_ONLY.to_owned(),
-        is_mount_root: false,
         size: roots.iter().map(|(_, root)| root.size).fold(0, i64::saturating_add),
         mtime: latest(|root| root.mtime),
         created_at: latest(|root| root.created_at),
-        owner_id: Some(&principal.name),
-        owner: &principal.name,
-        checksums: None,
-        quota: None,
-        locks: &[],
-        is_favorite: false,
-        has_preview: false,
-        is_safe: None,
-        fingerprint: "",
-        dead: &[],
+        ..Entry::of_shown(SPACES_FOLDER, format!("spaces{}", domain.instance()), ETag::combined(&etags), principal)
     }
 }
 
-/// The ETag of the top of a user's files: it changes with the personal space and with every space shown below.
-pub(crate) fn top_etag(personal: &Item, roots: &[Root]) -> ETag {
+/// The ETag of the top of a user's files: it changes with the personal space, with every space shown below, and with what
+/// is shared.
+pub(crate) fn top_etag(personal: &Item, roots: &[Root], shares: &[Mounted]) -> ETag {
     let own = personal.etag();
-    let others: Vec<ETag> = roots.iter().map(|(_, root)| root.etag()).collect();
+    let mut others: Vec<ETag> = roots.iter().map(|(_, root)| root.etag()).collect();
+    if !shares.is_empty() {
+        others.push(shares_folder::etag(shares));
+    }
     ETag::combined(std::iter::once(&own).chain(&others))
 }

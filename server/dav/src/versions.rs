@@ -13,7 +13,7 @@ use crate::xml_out::{HEAD, TAIL, escape};
 use crate::{content_type, entry, request_body, whole_file, xml_requests};
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
-use stitchbox_domain::{Conditions, Error, Found, Item, SPACES_FOLDER, Version};
+use stitchbox_domain::{Conditions, Error, Found, Item, SHARES_FOLDER, SPACES_FOLDER, Version};
 use stitchbox_schema::{ETag, ItemId, SpaceKind, VersionId};
 
 impl Realm for VersionAddress {
@@ -55,9 +55,15 @@ async fn propfind(call: &Call<VersionAddress>, body: &mut Body) -> Result<Respon
         Part::File => {
             let Found { membership, item, at } = file(call).await?;
             let path = at.path;
-            let path = match membership.space.kind {
-                SpaceKind::Personal | SpaceKind::Received => path.to_string(),
-                SpaceKind::Project => format!("/{SPACES_FOLDER}/{}{path}", membership.space.name),
+            let path = match (&membership.via, membership.space.kind) {
+                (None, SpaceKind::Personal) => path.to_string(),
+                (None, SpaceKind::Project) => format!("/{SPACES_FOLDER}/{}{path}", membership.space.name),
+                (Some(_), _) | (None, SpaceKind::Received) => {
+                    let entry = call.domain.entry_of(&call.principal, &membership).await?.ok_or(Error::NotFound)?;
+                    let below = membership.shown(&path).ok_or(Error::NotFound)?;
+                    let below = if below.is_root() { String::new() } else { below.to_string() };
+                    format!("/{SHARES_FOLDER}/{entry}{below}")
+                }
             };
             Sheet::folder(format!("{href}/"))
                 .and(Space::OwnCloud, "id", call.domain.oc_id(&item))

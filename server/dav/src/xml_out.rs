@@ -14,10 +14,16 @@ pub(crate) const NC: &str = "http://nextcloud.org/ns";
 /// Namespace of our own properties.
 pub(crate) const OWN: &str = "urn:stitchbox";
 
+/// Namespace of OCS.
+pub(crate) const OCS: &str = "http://open-collaboration-services.org/ns";
+/// Namespace of Open Cloud Mesh.
+pub(crate) const OCM: &str = "http://open-cloud-mesh.org/ns";
+
 /// Begins a multistatus.
 pub(crate) const HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n\
     <d:multistatus xmlns:d=\"DAV:\" xmlns:oc=\"http://owncloud.org/ns\" xmlns:nc=\"http://nextcloud.org/ns\" \
-    xmlns:s=\"http://sabredav.org/ns\" xmlns:sb=\"urn:stitchbox\">";
+    xmlns:s=\"http://sabredav.org/ns\" xmlns:sb=\"urn:stitchbox\" \
+    xmlns:ocs=\"http://open-collaboration-services.org/ns\" xmlns:ocm=\"http://open-cloud-mesh.org/ns\">";
 /// Ends it.
 pub(crate) const TAIL: &str = "</d:multistatus>\n";
 
@@ -50,6 +56,8 @@ pub(crate) fn empty(out: &mut String, name: &Name) {
         OC => "oc:",
         NC => "nc:",
         OWN => "sb:",
+        OCS => "ocs:",
+        OCM => "ocm:",
         "" => "",
         namespace => {
             // Writing to a String cannot fail.

@@ -33,6 +33,11 @@ pub(crate) fn propfind(body: &[u8]) -> Result<Wanted, BadXml> {
     }
 }
 
+/// As [`propfind`], for what peers send: what is not understood asks for everything. Some write `allprop` in no namespace.
+pub(crate) fn propfind_of_peer(body: &[u8]) -> Wanted {
+    propfind(body).unwrap_or(Wanted::All { include: Vec::new() })
+}
+
 /// One instruction of a PROPPATCH.
 #[derive(Debug, Clone)]
 pub(crate) enum Patch {
@@ -94,6 +99,15 @@ mod tests {
         ] {
             assert_eq!(propfind(body.as_bytes()), Err(BadXml), "{body}");
         }
+    }
+
+    #[test]
+    fn what_a_peer_asks_in_no_namespace_is_everything() {
+        for body in ["<d:propfind xmlns:d='DAV:'><allprop/></d:propfind>", "", "<x/>", "<d:propfind xmlns:d='DAV:'/>"] {
+            assert_eq!(propfind_of_peer(body.as_bytes()), Wanted::All { include: vec![] }, "{body}");
+        }
+        let named = b"<d:propfind xmlns:d='DAV:'><d:prop><d:getetag/></d:prop></d:propfind>";
+        assert_eq!(propfind_of_peer(named), Wanted::Named(vec![Name::new("DAV:", "getetag")]));
     }
 
     #[test]

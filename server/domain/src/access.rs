@@ -92,6 +92,27 @@ impl Via {
     }
 }
 
+/// A part of all that is kept, which can be followed by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// A whole space, as its members see it.
+    Space(SpaceId),
+    /// What a share opens.
+    Share(ShareId),
+}
+
+impl From<&Location> for Part {
+    fn from(at: &Location) -> Self {
+        at.via.map_or(Self::Space(at.space), Self::Share)
+    }
+}
+
+impl From<SpaceId> for Part {
+    fn from(space: SpaceId) -> Self {
+        Self::Space(space)
+    }
+}
+
 /// A space with what the asking person may do in it.
 #[derive(Debug, Clone)]
 pub struct Membership {
@@ -110,6 +131,24 @@ impl Membership {
     #[must_use]
     pub fn top(&self) -> ItemId {
         self.via.as_ref().map_or(self.space.root, |via| via.top)
+    }
+
+    /// What the person sees of the space.
+    #[must_use]
+    pub fn part(&self) -> Part {
+        self.via.as_ref().map_or(Part::Space(self.space.id), |via| Part::Share(via.share))
+    }
+
+    /// The id by which the person asks for it: that of the space, or of the share, which are never the same.
+    #[must_use]
+    pub fn asked_by(&self) -> SpaceId {
+        self.via.as_ref().map_or(self.space.id, |via| SpaceId(via.share.0))
+    }
+
+    /// Whether nothing of what is there may be seen, only brought.
+    #[must_use]
+    pub fn is_drop(&self) -> bool {
+        self.via.as_ref().is_some_and(|via| via.upload_only)
     }
 
     /// A place below the top of what the person sees.
@@ -176,10 +215,10 @@ fn asked_of_peer(action: Action, item: &Item) -> Rights {
 }
 
 impl Domain {
-    /// The space as the principal may enter it; [`Error::NotFound`] for a stranger.
-    pub async fn membership(&self, principal: &Principal, space: SpaceId) -> Result<Membership, Error> {
+    /// The space, or what a share opens, as the principal may enter it; [`Error::NotFound`] for a stranger.
+    pub async fn membership(&self, principal: &Principal, part: impl Into<Part> + Send) -> Result<Membership, Error> {
         let mut db = self.store.read().await?;
-        enter(&mut db, principal, space).await
+        enter_part(&mut db, principal, part.into(), self.now()).await
     }
 }
 
@@ -203,4 +242,17 @@ pub(crate) async fn enter_at(
     let membership = enter_by(db, principal, share, now).await?;
     let within = membership.via.as_ref().is_some_and(|via| via.path.contains(&at.path));
     if within && membership.space.id == at.space { Ok(membership) } else { Err(Error::NotFound) }
+}
+
+/// A part of the tree, as the principal may enter it.
+pub(crate) async fn enter_part(
+    db: &mut Connection,
+    principal: &Principal,
+    part: Part,
+    now: Timestamp,
+) -> Result<Membership, Error> {
+    match part {
+        Part::Space(space) => enter(db, principal, space).await,
+        Part::Share(share) => enter_by(db, principal, share, now).await,
+    }
 }

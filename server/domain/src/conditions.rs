@@ -71,6 +71,16 @@ impl Conditions {
             && self.if_none_match.as_ref().is_none_or(|tags| !tags.matches(current))
     }
 
+    /// The lock tokens of a request without what it demands of the item itself.
+    #[must_use]
+    pub(crate) fn only_tokens(&self) -> Self {
+        // A negated token that no lock has always holds, so the list is true whatever the item is.
+        let shown =
+            self.tokens().map(|token| StateCondition { negated: true, test: StateTest::Token(token.to_owned()) });
+        let lists = shown.map(|condition| StateList { resource: Some(None), conditions: vec![condition] });
+        Self { state_lists: lists.collect(), ..Self::default() }
+    }
+
     /// Whether `If-Unmodified-Since` allows the request, given the modification time of what is at the place now. Of
     /// nothing it demands nothing.
     #[must_use]

@@ -3,8 +3,9 @@
 use crate::access::enter_at;
 use crate::guard::{self, Guarded};
 use crate::read::resolve;
+use crate::received;
 use crate::tree::{Act, Relocated, Spot, arrive, discard, refuse_creators};
-use crate::{Action, Conditions, Domain, Error, Excess, Ids, Item, Location, Principal, Version};
+use crate::{Action, Conditions, Domain, Error, Excess, Ids, Item, Location, Principal, Refusal, Version};
 use std::collections::HashMap;
 use stitchbox_schema::{ItemId, VersionId};
 use stitchbox_store::changes::ChangeKind;
@@ -36,6 +37,14 @@ impl Domain {
     ) -> Result<Relocated, Error> {
         let (principal, from, to, conditions) = (principal.clone(), from.clone(), to.clone(), conditions.clone());
         let (now, ids) = (self.now(), self.ids.clone());
+        if self.is_received(to.space).await? {
+            return Err(Refusal::AtPeer.into());
+        }
+        let from_peer = self.is_received(from.space).await?;
+        if from_peer {
+            let (_, original) = self.item(&principal, &from).await?;
+            self.fetch_tree(&original).await?;
+        }
         let work = self.transact(move |tx| {
             Box::pin(async move {
                 refuse_creators(&principal)?;
@@ -55,6 +64,9 @@ impl Domain {
                 let act = Act { actor: principal.actor(), run: None, at: now };
                 if let Some(old) = &target.item {
                     discard(tx, &to, &target.folder, old, act).await?;
+                }
+                if from_peer {
+                    received::adopt(tx, &original).await?;
                 }
                 let item = duplicate(tx, &ids, &original, &target, depth, act).await?;
                 Ok(Relocated { item, replaced: target.item.is_some() })

@@ -4,6 +4,7 @@ use crate::auth::Auth;
 use crate::federation::{Federation, KeyShelf};
 use crate::follow::Followers;
 use crate::previews::Previews;
+use crate::received::Received;
 use crate::seal::Seal;
 use crate::{Clock, Error, Ids, Keep};
 use futures::future::BoxFuture;
@@ -63,7 +64,9 @@ pub struct Domain {
     pub(crate) wholes: Arc<crate::uploads::Wholes>,
     pub(crate) personal_spaces: Arc<crate::view::PersonalSpaces>,
     pub(crate) previews: Arc<Previews>,
+    pub(crate) uses: Arc<crate::share_use::Uses>,
     run_changed: Arc<Notify>,
+    pub(crate) received: Arc<Received>,
     pub(crate) seal: Arc<Seal>,
     pub(crate) site_keys: Arc<KeyShelf>,
     pub(crate) federation: Option<Arc<Federation>>,
@@ -106,7 +109,9 @@ impl Domain {
             wholes: Arc::default(),
             personal_spaces: Arc::default(),
             previews: Arc::default(),
+            uses: Arc::default(),
             run_changed: Arc::new(Notify::new()),
+            received: Arc::default(),
             seal: Arc::new(seal),
             site_keys: Arc::default(),
             federation: None,

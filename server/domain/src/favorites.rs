@@ -4,7 +4,7 @@
 use crate::access::enter_at;
 use crate::read::resolve;
 use crate::tree::refuse_creators;
-use crate::{Action, Domain, Error, Found, Item, Location, Principal};
+use crate::{Action, Domain, Error, Found, Item, Location, Principal, Refusal};
 use stitchbox_schema::ItemId;
 use stitchbox_store::favorites;
 
@@ -21,9 +21,11 @@ impl Domain {
                 let membership = enter_at(tx, &principal, &at, now).await?;
                 let item = resolve(tx, membership.space.root, &at.path).await?;
                 membership.check(Action::Read, &item)?;
+                // Marks are a person's own; a visitor of a link is none.
+                let Some(user) = principal.actor() else { return Err(Refusal::Role(membership.role).into()) };
                 match marked {
-                    true => favorites::set(tx, principal.user, item.id).await?,
-                    false => favorites::remove(tx, principal.user, item.id).await?,
+                    true => favorites::set(tx, user, item.id).await?,
+                    false => favorites::remove(tx, user, item.id).await?,
                 }
                 Ok(())
             })
@@ -33,12 +35,14 @@ impl Domain {
 
     /// What the person marked of a folder: the folder itself and its children.
     pub async fn favorites_in(&self, principal: &Principal, folder: &Item) -> Result<Vec<ItemId>, Error> {
-        Ok(favorites::in_folder(&mut *self.store.read().await?, principal.user, folder.id).await?)
+        let Some(user) = principal.actor() else { return Ok(Vec::new()) };
+        Ok(favorites::in_folder(&mut *self.store.read().await?, user, folder.id).await?)
     }
 
     /// The items the person marked and may (still) read, at most a thousand, with the paths in their spaces.
     pub async fn favorites(&self, principal: &Principal) -> Result<Vec<Found>, Error> {
-        let marked = favorites::of_user(&mut *self.store.read().await?, principal.user, MOST_TOLD).await?;
+        let Some(user) = principal.actor() else { return Ok(Vec::new()) };
+        let marked = favorites::of_user(&mut *self.store.read().await?, user, MOST_TOLD).await?;
         let mut found = Vec::new();
         for item in marked {
             match self.item_by_id(principal, item).await {

@@ -4,16 +4,18 @@
 //! the size of the space. A state may be newer than the cursor told with it; then the item is told again after it. A
 //! client that applies every page in order ends with the tree as it is.
 
-use crate::access::enter;
-use crate::{Domain, Error, Membership, Principal, Refusal};
+use crate::access::enter_part;
+use crate::{Domain, Error, Membership, Part, Principal, Refusal};
 use std::collections::HashMap;
-use stitchbox_schema::{Cursor, ItemId, SpaceId};
+use stitchbox_schema::{Cursor, ItemId, SpaceId, Timestamp};
 use stitchbox_store::Connection;
 use stitchbox_store::changes::ChangeKind;
 use stitchbox_store::feed::{self, FeedRow, Shown};
 
 /// Most changes read for one page.
 pub const MAX_PAGE: i64 = 1000;
+/// Pages of changes that somebody who sees a part of a space does not see, read for one of what is seen.
+const MOST_SKIPPED: usize = 50;
 
 /// A page of the changes of a space.
 #[derive(Debug)]
@@ -45,9 +47,10 @@ pub struct FeedEntry {
 pub(crate) async fn enter_to_follow(
     db: &mut Connection,
     principal: &Principal,
-    space: SpaceId,
+    part: Part,
+    now: Timestamp,
 ) -> Result<Membership, Error> {
-    let membership = enter(db, principal, space).await?;
+    let membership = enter_part(db, principal, part, now).await?;
     if membership.scope.create_only { Err(Refusal::CreateOnly.into()) } else { Ok(membership) }
 }
 
@@ -57,12 +60,12 @@ impl Domain {
     pub async fn feed(
         &self,
         principal: &Principal,
-        space: SpaceId,
+        part: impl Into<Part> + Send,
         after: Option<Cursor>,
         limit: i64,
     ) -> Result<Feed, Error> {
         let mut db = self.store.read().await?;
-        let membership = enter_to_follow(&mut db, principal, space).await?;
+        let membership = enter_to_follow(&mut db, principal, part.into(), self.now()).await?;
         // Before the changes: positions become visible in order, so every change up to here is read below.
         let reach = feed::reach(&mut db).await?;
         let Some(after) = after else {
@@ -73,21 +76,64 @@ impl Domain {
             return Err(Error::CursorTooOld);
         }
         let limit = limit.clamp(1, MAX_PAGE);
-        let rows = feed::page(&mut db, space, after, limit).await?;
-        let more = rows.len() as i64 == limit;
-        let last = rows.last().map_or(after, |row| row.cursor);
-        let cursor = if more { last } else { last.max(reach.head) };
-        if feed::reach(&mut db).await?.lowest > after {
-            // The journal was cut while it was read.
-            return Err(Error::CursorTooOld);
+        let mut after = after;
+        for _ in 0..MOST_SKIPPED {
+            let feed = page(&mut db, &membership, (after, reach.head), limit).await?;
+            if feed.more && feed.entries.is_empty() {
+                after = feed.cursor;
+                continue;
+            }
+            return Ok(feed);
         }
-        let tree = Above::of(feed::ancestors(&mut db, space, after, last).await?, membership.space.root);
-        Ok(Feed { cursor, more, entries: entries(rows, &tree, space, membership.space.root), membership })
+        Ok(Feed { membership, cursor: after, more: true, entries: Vec::new() })
     }
 }
 
+/// The changes in `(after, head]`, at most `limit`, as the person sees them.
+async fn page(
+    db: &mut Connection,
+    membership: &Membership,
+    (after, head): (Cursor, Cursor),
+    limit: i64,
+) -> Result<Feed, Error> {
+    let (space, membership) = (membership.space.id, membership.clone());
+    let rows = feed::page(db, space, after, limit).await?;
+    let more = rows.len() as i64 == limit;
+    let last = rows.last().map_or(after, |row| row.cursor);
+    let cursor = if more { last } else { last.max(head) };
+    if feed::reach(db).await?.lowest > after {
+        // The journal was cut while it was read.
+        return Err(Error::CursorTooOld);
+    }
+    let above = match membership.via {
+        None => feed::ancestors(db, space, after, last).await?,
+        Some(_) => feed::ancestors_and_folders(db, space, after, last).await?,
+    };
+    let tree = Above::of(above, membership.top());
+    let told = match membership.via {
+        None => entries(rows, &tree, space),
+        Some(_) => entries(seen_from(rows, &tree), &tree, space),
+    };
+    Ok(Feed { cursor, more, entries: told, membership })
+}
+
+/// The changes that somebody sees who sees a part of a space: of what lies in it, and of what left it from a folder that
+/// lies in it. What was moved inside the space came into the part with everything below it.
+fn seen_from(rows: Vec<FeedRow>, tree: &Above) -> Vec<FeedRow> {
+    let lies_within = |item: Option<ItemId>| item.is_some_and(|item| tree.depth(item).is_some());
+    let seen = rows.into_iter().filter(|row| {
+        let was_within = lies_within(row.folder) && row.folder != Some(row.item) || lies_within(row.old_folder);
+        lies_within(Some(row.item)) || was_within
+    });
+    seen.map(|row| match row.kind {
+        ChangeKind::Moved => FeedRow { kind: ChangeKind::Arrived, ..row },
+        _ => row,
+    })
+    .collect()
+}
+
 /// One entry for every item of a page of changes.
-fn entries(rows: Vec<FeedRow>, tree: &Above, space: SpaceId, root: ItemId) -> Vec<FeedEntry> {
+fn entries(rows: Vec<FeedRow>, tree: &Above, space: SpaceId) -> Vec<FeedEntry> {
     let mut entries: Vec<(Option<usize>, FeedEntry)> = Vec::with_capacity(rows.len());
     let mut known: HashMap<ItemId, usize> = HashMap::with_capacity(rows.len());
     for row in rows {
@@ -101,7 +147,7 @@ fn entries(rows: Vec<FeedRow>, tree: &Above, space: SpaceId, root: ItemId) -> Ve
         }
         let depth = tree.depth(row.item);
         // Read a moment before the folders above were: an item that was on its way is told again after this page.
-        let placed = |now: &Shown| now.item.id == root || now.item.parent.is_some();
+        let placed = |now: &Shown| now.item.id == tree.root || now.item.parent.is_some();
         let now = row.now.filter(|now| depth.is_some() && now.item.space == space && placed(now));
         let is_folder = now.as_ref().is_some_and(|now| now.item.is_folder());
         known.insert(row.item, entries.len());
@@ -142,7 +188,7 @@ impl Above {
 mod tests {
     use super::*;
     use crate::{Item, ItemKind};
-    use stitchbox_schema::{Timestamp, VersionId};
+    use stitchbox_schema::VersionId;
 
     fn row(cursor: i64, id: i64, kind: ChangeKind, parent: Option<i64>, folder: bool) -> FeedRow {
         let item = Item {
@@ -159,7 +205,14 @@ mod tests {
             created_at: Timestamp(0),
             rights: None,
         };
-        FeedRow { cursor: Cursor(cursor), item: item.id, kind, now: Some(Shown { item, sha256: None }) }
+        FeedRow {
+            cursor: Cursor(cursor),
+            item: item.id,
+            folder: None,
+            old_folder: None,
+            kind,
+            now: Some(Shown { item, sha256: None }),
+        }
     }
 
     fn tree(pairs: &[(i64, Option<i64>)]) -> Above {
@@ -167,7 +220,7 @@ mod tests {
     }
 
     fn told(rows: Vec<FeedRow>, above: &Above) -> Vec<(i64, bool, bool, bool)> {
-        let entries = entries(rows, above, SpaceId(1), ItemId(1));
+        let entries = entries(rows, above, SpaceId(1));
         entries.into_iter().map(|e| (e.id.0, e.now.is_some(), e.deep, e.made)).collect()
     }
 

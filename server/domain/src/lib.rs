@@ -5,6 +5,7 @@
 //! because of a call: what must follow is read from the journal of changes.
 
 mod access;
+pub mod attest;
 pub mod auth;
 mod by_id;
 mod clock;
@@ -30,13 +31,16 @@ mod previews;
 mod properties;
 mod purge;
 mod read;
+pub mod received;
 pub mod runs;
 mod safe;
 pub mod seal;
 mod search;
 pub mod series;
 mod share_access;
+mod share_use;
 pub mod shares;
+mod shares_folder;
 mod sweep;
 mod trash;
 mod tree;
@@ -47,7 +51,7 @@ mod versions;
 mod view;
 mod walk;
 
-pub use access::{Action, Membership, Principal, Scope, Via};
+pub use access::{Action, Membership, Part, Principal, Scope, Via};
 pub use by_id::Found;
 pub use clock::{Clock, SystemClock};
 pub use conditions::{Conditions, EntityTags, StateCondition, StateList, StateTest};
@@ -68,9 +72,11 @@ pub use properties::PropertyChange;
 pub use read::{Content, Quota};
 pub use safe::{FileSafety, SafetyCheck, Unsafe, Verdict};
 pub use search::MOST_FOUND;
+pub use share_use::Use;
 pub use shares::{AuditQuery, Grantee, NewShare, ShareChange, ShareFault, ShareeKinds, ShareeQuery};
+pub use shares_folder::Mounted;
 pub use tree::{Arrival, Relocated};
-pub use view::{FilesView, RESERVED_NAMES, SPACES_FOLDER};
+pub use view::{FilesView, RESERVED_NAMES, SHARES_FOLDER, SPACES_FOLDER};
 pub use walk::{Walk, WalkTop};
 
 pub use stitchbox_blob::BlobStream;

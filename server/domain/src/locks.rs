@@ -5,7 +5,7 @@ use crate::guard::{self, Guarded};
 use crate::lock_scope::{covers, lies_below};
 use crate::read::resolve;
 use crate::tree::{refuse_creators, spot};
-use crate::uploads::empty_file;
+use crate::uploads::{Intent, empty_file};
 use crate::{Action, Conditions, Domain, Error, Excess, Item, ItemPath, Location, Membership, Principal, Refusal};
 use std::time::Duration;
 use stitchbox_schema::{Role, SpaceId, Timestamp};
@@ -55,6 +55,8 @@ impl Domain {
         }
         let (principal, at, conditions) = (principal.clone(), at.clone(), conditions.clone());
         let (now, ids) = (self.now(), self.ids.clone());
+        let made_there = self.make_empty_there(&principal, &at, &conditions).await?;
+        let conditions = if made_there { conditions.only_tokens() } else { conditions };
         let work = self.transact(move |tx| {
             Box::pin(async move {
                 let (membership, existing) = lockable(tx, &principal, &at, now).await?;
@@ -89,10 +91,25 @@ impl Domain {
             })
         });
         let (lock, created) = work.await?;
+        let created = created || made_there;
         if created {
             self.announce();
         }
         Ok((lock, created))
+    }
+
+    /// Where nothing is in a received space, the empty file is made at the peer first. Whether it was.
+    async fn make_empty_there(
+        &self,
+        principal: &Principal,
+        at: &Location,
+        conditions: &Conditions,
+    ) -> Result<bool, Error> {
+        if !self.is_received(at.space).await? || !matches!(self.item(principal, at).await, Err(Error::NotFound)) {
+            return Ok(false);
+        }
+        let intent = Intent { conditions: conditions.clone(), ..Intent::default() };
+        self.put_whole(principal, at, intent, bytes::Bytes::new()).await.map(|_| true)
     }
 
     /// Prolongs a lock of one's own that holds at this place.

@@ -90,7 +90,7 @@ mod tests {
 
     fn item(folder: bool, parent: Option<i64>, run: Option<i64>) -> Item {
         Item {
-            id: ItemId(2),
+            id: ItemId(if parent.is_some() { 2 } else { 1 }),
             space: SpaceId(1),
             parent: parent.map(ItemId),
             name: "x".to_owned(),
@@ -121,5 +121,37 @@ mod tests {
         let own = member(Role::Manager, SpaceKind::Personal);
         assert_eq!(own.letters(&item(true, Some(1), Some(9))), "RGD");
         assert_eq!(own.letters(&item(false, Some(1), Some(9))), "RGD");
+    }
+
+    /// Of a shared folder (item 2), of a folder and of a file below it.
+    fn by_share(kind: ShareKind, role: Role, may_reshare: bool) -> [String; 3] {
+        let path = crate::ItemPath::parse("/x").unwrap();
+        let via =
+            Via { share: stitchbox_schema::ShareId(5), kind, top: ItemId(2), path, upload_only: false, may_reshare };
+        let seen = Membership { via: Some(via), ..member(role, SpaceKind::Personal) };
+        let below = |folder| Item { id: ItemId(3), ..item(folder, Some(2), None) };
+        [seen.letters(&item(true, Some(1), None)), seen.letters(&below(true)), seen.letters(&below(false))]
+    }
+
+    #[test]
+    fn what_is_shared_with_a_person_may_be_renamed_and_left_at_its_top() {
+        assert_eq!(by_share(ShareKind::User, Role::Viewer, false), ["SGDNV", "SG", "SG"]);
+        assert_eq!(by_share(ShareKind::Group, Role::Contributor, true), ["SRGDNVCK", "SRGCK", "SRG"]);
+        assert_eq!(by_share(ShareKind::User, Role::Editor, false), ["SGDNVCK", "SGDNVCK", "SGDNVW"]);
+        assert_eq!(by_share(ShareKind::User, Role::Manager, false), ["SRGDNVCK", "SRGDNVCK", "SRGDNVW"]);
+    }
+
+    /// The letters a receiving Nextcloud was measured with (facts/ocm.md, 5.3).
+    #[test]
+    fn a_peer_sees_neither_s_nor_m() {
+        assert_eq!(by_share(ShareKind::Federated, Role::Viewer, false), ["G", "G", "G"]);
+        assert_eq!(by_share(ShareKind::Federated, Role::Viewer, true), ["RG", "RG", "RG"]);
+        assert_eq!(by_share(ShareKind::Federated, Role::Editor, false), ["GDNVCK", "GDNVCK", "GDNVW"]);
+        assert_eq!(by_share(ShareKind::Federated, Role::Contributor, false), ["GCK", "GCK", "G"]);
+        assert_eq!(
+            by_share(ShareKind::Link, Role::Editor, true),
+            ["GDNVCK", "GDNVCK", "GDNVW"],
+            "nobody passes a link on"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use crate::access::enter_at;
 use crate::{Action, BlobStream, Domain, Error, Item, ItemPath, Listed, Location, Membership, Principal, Version};
 use std::ops::Range;
-use stitchbox_schema::ItemId;
+use stitchbox_schema::{ItemId, SpaceKind};
 use stitchbox_store::{Connection, StoreError, items, listing, versions};
 
 /// A file with the version it shows.
@@ -37,12 +37,19 @@ impl Domain {
         let mut db = self.store.read().await?;
         let membership = enter_at(&mut db, principal, at, self.now()).await?;
         let item = resolve(&mut db, membership.space.root, &at.path).await?;
-        membership.check(Action::Read, &item)?;
+        // Whoever may only bring files sees the folder they go into, and nothing in it.
+        if !(membership.is_drop() && item.id == membership.top() && item.is_folder()) {
+            membership.check(Action::Read, &item)?;
+        }
+        self.note_look(&membership);
         Ok((membership, item))
     }
 
     /// All children of a folder, by name.
     pub async fn children(&self, membership: &Membership, folder: &Item) -> Result<Vec<Item>, Error> {
+        if membership.is_drop() {
+            return Ok(Vec::new());
+        }
         membership.check(Action::Read, folder)?;
         Ok(items::children(&mut *self.store.read().await?, folder.id).await?)
     }
@@ -55,7 +62,11 @@ impl Domain {
         after: Option<&str>,
         limit: i64,
     ) -> Result<Vec<Item>, Error> {
+        if membership.is_drop() {
+            return Ok(Vec::new());
+        }
         membership.check(Action::Read, folder)?;
+        self.note_look(membership);
         Ok(items::children_page(&mut *self.store.read().await?, folder.id, after, limit).await?)
     }
 
@@ -67,10 +78,18 @@ impl Domain {
         let (item, version) = shown.ok_or(Error::NotFound)?;
         membership.check(Action::Read, &item)?;
         let version = version.ok_or(Error::IsFolder)?;
+        self.note_look(&membership);
         Ok(Content { membership, item, version })
     }
 
-    /// The bytes of a version. The range must lie within its size.
+    /// What is received from a peer and looked at is compared with it soon; nobody waits for that.
+    fn note_look(&self, membership: &Membership) {
+        if membership.space.kind == SpaceKind::Received {
+            self.looked_at(membership.space.id);
+        }
+    }
+
+    /// The bytes of a version, through from a peer if they lie there. The range must lie within its size.
     pub async fn open(&self, version: &Version, range: Range<u64>) -> Result<BlobStream, Error> {
         self.blob_bytes(version.blob, range).await
     }
@@ -89,7 +108,11 @@ impl Domain {
         limit: i64,
         with_sums: bool,
     ) -> Result<Vec<Listed>, Error> {
+        if membership.is_drop() {
+            return Ok(Vec::new());
+        }
         membership.check(Action::Read, folder)?;
+        self.note_look(membership);
         Ok(listing::page(&mut *self.store.read().await?, folder.id, after, limit, with_sums).await?)
     }
 
@@ -104,10 +127,16 @@ impl Domain {
         Ok(versions::of_item(&mut *self.store.read().await?, item.id).await?)
     }
 
-    /// How full a space is.
+    /// How full a space is. Whoever sees a part of it is told of that part, and how much more it may become.
     pub async fn quota(&self, membership: &Membership) -> Result<Quota, Error> {
-        let root = items::by_id(&mut *self.store.read().await?, membership.space.root).await?.ok_or(Error::NotFound)?;
-        Ok(Quota { used: root.size, limit: membership.space.quota })
+        let mut db = self.store.read().await?;
+        let root = items::by_id(&mut db, membership.space.root).await?.ok_or(Error::NotFound)?;
+        let whole = Quota { used: root.size, limit: membership.space.quota };
+        let Some(via) = &membership.via else { return Ok(whole) };
+        let top = items::by_id(&mut db, via.top).await?.ok_or(Error::NotFound)?;
+        let used = if via.upload_only { 0 } else { top.size };
+        let free = |limit: i64| limit.saturating_sub(whole.used).max(0).saturating_add(used);
+        Ok(Quota { used, limit: whole.limit.map(free) })
     }
 
     /// The item's id as clients see it: stable for its life, and of this installation alone.

@@ -33,6 +33,9 @@ pub enum Unsafe {
     /// The database does not say where the bytes are.
     #[error("the server has no record of the bytes of this file; keep the source and tell the administrator")]
     NotRecorded,
+    /// The bytes lie at another site.
+    #[error("this file lies at the site that shares it with you, which this server cannot answer for; keep the source")]
+    AtPeer,
     /// Version and blob say different things.
     #[error("the records of this file contradict each other; keep the source and tell the administrator")]
     Contradicted,
@@ -202,6 +205,9 @@ async fn look(domain: &Domain, path: String, file: Recorded, verify: bool) -> Re
 
 async fn problem_of(domain: &Domain, version: &RecordedVersion, verify: bool) -> Result<Option<Unsafe>, Error> {
     let Some(blob @ (_, sha256, size)) = &version.blob else { return Ok(Some(Unsafe::NotRecorded)) };
+    if version.at_peer {
+        return Ok(Some(Unsafe::AtPeer));
+    }
     if (sha256, *size) != (&version.sha256, version.size) {
         return Ok(Some(Unsafe::Contradicted));
     }
@@ -242,7 +248,8 @@ async fn read_back(domain: &Domain, version: &RecordedVersion, blob: BlobId, ver
     match place {
         segments::Bytes::Row(body) => Ok(body.len() as u64 == size),
         segments::Bytes::Stored => ends_with_a_byte(domain, blob, size).await,
-        segments::Bytes::Segments(segments) => {
+        segments::Bytes::AtPeer => Err(BlobError::Missing(blob).into()),
+        segments::Bytes::Segments(segments) | segments::Bytes::Cached(segments, _) => {
             if segments.iter().map(|segment| segment.length).sum::<u64>() != size {
                 return Ok(false);
             }

@@ -18,6 +18,9 @@ impl Domain {
     ) -> Result<Vec<(Membership, Item, ItemPath)>, Error> {
         // Who may not read the place learns nothing of what is in it.
         let (membership, _) = self.item(principal, below).await?;
+        if membership.is_drop() {
+            return Ok(Vec::new());
+        }
         let most = most.min(MOST_FOUND);
         let mut db = self.store.read().await?;
         // Some lie elsewhere in the space, or in the trash.

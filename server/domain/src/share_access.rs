@@ -4,7 +4,8 @@
 //! Nobody enters a space by a share but at or below what is shared. Whoever comes by a link or from a peer acts in the
 //! name of the grantor ([`Principal::user`]) and can do nothing but by that share ([`Scope::share`]).
 
-use crate::{Domain, Error, ItemPath, Location, Membership, Principal, Scope, Via};
+use crate::{Domain, Error, Item, ItemPath, Location, Membership, Principal, Scope, Via};
+use std::collections::HashMap;
 use stitchbox_schema::{ItemId, Role, ShareId, Timestamp, UserId};
 use stitchbox_store::share_access::{self, Grant, ShareKind};
 use stitchbox_store::{Connection, feed, items, spaces};
@@ -129,5 +130,24 @@ impl Domain {
         let membership = enter_by(&mut *self.store.read().await?, principal, share, self.now()).await?;
         let top = membership.place(ItemPath::default());
         Ok((membership, top))
+    }
+}
+
+impl Domain {
+    /// To whom a folder and its children were given: everybody, as a member of the space sees it; by oneself, as who sees
+    /// a part of it does. Visitors and peers are told of nobody.
+    pub async fn share_types_in(
+        &self,
+        principal: &Principal,
+        membership: &Membership,
+        folder: &Item,
+    ) -> Result<HashMap<ItemId, Vec<ShareKind>>, Error> {
+        let Some(user) = principal.actor() else { return Ok(HashMap::new()) };
+        let grantor = membership.via.as_ref().map(|_| user);
+        let mut kinds: HashMap<ItemId, Vec<ShareKind>> = HashMap::new();
+        for (item, kind) in share_access::kinds_in(&mut *self.store.read().await?, folder.id, grantor).await? {
+            kinds.entry(item).or_default().push(kind);
+        }
+        Ok(kinds)
     }
 }

@@ -4,6 +4,7 @@ use crate::access::enter_at;
 use crate::guard::{self, Guarded};
 use crate::properties::touched;
 use crate::read::resolve;
+use crate::received;
 use crate::{Action, Conditions, Domain, Error, Item, ItemKind, Location, Membership, Principal, Refusal};
 use stitchbox_schema::{Cursor, ItemId, ItemName, RunId, SpaceKind, Timestamp, UserId};
 use stitchbox_store::changes::{self, ChangeKind, NewChange};
@@ -117,19 +118,21 @@ impl Domain {
     ) -> Result<Item, Error> {
         let (principal, at, conditions) = (principal.clone(), at.clone(), conditions.clone());
         let (now, id) = (self.now(), ItemId(self.ids.next(self.now())));
+        let there = self.is_received(at.space).await?;
+        if there {
+            check_new_folder(&mut *self.store.read().await?, &principal, &at, &conditions, now).await?;
+            self.make_folder_there(at.space, &at.path).await?;
+        }
         let work = self.transact(move |tx| {
             Box::pin(async move {
-                if at.path.is_root() {
-                    enter_at(tx, &principal, &at, now).await?;
-                    return Err(Error::Exists);
+                if there {
+                    received::remember_change(tx, at.space).await?;
+                    // It may have been listed before this transaction came.
+                    if let Some(listed) = spot(tx, &principal, &at, now).await?.item.filter(Item::is_folder) {
+                        return Ok(listed);
+                    }
                 }
-                let spot = spot(tx, &principal, &at, now).await?;
-                spot.membership.check(Action::Create, &spot.folder)?;
-                if spot.item.is_some() {
-                    return Err(Error::Exists);
-                }
-                spot.check_new_name()?;
-                guard::check(tx, &principal, now, &conditions, &[Guarded::new_at(&at)]).await?;
+                let spot = check_new_folder(tx, &principal, &at, &conditions, now).await?;
                 let act = Act { actor: principal.actor(), run: None, at: now };
                 new_folder(tx, id, &spot.folder, spot.name.as_str(), act).await
             })
@@ -143,15 +146,25 @@ impl Domain {
     pub async fn remove(&self, principal: &Principal, at: &Location, conditions: &Conditions) -> Result<(), Error> {
         let (principal, at, conditions) = (principal.clone(), at.clone(), conditions.clone());
         let now = self.now();
+        let there = self.is_received(at.space).await?;
+        if there {
+            let spot = check_removal(&mut *self.store.read().await?, &principal, &at, &conditions, now).await?;
+            self.remove_there(&at, spot.existing()?).await?;
+        }
         let work = self.transact(move |tx| {
             Box::pin(async move {
-                refuse_creators(&principal)?;
-                let spot = spot(tx, &principal, &at, now).await.map_err(missing_parent_is_not_found)?;
+                let conditions = if there { conditions.only_tokens() } else { conditions };
+                let spot = match check_removal(tx, &principal, &at, &conditions, now).await {
+                    // That it is gone may have been seen before this transaction came.
+                    Err(Error::NotFound) if there => return Ok(()),
+                    found => found?,
+                };
                 let item = spot.existing()?;
-                spot.membership.check(Action::Delete, item)?;
-                guard::check(tx, &principal, now, &conditions, &[Guarded::tree_at(&at, Some(item))]).await?;
                 let act = Act { actor: principal.actor(), run: None, at: now };
                 discard(tx, &at, &spot.folder, item, act).await?;
+                if there {
+                    received::remember_removal(tx, item).await?;
+                }
                 guard::forget_locks_below(tx, &at, now).await
             })
         });
@@ -173,15 +186,33 @@ impl Domain {
         let Arrival { overwrite, mtime } = arrival;
         let (principal, from, to, conditions) = (principal.clone(), from.clone(), to.clone(), conditions.clone());
         let now = self.now();
+        let there = self.is_received(from.space).await?;
+        if from.space != to.space && (there || self.is_received(to.space).await?) {
+            return Err(Refusal::AcrossPeers.into());
+        }
+        if there {
+            let mut db = self.store.read().await?;
+            check_relocation(&mut db, &principal, &from, &to, overwrite, &conditions, now).await?;
+            drop(db);
+            self.relocate_there(from.space, &from.path, &to.path, overwrite).await?;
+        }
         let work = self.transact(move |tx| {
             Box::pin(async move {
-                refuse_creators(&principal)?;
-                let source = spot(tx, &principal, &from, now).await.map_err(missing_parent_is_not_found)?;
-                let item = source.existing()?.clone();
-                source.membership.check(Action::Move, &item)?;
-                let target = arrive(tx, &principal, &from, &to, overwrite, now).await?;
-                let guarded = [Guarded::tree_at(&from, Some(&item)), Guarded::tree_at(&to, target.item.as_ref())];
-                guard::check(tx, &principal, now, &conditions, &guarded).await?;
+                // What became of the two places meanwhile is the peer's word already.
+                let (conditions, overwrite) =
+                    if there { (conditions.only_tokens(), true) } else { (conditions, overwrite) };
+                if there {
+                    received::remember_change(tx, from.space).await?;
+                }
+                let checked = check_relocation(tx, &principal, &from, &to, overwrite, &conditions, now).await;
+                let (source, item, target) = match checked {
+                    // The move was listed before this transaction came.
+                    Err(Error::NotFound) if there => {
+                        let item = spot(tx, &principal, &to, now).await?.existing()?.clone();
+                        return Ok(Relocated { item, replaced: false });
+                    }
+                    checked => checked?,
+                };
                 if from.space != to.space {
                     guard::quota(tx, &target.membership, item.size - target.item.as_ref().map_or(0, |i| i.size))
                         .await?;
@@ -189,6 +220,9 @@ impl Domain {
                 let act = Act { actor: principal.actor(), run: None, at: now };
                 if let Some(old) = &target.item {
                     discard(tx, &to, &target.folder, old, act).await?;
+                    if there {
+                        received::remember_removal(tx, old).await?;
+                    }
                 }
                 guard::forget_locks_below(tx, &from, now).await?;
                 let mut item = put_in_place(tx, item, &source.folder, &target, act).await?;
@@ -209,6 +243,64 @@ impl Domain {
     }
 }
 
+/// Whether a folder may be made at a place.
+async fn check_new_folder(
+    db: &mut Connection,
+    principal: &Principal,
+    at: &Location,
+    conditions: &Conditions,
+    now: Timestamp,
+) -> Result<Spot, Error> {
+    if at.path.is_root() {
+        enter_at(db, principal, at, now).await?;
+        return Err(Error::Exists);
+    }
+    let spot = spot(db, principal, at, now).await?;
+    spot.membership.check(Action::Create, &spot.folder)?;
+    if spot.item.is_some() {
+        return Err(Error::Exists);
+    }
+    spot.check_new_name()?;
+    guard::check(db, principal, now, conditions, &[Guarded::new_at(at)]).await?;
+    Ok(spot)
+}
+
+/// Whether what is at a place may be removed.
+async fn check_removal(
+    db: &mut Connection,
+    principal: &Principal,
+    at: &Location,
+    conditions: &Conditions,
+    now: Timestamp,
+) -> Result<Spot, Error> {
+    refuse_creators(principal)?;
+    let spot = spot(db, principal, at, now).await.map_err(missing_parent_is_not_found)?;
+    let item = spot.existing()?;
+    spot.membership.check(Action::Delete, item)?;
+    guard::check(db, principal, now, conditions, &[Guarded::tree_at(at, Some(item))]).await?;
+    Ok(spot)
+}
+
+/// Whether what is at a place may be moved to another: where it lies, the item, and where it goes.
+async fn check_relocation(
+    db: &mut Connection,
+    principal: &Principal,
+    from: &Location,
+    to: &Location,
+    overwrite: bool,
+    conditions: &Conditions,
+    now: Timestamp,
+) -> Result<(Spot, Item, Spot), Error> {
+    refuse_creators(principal)?;
+    let source = spot(db, principal, from, now).await.map_err(missing_parent_is_not_found)?;
+    let item = source.existing()?.clone();
+    source.membership.check(Action::Move, &item)?;
+    let target = arrive(db, principal, from, to, overwrite, now).await?;
+    let guarded = [Guarded::tree_at(from, Some(&item)), Guarded::tree_at(to, target.item.as_ref())];
+    guard::check(db, principal, now, conditions, &guarded).await?;
+    Ok((source, item, target))
+}
+
 fn missing_parent_is_not_found(error: Error) -> Error {
     match error {
         Error::ParentMissing => Error::NotFound,
@@ -223,14 +315,14 @@ pub(crate) fn refuse_creators(principal: &Principal) -> Result<(), Refusal> {
 
 /// Checks the destination of a move or copy.
 pub(crate) async fn arrive(
-    tx: &mut Tx,
+    db: &mut Connection,
     principal: &Principal,
     from: &Location,
     to: &Location,
     overwrite: bool,
     now: Timestamp,
 ) -> Result<Spot, Error> {
-    let target = spot(tx, principal, to, now).await?;
+    let target = spot(db, principal, to, now).await?;
     let nested = from.path.contains(&to.path) || to.path.contains(&from.path);
     if from.space == to.space && nested {
         return Err(Error::IntoItself);

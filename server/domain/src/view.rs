@@ -1,4 +1,5 @@
-//! What a user sees at `files/<user>/`: the personal space, with the other spaces under `Spaces/`.
+//! What a user sees at `files/<user>/`: the personal space, with the other spaces under `Spaces/` and
+//! what is shared with the user under `Shares/`.
 
 use crate::access::enter;
 use crate::share_access::enter_by;
@@ -10,8 +11,10 @@ use stitchbox_store::spaces;
 
 /// Name of the folder that shows the project spaces.
 pub const SPACES_FOLDER: &str = "Spaces";
+/// Name of the folder that shows what is shared with a user.
+pub const SHARES_FOLDER: &str = "Shares";
 /// Names in the top folder of a personal space that stand for something else.
-pub const RESERVED_NAMES: [&str; 2] = [SPACES_FOLDER, "Shares"];
+pub const RESERVED_NAMES: [&str; 2] = [SPACES_FOLDER, SHARES_FOLDER];
 
 /// What lies at a path of `files/<user>/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,17 @@ pub enum FilesView {
     },
     /// The folder that shows the project spaces; nothing of its own.
     SpacesFolder,
+    /// The folder that shows what is shared with the person; nothing of its own.
+    SharesFolder,
+    /// A place in something that is shown there, below the entry of this name.
+    Shared {
+        /// Name of the entry.
+        entry: String,
+        /// What the entry shows.
+        top: Location,
+        /// The place, at or below it.
+        at: Location,
+    },
 }
 
 /// Which space is whose personal one: looked up once, since neither user nor space is ever renamed or removed. Whether
@@ -43,6 +57,10 @@ impl PersonalSpaces {
 
 impl Domain {
     async fn personal_space(&self, principal: &Principal) -> Result<SpaceId, Error> {
+        // Who comes by a link or from a peer acts in somebody's name and may even be called like somebody.
+        if principal.scope.share.is_some() {
+            return Err(Error::NotFound);
+        }
         let known = self.personal_spaces.known().get(&principal.user).copied();
         if let Some(space) = known {
             return Ok(space);
@@ -59,7 +77,7 @@ impl Domain {
 
     /// The spaces the principal may see, personal first, then by name: none for a credential that may only create.
     pub async fn spaces_of(&self, principal: &Principal) -> Result<Vec<Membership>, Error> {
-        if principal.scope.create_only {
+        if principal.scope.create_only || principal.scope.share.is_some() {
             return Ok(Vec::new());
         }
         let mut db = self.store.read().await?;
@@ -110,6 +128,13 @@ impl Domain {
                 let membership = enter(&mut db, principal, space.id).await?;
                 let path = ItemPath::from_segments(rest.iter().copied())?;
                 Ok(FilesView::Item(Location::in_space(membership.space.id, path)))
+            }
+            [SHARES_FOLDER] => Ok(FilesView::SharesFolder),
+            [SHARES_FOLDER, name, rest @ ..] => {
+                let below = ItemPath::from_segments(rest.iter().copied())?;
+                let seen = self.shares_entry(principal, name).await?;
+                let (top, at) = (seen.place(ItemPath::default()), seen.place(below));
+                Ok(FilesView::Shared { entry: (*name).to_owned(), top, at })
             }
             within => {
                 let space = self.personal_space(principal).await?;

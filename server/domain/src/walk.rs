@@ -8,8 +8,8 @@
 
 use crate::feed::enter_to_follow;
 use crate::read::resolve;
-use crate::{Domain, Error, ItemPath, Membership, Principal};
-use stitchbox_schema::{Cursor, ItemId, SpaceId};
+use crate::{Domain, Error, ItemPath, Membership, Part, Principal};
+use stitchbox_schema::{Cursor, ItemId};
 use stitchbox_store::feed::{self, FOLDERS_AT_ONCE, Shown};
 
 /// Items in a page.
@@ -53,15 +53,15 @@ enum Pending {
 
 impl Domain {
     /// Begins a walk. [`Error::NotFound`] if there is no such item in the tree of the space.
-    pub async fn walk(&self, principal: &Principal, space: SpaceId, top: WalkTop) -> Result<Walk, Error> {
+    pub async fn walk(&self, principal: &Principal, part: impl Into<Part> + Send, top: WalkTop) -> Result<Walk, Error> {
         let mut db = self.store.read().await?;
-        let membership = enter_to_follow(&mut db, principal, space).await?;
+        let membership = enter_to_follow(&mut db, principal, part.into(), self.now()).await?;
         // First of all: whatever is read is at least as new.
         let cursor = feed::reach(&mut db).await?.head;
         let id = match top {
-            WalkTop::Item(id) if feed::lies_within(&mut db, id, membership.space.root).await? => id,
+            WalkTop::Item(id) if feed::lies_within(&mut db, id, membership.top()).await? => id,
             WalkTop::Item(_) => return Err(Error::NotFound),
-            WalkTop::Path(path) => resolve(&mut db, membership.space.root, &path).await?.id,
+            WalkTop::Path(path) => resolve(&mut db, membership.space.root, &membership.place(path).path).await?.id,
         };
         let top = feed::shown_by_id(&mut db, id).await?.ok_or(Error::NotFound)?;
         let pending = if top.item.is_folder() { vec![Pending::Folder(id)] } else { Vec::new() };
@@ -96,7 +96,10 @@ impl Walk {
             return Ok(Some(vec![self.top.clone()]));
         }
         let mut db = self.domain.store.read().await?;
-        self.membership = enter_to_follow(&mut db, &self.principal, self.membership.space.id).await?;
+        self.membership = {
+            let (part, now) = (self.membership.part(), self.domain.now());
+            enter_to_follow(&mut db, &self.principal, part, now).await?
+        };
         let page = match self.pending.pop() {
             Some(Pending::Rest(folder, after)) => {
                 let page = feed::children_after(&mut db, folder, &after, PAGE).await?;

@@ -54,8 +54,10 @@ async fn content(ocs: &Ocs, principal: &Principal, query: &str) -> Result<Conten
         (None, Some(path)) => {
             let segments: Vec<&str> = path.split('/').collect();
             match domain.files_view(principal, &principal.name, &segments).await? {
-                FilesView::Item(at) => at,
-                FilesView::Root { .. } | FilesView::SpacesFolder => return Err(Error::NotFound),
+                FilesView::Item(at) | FilesView::Shared { at, .. } => at,
+                FilesView::Root { .. } | FilesView::SpacesFolder | FilesView::SharesFolder => {
+                    return Err(Error::NotFound);
+                }
             }
         }
         (None, None) => return Err(Error::NotFound),

@@ -27,10 +27,11 @@ async fn folder_address(ocs: &Ocs, id: &str, parts: &Parts) -> Result<String, Er
     let shown = Shown::read(parts)?.ok_or(Error::Unauthenticated)?;
     let principal = shown.check(&ocs.domain).await?;
     let found = ocs.domain.item_by_id(&principal, ocs.domain.item_id_of(id).ok_or(Error::NotFound)?).await?;
-    let names = found.at.path.names();
+    let shown = found.membership.shown(&found.at.path).ok_or(Error::NotFound)?;
+    let names = shown.names();
     let is_folder = found.item.kind == ItemKind::Folder;
     let folders = if is_folder { names.len() } else { names.len().saturating_sub(1) };
-    let mut address = format!("/dav/spaces/{}/", found.membership.space.id);
+    let mut address = format!("/dav/spaces/{}/", found.membership.asked_by());
     for name in names.iter().take(folders) {
         address.extend(utf8_percent_encode(name.as_str(), NAME));
         address.push('/');

@@ -3,12 +3,15 @@
 
 mod execute;
 mod outbox;
+mod refresh;
+mod rerun;
 mod sweep;
 mod trigger;
 mod watch;
 mod worker;
 
 pub use outbox::{run_moved, run_outbox};
+pub use refresh::run_refreshes;
 pub use sweep::run_sweeper;
 pub use trigger::run_triggers;
 pub use worker::{WorkerOptions, run_worker};

@@ -77,6 +77,7 @@ async fn let_go(domain: &Domain, thinning: &mut Thinning) -> Result<(), Error> {
         }
         tokio::time::sleep(REST).await;
     }
+    blobs += domain.evict().await?;
     let mut changes = 0;
     for _ in 0..STEPS {
         let cut = domain.cut_journal().await?;

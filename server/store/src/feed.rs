@@ -27,6 +27,10 @@ pub struct FeedRow {
     pub cursor: Cursor,
     /// The item.
     pub item: ItemId,
+    /// The folder it was in then, or came into.
+    pub folder: Option<ItemId>,
+    /// The folder it was moved out of.
+    pub old_folder: Option<ItemId>,
     /// What happened then.
     pub kind: ChangeKind,
     /// The item wherever it is now, be it the trash or another space; none if it was purged.
@@ -51,8 +55,9 @@ pub async fn reach(db: &mut Connection) -> Result<Reach, StoreError> {
 /// Up to `limit` changes of a space after a position, oldest first: a walk along the index (space, cursor).
 pub async fn page(db: &mut Connection, space: SpaceId, after: Cursor, limit: i64) -> Result<Vec<FeedRow>, StoreError> {
     let rows = sqlx::query(
-        "SELECT changes.cursor AS at_cursor, changes.item_id AS changed_id, changes.kind AS change_kind, items.*,
-                versions.sha256 AS sha256
+        "SELECT changes.cursor AS at_cursor, changes.item_id AS changed_id, changes.kind AS change_kind,
+                changes.folder_id AS in_folder, changes.old_folder_id AS from_folder, items.*,
+                NULLIF(versions.sha256, '') AS sha256
          FROM changes LEFT JOIN items ON items.id = changes.item_id
                       LEFT JOIN versions ON versions.id = items.version_id
          WHERE changes.space_id = $1 AND changes.cursor > $2 ORDER BY changes.cursor LIMIT $3",
@@ -69,6 +74,8 @@ pub async fn page(db: &mut Connection, space: SpaceId, after: Cursor, limit: i64
             Ok(FeedRow {
                 cursor: Cursor(cursor),
                 item: ItemId(row.try_get("changed_id")?),
+                folder: row.try_get::<Option<i64>, _>("in_folder")?.map(ItemId),
+                old_folder: row.try_get::<Option<i64>, _>("from_folder")?.map(ItemId),
                 kind: ChangeKind::of_word(&row.try_get::<String, _>("change_kind")?, cursor)?,
                 now: if exists { Some(shown(row)?) } else { None },
             })
@@ -88,6 +95,31 @@ pub async fn ancestors(
         "WITH RECURSIVE up (id, parent_id) AS (
              SELECT id, parent_id FROM items WHERE id IN
                  (SELECT item_id FROM changes WHERE space_id = $1 AND cursor > $2 AND cursor <= $3)
+             UNION
+             SELECT items.id, items.parent_id FROM items JOIN up ON items.id = up.parent_id)
+         SELECT id, parent_id FROM up",
+    )
+    .bind(space.0)
+    .bind(after.0)
+    .bind(last.0)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(|row| Ok((ItemId(row.try_get(0)?), row.try_get::<Option<i64>, _>(1)?.map(ItemId)))).collect()
+}
+
+/// As [`ancestors`], with the folders the items were in at the time.
+pub async fn ancestors_and_folders(
+    db: &mut Connection,
+    space: SpaceId,
+    after: Cursor,
+    last: Cursor,
+) -> Result<Vec<(ItemId, Option<ItemId>)>, StoreError> {
+    let rows = sqlx::query(
+        "WITH RECURSIVE up (id, parent_id) AS (
+             SELECT id, parent_id FROM items WHERE id IN
+                 (SELECT item_id FROM changes WHERE space_id = $1 AND cursor > $2 AND cursor <= $3
+                  UNION SELECT folder_id FROM changes WHERE space_id = $1 AND cursor > $2 AND cursor <= $3
+                  UNION SELECT old_folder_id FROM changes WHERE space_id = $1 AND cursor > $2 AND cursor <= $3)
              UNION
              SELECT items.id, items.parent_id FROM items JOIN up ON items.id = up.parent_id)
          SELECT id, parent_id FROM up",
@@ -156,7 +188,7 @@ pub const FOLDERS_AT_ONCE: usize = 50;
 /// Up to `limit` children of the folders, by folder and name.
 pub async fn children_of(db: &mut Connection, folders: &[ItemId], limit: i64) -> Result<Vec<Shown>, StoreError> {
     // Always as many places, the rest filled with an id nothing has: one statement, prepared once.
-    const SQL: &str = "SELECT items.*, versions.sha256 AS sha256
+    const SQL: &str = "SELECT items.*, NULLIF(versions.sha256, '') AS sha256
          FROM items LEFT JOIN versions ON versions.id = items.version_id
          WHERE items.parent_id IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
              $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39,
@@ -177,7 +209,7 @@ pub async fn children_after(
     limit: i64,
 ) -> Result<Vec<Shown>, StoreError> {
     let rows = sqlx::query(
-        "SELECT items.*, versions.sha256 AS sha256
+        "SELECT items.*, NULLIF(versions.sha256, '') AS sha256
          FROM items LEFT JOIN versions ON versions.id = items.version_id
          WHERE items.parent_id = $1 AND items.name > $2 ORDER BY items.name LIMIT $3",
     )
@@ -192,7 +224,7 @@ pub async fn children_after(
 /// An item with the digest of what it shows.
 pub async fn shown_by_id(db: &mut Connection, id: ItemId) -> Result<Option<Shown>, StoreError> {
     let row = sqlx::query(
-        "SELECT items.*, versions.sha256 AS sha256
+        "SELECT items.*, NULLIF(versions.sha256, '') AS sha256
          FROM items LEFT JOIN versions ON versions.id = items.version_id WHERE items.id = $1",
     )
     .bind(id.0)

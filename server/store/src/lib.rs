@@ -8,7 +8,9 @@
 //! * Functions that change rows take [`Tx`], functions that only read take [`Connection`]; a `Tx` lends its connection.
 
 pub mod accounts;
+pub mod attest;
 pub mod audit;
+pub mod breaker;
 pub mod changes;
 pub mod compaction;
 mod connect;
@@ -31,6 +33,7 @@ pub mod purge;
 mod readers;
 pub mod received;
 pub mod received_offers;
+pub mod remote;
 pub mod reshares;
 mod rights;
 pub mod run_counts;

@@ -187,6 +187,7 @@ pub async fn remove_item(tx: &mut Tx, item: ItemId) -> Result<Option<(Option<Ite
     for sql in [
         "DELETE FROM properties WHERE item_id = $1",
         "DELETE FROM favorites WHERE item_id = $1",
+        "DELETE FROM remote_items WHERE item_id = $1",
         "DELETE FROM trash WHERE item_id = $1",
     ] {
         sqlx::query(sql).bind(item.0).execute(&mut **tx).await?;

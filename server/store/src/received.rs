@@ -138,6 +138,40 @@ fn share(row: &AnyRow) -> Result<ReceivedShare, StoreError> {
     })
 }
 
+/// Writes a share down without secrets: they are the affair of who has the offer.
+pub async fn insert(tx: &mut Tx, share: &ReceivedShare) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO received_shares
+             (space_id, user_id, group_id, peer, provider_id, name, description, owner, owner_name, sender, sender_name,
+              is_file, form, uri, permissions, must_exchange, secret_sealed, secret_hash, access, state, expires_at,
+              refresh_at, failures, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13, $14, $15, '', '', $16, $17, $18, $19, 0, $20)",
+    )
+    .bind(share.space.0)
+    .bind(share.user.map(|user| user.0))
+    .bind(share.group.map(|group| group.0))
+    .bind(&share.peer)
+    .bind(&share.provider_id)
+    .bind(&share.name)
+    .bind(&share.description)
+    .bind(&share.owner)
+    .bind(&share.owner_name)
+    .bind(&share.sender)
+    .bind(i64::from(share.is_file))
+    .bind(&share.form)
+    .bind(&share.uri)
+    .bind(&share.permissions)
+    .bind(i64::from(share.must_exchange))
+    .bind(&share.access)
+    .bind(share.state.as_str())
+    .bind(share.expires_at.map(|at| at.0))
+    .bind(share.refresh_at.0)
+    .bind(share.created_at.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// The share that is shown as this space.
 pub async fn by_space(db: &mut Connection, space: SpaceId) -> Result<Option<ReceivedShare>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM received_shares WHERE space_id = $1");

@@ -28,16 +28,19 @@ pub struct RecordedVersion {
     pub size: i64,
     /// The blob, its SHA-256 and its bytes by the blob's own row; none if there is no such row.
     pub blob: Option<(BlobId, String, i64)>,
+    /// The bytes lie at a peer; what is here of them may go at any time.
+    pub at_peer: bool,
     /// Bytes of the body in the database, if it is there.
     pub body: Option<i64>,
 }
 
 const COLUMNS: &str = "items.id, items.name, items.kind, versions.id AS shown_id, versions.sha256 AS shown_sha256,
     versions.size AS shown_size, blobs.id AS blob_id, blobs.sha256 AS blob_sha256, blobs.size AS blob_size,
-    CAST(length(blob_bodies.body) AS BIGINT) AS body_size
+    CAST(length(blob_bodies.body) AS BIGINT) AS body_size, remote_blobs.blob_id AS peers_blob
     FROM items LEFT JOIN versions ON versions.id = items.version_id AND versions.item_id = items.id
                LEFT JOIN blobs ON blobs.id = versions.blob_id
-               LEFT JOIN blob_bodies ON blob_bodies.blob_id = blobs.id";
+               LEFT JOIN blob_bodies ON blob_bodies.blob_id = blobs.id
+               LEFT JOIN remote_blobs ON remote_blobs.blob_id = blobs.id";
 
 fn recorded(row: &sqlx::any::AnyRow) -> Result<Recorded, StoreError> {
     let version = match row.try_get::<Option<i64>, _>("shown_id")? {
@@ -50,6 +53,7 @@ fn recorded(row: &sqlx::any::AnyRow) -> Result<Recorded, StoreError> {
                 None => None,
                 Some(blob) => Some((BlobId(blob), row.try_get("blob_sha256")?, row.try_get("blob_size")?)),
             },
+            at_peer: row.try_get::<Option<i64>, _>("peers_blob")?.is_some(),
             body: row.try_get("body_size")?,
         }),
     };

@@ -3,7 +3,7 @@
 use crate::{Connection, StoreError, Tx, placeholders};
 use sqlx::{AssertSqlSafe, Row};
 use std::ops::Range;
-use stitchbox_schema::BlobId;
+use stitchbox_schema::{BlobId, Timestamp};
 
 /// A range of another blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub enum Bytes {
     Row(Vec<u8>),
     /// The wanted range of a blob that is put together, in order.
     Segments(Vec<Segment>),
+    /// As [`Bytes::Segments`], of a blob whose bytes lie at a peer, too; and when they were last asked for.
+    Cached(Vec<Segment>, Timestamp),
+    /// At a peer alone.
+    AtPeer,
     /// A file or object of the blob store.
     Stored,
 }
@@ -40,6 +44,9 @@ pub async fn locate(db: &mut Connection, blob: BlobId, range: &Range<u64>) -> Re
          UNION ALL
          SELECT NULL, position, source_id, source_offset, length
          FROM blob_segments WHERE blob_id = $1 AND position < $2 AND position + length > $3
+         UNION ALL
+         SELECT NULL, CAST(-1 AS BIGINT), CAST(0 AS BIGINT), used_at, CAST(0 AS BIGINT)
+         FROM remote_blobs WHERE blob_id = $1
          ORDER BY position",
     )
     .bind(blob.0)
@@ -48,9 +55,14 @@ pub async fn locate(db: &mut Connection, blob: BlobId, range: &Range<u64>) -> Re
     .fetch_all(db)
     .await?;
     let mut segments = Vec::with_capacity(rows.len());
+    let mut at_peer = None;
     for row in &rows {
         if let Some(body) = row.try_get::<Option<Vec<u8>>, _>("body")? {
             return Ok(Bytes::Row(body));
+        }
+        if row.try_get::<i64, _>("position")? < 0 {
+            at_peer = Some(Timestamp(row.try_get("start")?));
+            continue;
         }
         let number = |column: &str| Ok::<_, StoreError>(u64::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0));
         let (position, length) = (number("position")?, number("length")?);
@@ -60,7 +72,12 @@ pub async fn locate(db: &mut Connection, blob: BlobId, range: &Range<u64>) -> Re
             segments.push(Segment { source, offset: number("start")? + (start - position), length: end - start });
         }
     }
-    Ok(if segments.is_empty() { Bytes::Stored } else { Bytes::Segments(segments) })
+    Ok(match (segments.is_empty(), at_peer) {
+        (true, Some(_)) => Bytes::AtPeer,
+        (true, None) => Bytes::Stored,
+        (false, Some(used_at)) => Bytes::Cached(segments, used_at),
+        (false, None) => Bytes::Segments(segments),
+    })
 }
 
 /// Records what a blob is put together from, in order from its first byte.
@@ -104,6 +121,7 @@ pub async fn release(tx: &mut Tx, blob: BlobId) -> Result<Vec<BlobId>, StoreErro
             candidates.push(BlobId(row.try_get(0)?));
         }
         delete(tx, "DELETE FROM blob_segments WHERE blob_id = $1", blob).await?;
+        delete(tx, "DELETE FROM remote_blobs WHERE blob_id = $1", blob).await?;
         let bodies = delete(tx, "DELETE FROM blob_bodies WHERE blob_id = $1", blob).await?;
         let records = delete(tx, "DELETE FROM blobs WHERE id = $1", blob).await?;
         if bodies == 0 && sources.is_empty() && records > 0 {

@@ -193,3 +193,26 @@ pub async fn on_the_way_to(db: &mut Connection, item: ItemId, user: UserId) -> R
     .await?;
     rows.iter().map(|row| Ok(ShareId(row.try_get(0)?))).collect()
 }
+
+/// To whom a folder and its children were given, by item; of shares that `grantor` made, if one is named.
+pub async fn kinds_in(
+    db: &mut Connection,
+    folder: ItemId,
+    grantor: Option<UserId>,
+) -> Result<Vec<(ItemId, ShareKind)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT DISTINCT shares.item_id, shares.kind FROM shares JOIN items ON items.id = shares.item_id
+         WHERE (items.parent_id = $1 OR items.id = $1) AND ($2 = 0 OR shares.grantor_id = $2)
+         ORDER BY shares.item_id, shares.kind",
+    )
+    .bind(folder.0)
+    .bind(grantor.map_or(0, |user| user.0))
+    .fetch_all(db)
+    .await?;
+    let kind = |row: &AnyRow| {
+        let item: i64 = row.try_get(0)?;
+        let wrong = StoreError::Inconsistent { table: "shares", column: "kind", row: item };
+        Ok((ItemId(item), row.try_get::<&str, _>(1)?.parse().map_err(|_| wrong)?))
+    };
+    rows.iter().map(kind).collect()
+}

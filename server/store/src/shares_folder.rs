@@ -73,6 +73,16 @@ pub async fn of_share(db: &mut Connection, share: ShareId, user: UserId) -> Resu
     row.as_ref().map(entry).transpose()
 }
 
+/// The entry by which a user sees a received space.
+pub async fn of_space(db: &mut Connection, space: SpaceId, user: UserId) -> Result<Option<SharesEntry>, StoreError> {
+    let row = sqlx::query("SELECT * FROM shares_folder WHERE space_id = $1 AND user_id = $2")
+        .bind(space.0)
+        .bind(user.0)
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(entry).transpose()
+}
+
 /// Everybody who has an entry for a share.
 pub async fn users_of_share(db: &mut Connection, share: ShareId) -> Result<Vec<UserId>, StoreError> {
     let rows = sqlx::query("SELECT user_id FROM shares_folder WHERE share_id = $1 ORDER BY user_id")
@@ -107,6 +117,46 @@ pub async fn remove_of_user(tx: &mut Tx, share: ShareId, user: UserId) -> Result
         .execute(&mut **tx)
         .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// The entry of this name.
+pub async fn by_name(db: &mut Connection, user: UserId, name: &str) -> Result<Option<SharesEntry>, StoreError> {
+    let row = sqlx::query("SELECT * FROM shares_folder WHERE user_id = $1 AND name = $2")
+        .bind(user.0)
+        .bind(name)
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(entry).transpose()
+}
+
+/// Gives an entry another name, [`StoreError::Conflict`] if that is taken; whether there was one.
+pub async fn rename(tx: &mut Tx, user: UserId, name: &str, to: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query("UPDATE shares_folder SET name = $3 WHERE user_id = $1 AND name = $2")
+        .bind(user.0)
+        .bind(name)
+        .bind(to)
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Hides an entry; whether there was one.
+pub async fn hide(tx: &mut Tx, user: UserId, name: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query("UPDATE shares_folder SET hidden = 1 WHERE user_id = $1 AND name = $2")
+        .bind(user.0)
+        .bind(name)
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Whether a received space was accepted by whom it is for.
+pub async fn is_accepted(db: &mut Connection, space: SpaceId) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT space_id FROM received_shares WHERE space_id = $1 AND state = 'accepted'")
+        .bind(space.0)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.is_some())
 }
 
 /// Takes a received space out of one user's folder; whether it was there.

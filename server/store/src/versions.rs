@@ -108,6 +108,24 @@ pub async fn insert_blob(tx: &mut Tx, blob: &NewBlob) -> Result<(), StoreError> 
     Ok(())
 }
 
+/// Records many blobs whose bytes are somewhere else: `(id, size, SHA-256 or empty)`.
+pub async fn insert_bare_blobs(
+    tx: &mut Tx,
+    blobs: &[(BlobId, i64, String)],
+    created_at: Timestamp,
+) -> Result<(), StoreError> {
+    for blobs in blobs.chunks(placeholders::ROWS) {
+        let sql =
+            format!("INSERT INTO blobs (id, size, sha256, created_at) VALUES {}", placeholders::rows(blobs.len(), 4));
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(placeholders::is_common(blobs.len()));
+        for (id, size, sha256) in blobs {
+            query = query.bind(id.0).bind(size).bind(sha256).bind(created_at.0);
+        }
+        query.execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
 /// Records a version.
 pub async fn insert(tx: &mut Tx, version: &Version) -> Result<(), StoreError> {
     insert_all(tx, std::slice::from_ref(version)).await
@@ -202,12 +220,14 @@ pub struct BlobRecord {
     pub small: bool,
 }
 
-/// Blobs by id, a page at a time: for verifying and sweeping.
+/// Blobs by id, a page at a time, but for those whose bytes lie at a peer alone: for verifying and sweeping.
 pub async fn blobs_page(db: &mut Connection, after: BlobId, limit: i64) -> Result<Vec<BlobRecord>, StoreError> {
     let rows = sqlx::query(
         "SELECT blobs.id, blobs.size, blobs.sha256, blob_bodies.blob_id AS small
          FROM blobs LEFT JOIN blob_bodies ON blob_bodies.blob_id = blobs.id
-         WHERE blobs.id > $1 ORDER BY blobs.id LIMIT $2",
+         WHERE blobs.id > $1 AND NOT EXISTS (
+             SELECT 1 FROM remote_blobs WHERE remote_blobs.blob_id = blobs.id AND remote_blobs.cached_at IS NULL)
+         ORDER BY blobs.id LIMIT $2",
     )
     .bind(after.0)
     .bind(limit)

@@ -4,8 +4,11 @@ mod feed;
 mod guards;
 mod keep;
 mod model;
+mod peer;
+mod received;
 mod replica;
 mod runs;
+mod shares;
 mod tree;
 mod uploads;
 mod world;
@@ -94,5 +97,31 @@ contract! {
     runs::a_folder_of_the_users_own_is_left_alone
     runs::derived_items_are_read_only_but_may_be_deleted
     runs::a_wrong_recipe_is_said_with_its_line
+    received::what_a_peer_has_is_listed_and_read_through
+    received::a_piece_of_a_remote_file_costs_a_piece
+    received::one_changed_file_in_ten_thousand_costs_few_requests
+    received::any_edits_on_both_sides_end_in_equal_trees
+    received::our_changes_are_made_there_first
+    received::who_is_late_changes_nothing_there
+    received::a_lost_answer_is_understood
+    received::the_letters_of_the_peer_and_our_role_both_count
+    received::a_viewer_of_a_received_space_changes_nothing
+    received::a_dead_peer_costs_its_readers_nothing_but_uncached_bytes
+    received::lies_of_a_peer_are_never_kept
+    received::strange_trees_are_taken_as_far_as_they_can_be
+    received::without_etags_of_folders_everything_is_listed
+    received::a_share_that_seems_gone_keeps_what_was_seen
+    received::the_cache_is_bounded_and_copies_are_no_cache
+    received::a_peer_without_room_says_so
+    received::a_listing_older_than_our_change_is_not_believed
     runs::a_passing_trouble_is_tried_again_later
+    shares::a_share_opens_what_lies_below_it_and_ends_at_once
+    shares::nobody_gives_more_than_they_have
+    shares::what_was_passed_on_ends_with_its_reason
+    shares::groups_are_joined_and_left
+    shares::names_in_shares_are_taken_once
+    shares::a_share_follows_its_item_and_goes_with_it
+    shares::shares_that_make_no_sense_are_refused
+    shares::managers_decide_and_others_do_not
+    shares::people_and_groups_are_found
 }

@@ -50,7 +50,7 @@ impl Realm for Bulk {
         let top = Address::parse("/remote.php/webdav").map_err(|_| Fault::BadRequest("the address cannot be read"))?;
         match call.view_of(&top).await? {
             View::Place(place) => receive(call, &place, body).await,
-            View::SpacesFolder => Err(Fault::MethodNotAllowed("files cannot be put here")),
+            View::SpacesFolder | View::SharesFolder => Err(Fault::MethodNotAllowed("files cannot be put here")),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::mount::{Address, push_segment};
 use crate::request_headers::seconds;
 use bytes::{Bytes, BytesMut};
 use stitchbox_domain::uploads::{Checksum, Committed, Intent, SMALL_BYTES, Upload};
-use stitchbox_domain::{Conditions, Domain, EntityTags, Error, ItemPath, Location, Principal, Refusal, SPACES_FOLDER};
+use stitchbox_domain::{Conditions, Domain, EntityTags, Error, ItemPath, Location, Principal, RESERVED_NAMES, Refusal};
 
 /// What the headers of a part say.
 pub(super) struct Part {
@@ -49,14 +49,14 @@ impl Part {
 /// The place of a path below the folder of the request.
 async fn place<A: Sync>(call: &Call<A>, top: &Place, path: &str) -> Result<Location, Fault> {
     let below = ItemPath::parse(path).map_err(Error::from)?;
-    let enters_a_space = below.names().first().is_some_and(|name| name.as_str() == SPACES_FOLDER);
-    if top.is_top_of_files && enters_a_space {
+    let leads_elsewhere = below.names().first().is_some_and(|name| RESERVED_NAMES.contains(&name.as_str()));
+    if top.is_top_of_files && leads_elsewhere {
         let mut href = "/remote.php/webdav".to_owned();
         below.names().iter().for_each(|name| push_segment(&mut href, name.as_str()));
         let address = Address::parse(&href).map_err(|_| Error::NotFound)?;
         return match call.view_of(&address).await? {
             View::Place(place) => Ok(place.location),
-            View::SpacesFolder => Err(Error::from(Refusal::Root).into()),
+            View::SpacesFolder | View::SharesFolder => Err(Error::from(Refusal::Root).into()),
         };
     }
     let path = below.names().iter().fold(top.location.path.clone(), |path, name| path.join(name.clone()));

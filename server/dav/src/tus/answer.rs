@@ -1,6 +1,6 @@
 //! Response headers of tus.
 
-use super::{PREFIX, VERSION};
+use super::{VERSION, prefix_of};
 use crate::answer_headers::{about, mtime_accepted, set};
 use crate::call::Call;
 use crate::errors::Fault;
@@ -9,7 +9,9 @@ use crate::request_headers::http_date;
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, LOCATION};
 use axum::http::{HeaderMap, Response, StatusCode};
+use stitchbox_domain::Part;
 use stitchbox_domain::uploads::{Committed, UploadSession, words_of};
+use stitchbox_schema::ShareId;
 
 const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
 const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
@@ -45,11 +47,12 @@ pub(super) fn expires(response: &mut Response<Body>, session: &UploadSession) {
 }
 
 /// Where an upload lives, as whole URL: some clients take it as it stands.
-pub(super) fn location<A>(call: &Call<A>, response: &mut Response<Body>, name: &str) {
+pub(super) fn location(call: &Call, response: &mut Response<Body>, name: &str) {
+    let prefix = prefix_of(call.top.as_ref(), Some(&call.address.mount));
     let scheme = if call.secure { "https" } else { "http" };
     let url = match &call.authority {
-        Some(authority) => format!("{scheme}://{authority}{PREFIX}{name}"),
-        None => format!("{PREFIX}{name}"),
+        Some(authority) => format!("{scheme}://{authority}{prefix}{name}"),
+        None => format!("{prefix}{name}"),
     };
     set(response, LOCATION, &url);
 }
@@ -74,11 +77,13 @@ pub(super) fn about_session(response: &mut Response<Body>, session: &UploadSessi
 pub(super) async fn about_file<A>(
     call: &Call<A>,
     committed: &Committed,
+    via: Option<ShareId>,
     keeps_mtime: bool,
     status: StatusCode,
 ) -> Result<Response<Body>, Fault> {
     let mut response = about(&call.domain, &committed.item, status);
-    let membership = call.domain.membership(&call.principal, committed.item.space).await?;
+    let part = via.map_or(Part::Space(committed.item.space), Part::Share);
+    let membership = call.domain.membership(&call.principal, part).await?;
     let permissions = letters(&membership, &committed.item);
     set(&mut response, HeaderName::from_static("oc-perm"), &permissions);
     if keeps_mtime {

@@ -33,8 +33,14 @@ pub(super) async fn patch(call: &Call<TusUpload>, body: &mut Body) -> Result<Res
     let end = append(call, &session, offset, checksum, body).await?;
     if session.size.and_then(|size| u64::try_from(size).ok()) == Some(end) && !session.partial {
         let committed = finish(call, &session).await?;
-        let mut response =
-            answer::about_file(call, &committed, session.mtime.is_some(), StatusCode::NO_CONTENT).await?;
+        let mut response = answer::about_file(
+            call,
+            &committed,
+            session.destination.as_ref().and_then(|to| to.via),
+            session.mtime.is_some(),
+            StatusCode::NO_CONTENT,
+        )
+        .await?;
         answer::offset(&mut response, end);
         answer::expires(&mut response, &session);
         return Ok(response);

@@ -1,6 +1,6 @@
 //! The concatenation extension: partial uploads, sent side by side, become one file without a byte being copied.
 
-use super::{PREFIX, answer, append};
+use super::{answer, append, prefix_of};
 use crate::call::Call;
 use crate::errors::Fault;
 use axum::body::Body;
@@ -29,6 +29,7 @@ pub(super) async fn finish(
         return Err(Fault::BadRequest("Upload-Concat names no partial upload"));
     }
     let keeps_mtime = intent.mtime.is_some();
+    let via = at.via;
     let new = NewSession { protocol: Protocol::Tus, name: None, destination: Some(at), intent, partial: false, words };
     let session = call.domain.begin_concatenation(&call.principal, new, &parts).await?;
     let committed = match append::finish(call, &session).await {
@@ -40,7 +41,7 @@ pub(super) async fn finish(
         }
     };
     call.domain.release_parts(&parts).await?;
-    let mut response = answer::about_file(call, &committed, keeps_mtime, StatusCode::CREATED).await?;
+    let mut response = answer::about_file(call, &committed, via, keeps_mtime, StatusCode::CREATED).await?;
     answer::location(call, &mut response, &session.name);
     answer::offset(&mut response, u64::try_from(committed.version.size).unwrap_or(0));
     answer::expires(&mut response, &session);
@@ -51,7 +52,8 @@ pub(super) async fn finish(
 async fn part(call: &Call, url: &str) -> Result<UploadSession, Fault> {
     let unknown = || Fault::BadRequest("Upload-Concat names something that is no partial upload of yours");
     let path = url.parse::<Uri>().map_err(|_| unknown())?;
-    let name = path.path().strip_prefix(PREFIX).ok_or_else(unknown)?;
+    let prefix = prefix_of(call.top.as_ref(), Some(&call.address.mount));
+    let name = path.path().strip_prefix(prefix.as_str()).ok_or_else(unknown)?;
     let session = call.domain.session(&call.principal, Protocol::Tus, name).await?;
     if !session.partial {
         return Err(unknown());

@@ -92,7 +92,7 @@ async fn whole(
     }
     let name = upload.remember(Protocol::Tus, words);
     let committed = upload.commit().await?;
-    let mut response = answer::about_file(call, &committed, keeps_mtime, StatusCode::CREATED).await?;
+    let mut response = answer::about_file(call, &committed, at.via, keeps_mtime, StatusCode::CREATED).await?;
     answer::location(call, &mut response, &name);
     answer::offset(&mut response, size);
     Ok(response)
@@ -111,6 +111,7 @@ async fn begin(
         headers::check_content_type(&call.headers)?;
     }
     let (checksum, keeps_mtime) = (headers::checksum(&call.headers)?, intent.mtime.is_some());
+    let via = at.via;
     let new = NewSession { protocol: Protocol::Tus, name: None, destination: Some(at), intent, partial, words };
     let session = call.domain.begin_session(&call.principal, new).await?;
     let mut end = 0;
@@ -129,7 +130,7 @@ async fn begin(
     let complete = session.size.and_then(|size| u64::try_from(size).ok()) == Some(end);
     let mut response = if complete && !partial {
         let committed = append::finish(call, &session).await?;
-        answer::about_file(call, &committed, keeps_mtime, StatusCode::CREATED).await?
+        answer::about_file(call, &committed, via, keeps_mtime, StatusCode::CREATED).await?
     } else {
         empty(StatusCode::CREATED)
     };

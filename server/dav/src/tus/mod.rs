@@ -15,17 +15,36 @@ pub(crate) use answer::add_options;
 pub(crate) use create::create;
 
 use crate::answer_headers::empty;
+use crate::authenticate::{self, Login};
 use crate::call::Call;
 use crate::dispatch::Realm;
 use crate::errors::Fault;
-use crate::mount::{NoAddress, segments};
+use crate::mount::{Mount, NoAddress, push_segment, segments};
 use crate::request_body;
 use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode};
+use std::net::IpAddr;
 use stitchbox_domain::uploads::{Protocol, UploadSession};
+use stitchbox_domain::{Domain, Error, Location};
 
 /// Where uploads live.
 const PREFIX: &str = "/dav/tus/";
+/// Where those of people without an account live: then comes the token of their link, or a dash if it is in the login.
+const SHARED: &str = "/public.php/dav/tus/";
+const IN_LOGIN: &str = "-";
+
+/// The URL path below which the uploads of a call live.
+fn prefix_of(top: Option<&Location>, mount: Option<&Mount>) -> String {
+    match (top, mount) {
+        (None, _) => PREFIX.to_owned(),
+        (Some(_), Some(Mount::Link(token))) => {
+            let mut prefix = SHARED.trim_end_matches('/').to_owned();
+            push_segment(&mut prefix, token);
+            prefix + "/"
+        }
+        (Some(_), _) => format!("{SHARED}{IN_LOGIN}/"),
+    }
+}
 
 /// The only version of the protocol there is.
 const VERSION: &str = "1.0.0";
@@ -38,15 +57,35 @@ pub(crate) fn is_meant(headers: &HeaderMap) -> bool {
 /// The address of an upload.
 pub(crate) struct TusUpload {
     name: String,
+    /// The token of the link by which the client comes, or a dash; none for who has an account.
+    by: Option<String>,
 }
 
 impl Realm for TusUpload {
     fn parse(path: &str) -> Result<Self, NoAddress> {
-        let mut names = segments(path.strip_prefix(PREFIX).ok_or(NoAddress::Outside)?)?.into_iter();
-        match (names.next(), names.next()) {
-            (Some(name), None) => Ok(Self { name }),
+        let (rest, shared) = match path.strip_prefix(SHARED) {
+            Some(rest) => (rest, true),
+            None => (path.strip_prefix(PREFIX).ok_or(NoAddress::Outside)?, false),
+        };
+        match (segments(rest)?.as_slice(), shared) {
+            ([name], false) => Ok(Self { name: name.clone(), by: None }),
+            ([token, name], true) => Ok(Self { name: name.clone(), by: Some(token.clone()) }),
             _ => Err(NoAddress::Outside),
         }
+    }
+
+    fn is_of_share(&self) -> bool {
+        self.by.is_some()
+    }
+
+    async fn login(&self, domain: &Domain, headers: &HeaderMap, client: IpAddr) -> Result<Login, Error> {
+        let shown = authenticate::shown(headers);
+        let credential = match self.by.as_deref() {
+            None => return authenticate::authenticate(domain, headers, client).await,
+            Some(IN_LOGIN) => authenticate::of_either(shown.ok_or(Error::Unauthenticated)?),
+            Some(token) => authenticate::of_link(token, shown),
+        };
+        authenticate::by_share(domain, credential, client).await
     }
 
     async fn verb(call: &Call<Self>, body: &mut Body) -> Result<Response<Body>, Fault> {

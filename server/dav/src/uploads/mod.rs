@@ -14,6 +14,7 @@ pub(crate) use address::Sessions;
 use crate::call::Call;
 use crate::dispatch::Realm;
 use crate::errors::Fault;
+use crate::mount::Base;
 use crate::mount::NoAddress;
 use address::Spot;
 use axum::body::Body;
@@ -28,7 +29,7 @@ impl Realm for Sessions {
         Self::parse(path)
     }
 
-    async fn base(call: &Call<Self>) -> String {
+    async fn base(call: &Call<Self>) -> Base {
         call.destination().await.map(|place| place.base).unwrap_or_default()
     }
 

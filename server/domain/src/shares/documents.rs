@@ -88,6 +88,7 @@ pub(super) async fn document(
         label: if decides { share.label.clone() } else { String::new() },
         note: share.note.clone(),
         token: share.token.clone().filter(|_| decides),
+        link: share.token.as_ref().filter(|_| decides).map(|token| format!("/s/{token}")),
         has_password: share.password_hash.is_some(),
         expires_at: share.expires_at,
         created_at: share.created_at,

@@ -14,7 +14,7 @@ const LONGEST: usize = stitchbox_schema::MAX_ITEM_NAME_BYTES;
 const MOST_TRIED: u32 = 10_000;
 
 /// The name itself, or with a number in front of its extension; cut so that it fits.
-fn numbered(name: &str, is_folder: bool, number: u32) -> String {
+pub(crate) fn numbered(name: &str, is_folder: bool, number: u32) -> String {
     if number < 2 {
         return name.to_owned();
     }

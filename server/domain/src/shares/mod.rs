@@ -24,7 +24,7 @@ pub use fault::ShareFault;
 pub use sharees::{ShareeKinds, ShareeQuery};
 
 pub(crate) use audit::Acting;
-pub(crate) use entries::{free_name, touch_files};
+pub(crate) use entries::{free_name, numbered, touch_files};
 pub(crate) use grant::described_reshare;
 pub(crate) use revoke::{end_made_by, end_shares_of_item, end_with_peer};
 

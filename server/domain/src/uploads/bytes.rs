@@ -6,6 +6,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
+use stitchbox_blob::BlobError;
 use stitchbox_schema::BlobId;
 use stitchbox_store::segments::{self, Segment};
 
@@ -20,6 +21,20 @@ impl Domain {
             segments::Bytes::Row(body) => Ok(row(body, &range)),
             segments::Bytes::Stored => Ok(self.blobs.read(blob, range).await?),
             segments::Bytes::Segments(segments) => self.put_together(segments.into()).await,
+            segments::Bytes::Cached(segments, used_at) => {
+                self.note_use_of_cache(blob, used_at);
+                self.put_together(segments.into()).await
+            }
+            segments::Bytes::AtPeer => self.bytes_there(blob, range).await,
+        }
+    }
+
+    /// As [`Domain::blob_bytes`], of bytes that must be here.
+    pub(crate) async fn blobs_here(&self, blob: BlobId, range: Range<u64>) -> Result<BlobStream, Error> {
+        let place = segments::locate(&mut *self.store.read().await?, blob, &range).await?;
+        match place {
+            segments::Bytes::AtPeer => Err(BlobError::Missing(blob).into()),
+            _ => self.blob_bytes(blob, range).await,
         }
     }
 
@@ -41,9 +56,10 @@ impl Domain {
         match place {
             segments::Bytes::Row(body) => Ok(row(body, &range)),
             // A source is never put together itself: whoever writes segments has flattened them.
-            segments::Bytes::Stored | segments::Bytes::Segments(_) => {
-                Ok(self.blobs.read(segment.source, range).await?)
-            }
+            segments::Bytes::Stored
+            | segments::Bytes::Segments(_)
+            | segments::Bytes::Cached(..)
+            | segments::Bytes::AtPeer => Ok(self.blobs.read(segment.source, range).await?),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The commit: the transaction after which a file is there.
 
+use super::at_peer::before_cached;
 use super::incoming::Received;
 use super::{Target, Upload, checksum, destination, folders};
+use crate::received::{self, Pushed};
 use crate::tree::Act;
 use crate::{Conditions, Domain, Error, Ids, Item, ItemKind, Location, Principal, Version, guard};
 use ::bytes::Bytes;
@@ -38,6 +40,8 @@ pub(super) struct Finished {
     pub origin: Origin,
     pub content: Content,
     pub session: Option<UploadId>,
+    /// What the peer of a received space said when it got the body.
+    pub pushed: Option<Pushed>,
 }
 
 /// What the transaction has to record about the bytes.
@@ -54,11 +58,14 @@ pub(super) enum Origin {
 impl Upload {
     /// Verifies, makes durable, and shows the file. After `Ok` it survives everything.
     pub async fn commit(self) -> Result<Committed, Error> {
-        let Self { domain, target, incoming, remembered } = self;
+        let Self { domain, mut target, incoming, remembered } = self;
         let Received { blob, head, announcement } = incoming.finish(target.intent.checksum.as_ref()).await?;
         let in_store = blob.body.is_none().then_some(blob.id);
         let session = announcement.as_ref().and_then(|announcement| announcement.id);
-        let finished = Finished { blob, origin: Origin::New, content: Content::of(&head), session };
+        let mut finished = Finished { blob, origin: Origin::New, content: Content::of(&head), session, pushed: None };
+        if let Err(refused) = domain.push(&mut target, &mut finished).await {
+            return settle(&domain, Err(refused), in_store).await;
+        }
         let (now, ids) = (domain.now(), domain.ids.clone());
         let work = domain.transact(move |tx| {
             Box::pin(async move {
@@ -106,8 +113,9 @@ impl Domain {
         let id = BlobId(self.ids.next(now));
         let content = Content::of(body.get(..SNIFF_BYTES).unwrap_or(&body));
         let blob = NewBlob { id, size: super::signed(received), sha256, body: Some(body.into()), created_at: now };
-        let finished = Finished { blob, origin: Origin::New, content, session: None };
-        let target = Target { principal: principal.clone(), at: at.clone(), intent };
+        let mut finished = Finished { blob, origin: Origin::New, content, session: None, pushed: None };
+        let mut target = Target { principal: principal.clone(), at: at.clone(), intent };
+        self.push(&mut target, &mut finished).await?;
         let ids = self.ids.clone();
         let work = self.transact(move |tx| Box::pin(async move { show(tx, &ids, &target, finished, 0, now).await }));
         settle(self, work.await, None).await
@@ -161,7 +169,13 @@ pub(super) async fn show(
     let act = Act { actor: target.principal.actor(), run: None, at: now };
     let place = Place { folder: &spot.folder, name: spot.name.as_str(), existing: spot.item.as_ref() };
     let meta = Meta { mtime: target.intent.mtime.unwrap_or(now), checksum: target.intent.checksum.as_ref() };
-    new_version(tx, ids, place, finished, meta, act).await
+    let Some(pushed) = finished.pushed.clone() else { return new_version(tx, ids, place, finished, meta, act).await };
+    let (finished, cached) = before_cached(tx, ids, finished).await?;
+    let mut committed = new_version(tx, ids, place, finished, meta, act).await?;
+    // It may have been listed before this transaction came.
+    committed.created = pushed.created;
+    received::remember_file(tx, &committed, &pushed, cached, act).await?;
+    Ok(committed)
 }
 
 /// Ends the session of a body in the blob store. Without its row the bytes may be swept at any moment, so nothing may be
@@ -281,6 +295,6 @@ pub(crate) async fn empty_file(
     let sha256 = checksum::Digests::new(None).finish(None)?;
     let id = BlobId(ids.next(now));
     let blob = NewBlob { id, size: 0, sha256, body: Some(Vec::new()), created_at: now };
-    let finished = Finished { blob, origin: Origin::New, content: Content::of(&[]), session: None };
+    let finished = Finished { blob, origin: Origin::New, content: Content::of(&[]), session: None, pushed: None };
     show(tx, ids, &target, finished, 0, now).await
 }

@@ -7,7 +7,7 @@ use super::sessions::LIFETIME;
 use super::unsigned;
 use super::whole::{Piece, Whole};
 use super::{Chunk, Committed, Intent, NewSession, SMALL_BYTES, Target, UploadSession, prospect, sessions, signed};
-use crate::access::enter;
+use crate::access::enter_at;
 use crate::{Domain, Error, Excess, Item, ItemPath, Location, Principal, guard};
 use futures::TryStreamExt;
 use std::collections::HashSet;
@@ -108,7 +108,8 @@ impl Domain {
         let mut target = target;
         target.intent.checksum = target.intent.checksum.or(given);
         let sha256 = self.digest_all(&mut whole, &chunks, target.intent.checksum.as_ref()).await?;
-        let finished = self.put_together_as_blob(&pieces, &chunks, size, sha256).await?;
+        let mut finished = self.put_together_as_blob(&pieces, &chunks, size, sha256).await?;
+        self.push(&mut target, &mut finished).await?;
         let ended = self.show_session(&session, chunks, target.clone(), finished).await?;
         self.wholes.forget(session.id);
         match ended {
@@ -169,7 +170,7 @@ impl Domain {
             }
             None => Origin::Segments(made_of),
         };
-        Ok(Finished { blob, origin, content, session: None })
+        Ok(Finished { blob, origin, content, session: None, pushed: None })
     }
 
     async fn first_bytes(&self, made_of: &[Segment], most: u64) -> Result<Vec<u8>, Error> {
@@ -197,7 +198,8 @@ impl Domain {
         let (id, now, ids) = (session.id, self.now(), self.ids.clone());
         self.transact(move |tx| {
             Box::pin(async move {
-                let session = rows::by_id(tx, id).await?.filter(|session| session.user == target.principal.user);
+                let session =
+                    rows::by_id(tx, id).await?.filter(|session| super::sessions::opens(&target.principal, session));
                 let session = session.ok_or(Error::NotFound)?;
                 if session.ending.is_some() {
                     return Ok(Ended::Before(Box::new(session)));
@@ -236,7 +238,7 @@ impl Domain {
         }
         let mut db = self.store.read().await?;
         // Who may not enter the space any more learns nothing of what the file is now.
-        enter(&mut db, &target.principal, to.space).await?;
+        enter_at(&mut db, &target.principal, &target.at, self.now()).await?;
         let item = items::by_id(&mut db, ending.item).await?.ok_or(Error::NotFound)?;
         let version = versions::by_id(&mut db, ending.version).await?.ok_or(Error::NotFound)?;
         let shown = Some(version.id);
@@ -285,7 +287,8 @@ async fn join(
         }
     }
     // The quota was asked for parts that came into this space, once; the end does not ask for what is said to wait here.
-    let membership = enter(tx, principal, to.space).await?;
+    let at = Location { space: to.space, via: to.via, path: ItemPath::parse(&to.path)? };
+    let membership = enter_at(tx, principal, &at, now).await?;
     guard::quota(tx, &membership, end - counted).await?;
     rows::set_size(tx, id, end).await?;
     rows::progress(tx, id, end, now.after(LIFETIME)).await?;
@@ -330,8 +333,8 @@ async fn flatten(db: &mut Connection, pieces: &[Piece], chunks: &[Chunk]) -> Res
         let whole = Segment { source: piece.blob, offset: piece.offset, length: piece.length };
         let found = if shared.contains(&piece.blob) {
             match segments::locate(db, piece.blob, &(piece.offset..piece.offset + piece.length)).await? {
-                segments::Bytes::Segments(found) => found,
-                segments::Bytes::Row(_) | segments::Bytes::Stored => vec![whole],
+                segments::Bytes::Segments(found) | segments::Bytes::Cached(found, _) => found,
+                segments::Bytes::Row(_) | segments::Bytes::Stored | segments::Bytes::AtPeer => vec![whole],
             }
         } else {
             vec![whole]

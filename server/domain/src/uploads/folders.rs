@@ -4,7 +4,7 @@ use super::Target;
 use crate::access::enter_at;
 use crate::guard::{self, Guarded};
 use crate::tree::{Act, new_folder, spot};
-use crate::{Action, Conditions, Error, Ids, Item, ItemPath, Membership, StateCondition, StateList, StateTest};
+use crate::{Action, Error, Ids, Item, ItemPath, Membership};
 use stitchbox_schema::{ItemId, Timestamp};
 use stitchbox_store::{Connection, Tx, items};
 
@@ -24,12 +24,17 @@ pub(super) async fn nearest(db: &mut Connection, membership: &Membership, path: 
 pub(super) async fn make_missing(tx: &mut Tx, ids: &Ids, target: &Target, now: Timestamp) -> Result<(), Error> {
     let Target { principal, at, intent } = target;
     let Some((folder, _)) = at.path.split_last() else { return Ok(()) };
-    enter_at(tx, principal, at, now).await?;
+    let membership = enter_at(tx, principal, at, now).await?;
+    // What lies above a shared folder is there, and none of the visitor's business.
+    let above = membership.via.as_ref().map_or(0, crate::Via::above);
     let act = Act { actor: principal.actor(), run: None, at: now };
-    let shown = only_tokens(&intent.conditions);
+    let shown = intent.conditions.only_tokens();
     let mut path = ItemPath::default();
     for name in folder.names() {
         path = path.join(name.clone());
+        if path.names().len() <= above {
+            continue;
+        }
         let place = at.at(path.clone());
         let spot = spot(tx, principal, &place, now).await?;
         match &spot.item {
@@ -44,13 +49,4 @@ pub(super) async fn make_missing(tx: &mut Tx, ids: &Ids, target: &Target, now: T
         }
     }
     Ok(())
-}
-
-/// The lock tokens of a request without what it demands of the file itself.
-fn only_tokens(conditions: &Conditions) -> Conditions {
-    // A negated token that no lock has always holds, so the list is true whatever the folder is.
-    let shown =
-        conditions.tokens().map(|token| StateCondition { negated: true, test: StateTest::Token(token.to_owned()) });
-    let lists = shown.map(|condition| StateList { resource: Some(None), conditions: vec![condition] });
-    Conditions { state_lists: lists.collect(), ..Conditions::default() }
 }

@@ -8,10 +8,12 @@
 //! What comes in pieces waits in an [`UploadSession`]; its end ([`Domain::finish_session`]) writes down which ranges of
 //! which blobs the file is made of and copies no byte.
 
+mod at_peer;
 mod bytes;
 mod checksum;
 mod chunks;
 mod commit;
+mod fetched;
 mod finish;
 mod folders;
 mod hashing;
@@ -25,8 +27,9 @@ pub(crate) use checksum::hex;
 pub use chunks::{ChunkUpload, NewChunk};
 pub use commit::Committed;
 pub(crate) use commit::{Place, Recorded, empty_file, show_recorded};
+pub(crate) use fetched::{Fetched, Wanted, wanted};
 pub use publish::{Draft, Publication};
-pub(crate) use publish::{discard_derived, draft_of_text, free_for_runs, publish, show_draft};
+pub(crate) use publish::{discard_derived, draft_of_bytes, draft_of_text, free_for_runs, publish, show_draft};
 pub(crate) use sessions::alive_sessions_expire_after;
 pub use sessions::{NewSession, Protocol, Words, words_of};
 pub use stitchbox_store::sessions::{Chunk, UploadSession};
@@ -38,8 +41,11 @@ use crate::tree::{Spot, spot};
 use crate::{Action, Conditions, Domain, Error, ItemPath, Location, Principal};
 use ::bytes::Bytes;
 use incoming::{Bounds, Incoming, Room, Whither};
-use stitchbox_schema::Timestamp;
+use stitchbox_schema::{ItemName, Timestamp};
 use stitchbox_store::{Connection, items, sessions as session_rows};
+
+/// Files of one name in a folder into which files are only brought.
+const MOST_NUMBERED: u32 = 1000;
 
 /// Bodies up to this size live in the metadata store, bytes.
 pub const SMALL_BYTES: usize = 64 * 1024;
@@ -152,7 +158,11 @@ async fn destination(db: &mut Connection, target: &Target, now: Timestamp) -> Re
         enter_at(db, principal, at, now).await?;
         return Err(Error::IsFolder);
     }
-    let spot = spot(db, principal, at, now).await?;
+    let mut spot = spot(db, principal, at, now).await?;
+    if spot.item.is_some() && spot.membership.is_drop() {
+        // Nobody learns what is there: what is brought again stands beside what was brought before.
+        (spot.name, spot.item) = (free_name(db, &spot).await?, None);
+    }
     let guarded = match &spot.item {
         Some(item) => {
             spot.membership.check(Action::Write, item)?;
@@ -169,6 +179,17 @@ async fn destination(db: &mut Connection, target: &Target, now: Timestamp) -> Re
     };
     guard::check(db, principal, now, &intent.conditions, &[guarded]).await?;
     Ok(spot)
+}
+
+/// The name of a spot with the first number that makes it free.
+async fn free_name(db: &mut Connection, spot: &Spot) -> Result<ItemName, Error> {
+    for number in 2..=MOST_NUMBERED {
+        let name = ItemName::parse(&crate::shares::numbered(spot.name.as_str(), false, number))?;
+        if items::child(db, spot.folder.id, name.as_str()).await?.is_none() {
+            return Ok(name);
+        }
+    }
+    Err(Error::Exists)
 }
 
 impl Upload {
