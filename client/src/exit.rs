@@ -8,7 +8,8 @@ use stitchbox_remote::WireError;
 /// The codes, as `stitchbox --help` shows them.
 pub(crate) const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed (network, disk, refused by the server), 2 wrong command \
 line, 3 the series or recipe cannot be stitched as it is, 4 done but for some files, 5 stopped before deleting much: look, \
-then repeat with --confirm-deletes, 6 not logged in or the login is not accepted, 130 interrupted (the same command goes on).";
+then repeat with --confirm-deletes, 6 not logged in or the login is not accepted, \
+7 a result is not what it claims to be, or was not reproduced, 130 interrupted (the same command goes on).";
 
 /// Why the program ends without success.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,11 @@ impl Failure {
     /// Nobody is logged in, or the server does not accept it. Code 6.
     pub(crate) fn unauthorized(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 6 }
+    }
+
+    /// A result that is not what it claims to be. Code 7.
+    pub(crate) fn untrue(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 7 }
     }
 
     /// Ctrl-C. Code 130, as shells have it.

@@ -19,6 +19,7 @@ mod pull;
 mod push;
 mod received;
 mod recipe;
+mod rerun;
 mod rm;
 mod runs;
 mod score;
@@ -27,6 +28,7 @@ mod simulate;
 mod stitch;
 mod sync;
 mod there;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -83,6 +85,12 @@ enum Command {
     Received(received::Command),
     /// Show the stitching runs of a server
     Runs(runs::Args),
+    /// Check a result: every file, the result digest, signatures and attestations; offline
+    Verify(verify::Args),
+    /// Repeat the run whose results lie in a folder of a server, and have the outcome attested
+    Rerun(rerun::RerunArgs),
+    /// Stitch a folder of a server, a received one too, into another folder
+    Run(rerun::RunArgs),
     /// Check a recipe
     #[command(subcommand)]
     Recipe(recipe::Command),
@@ -111,6 +119,9 @@ fn main() -> ExitCode {
         Command::Share(args) => in_runtime(share::run(args)),
         Command::Received(command) => in_runtime(received::run(command)),
         Command::Runs(args) => in_runtime(runs::run(args)),
+        Command::Verify(args) => verify::run(&args),
+        Command::Rerun(args) => in_runtime(rerun::rerun(args)),
+        Command::Run(args) => in_runtime(rerun::run(args)),
         Command::Recipe(command) => recipe::run(&command),
     };
     match done {

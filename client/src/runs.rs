@@ -37,6 +37,15 @@ struct Run {
     inputs: u64,
     message: Option<String>,
     created_at: Option<String>,
+    attestations: Vec<Attestation>,
+}
+
+/// What a site said that repeated the run.
+#[derive(Debug, Clone, Default, Deserialize, PartialEq)]
+#[serde(default)]
+struct Attestation {
+    peer: String,
+    verdict: String,
 }
 
 /// A list comes bare or within an object.
@@ -195,7 +204,13 @@ fn line(run: &Run) -> String {
         if run.state == "running" { format!("{:>3.0} % {}", 100.0 * run.progress, run.step) } else { String::new() };
     let message = run.message.as_deref().and_then(|text| text.lines().next()).unwrap_or_default();
     let begun = run.created_at.as_deref().unwrap_or_default();
-    let text = format!("{begun:<21} {:<15} {:>4} files  {place}  {progress}{message}", run.state, run.inputs);
+    let word = |said: &Attestation| match said.verdict.as_str() {
+        "identical" => format!("  [reproduced at {}]", said.peer),
+        "agrees" => format!("  [agrees at {}]", said.peer),
+        other => format!("  [{other} at {}]", said.peer),
+    };
+    let attested: String = run.attestations.iter().map(word).collect();
+    let text = format!("{begun:<21} {:<15} {:>4} files  {place}  {progress}{message}{attested}", run.state, run.inputs);
     text.trim_end().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

@@ -119,3 +119,85 @@ fn version(peer: &Discovery) -> (u32, u32) {
         (None, _) => (1, 2),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn peer(api_version: &str, types: &[&str], criteria: &[&str]) -> Discovery {
+        let types: Vec<_> =
+            types.iter().map(|name| json!({"name": name, "shareTypes": ["user"], "protocols": {}})).collect();
+        let document = json!({"endPoint": "https://h/ocm", "apiVersion": api_version, "resourceTypes": types, "criteria": criteria});
+        Discovery::parse(document.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_choice_rule_as_a_table() {
+        use Form::{Legacy, Multi};
+        // apiVersion -> form first, empty options, url beside uri
+        for (version, form, empty_options, url) in [
+            ("1.0", Legacy, true, false),
+            ("1.0-proposal1", Legacy, true, false),
+            ("1.0.2", Legacy, true, false),
+            ("1.1.0", Multi, true, true),
+            ("1.1", Multi, true, true),
+            ("1.2.0", Multi, true, false),
+            ("1.3.0", Multi, true, false),
+            ("1.4.0", Multi, false, false),
+            ("1.10.0", Multi, false, false),
+            ("2.0", Multi, false, false),
+            ("", Multi, true, false),
+            ("latest", Multi, true, false),
+        ] {
+            let choice = choose(&peer(version, &["file"], &[]), ResourceType::Folder, ShareType::User).unwrap();
+            assert_eq!(
+                (choice.first.form, choice.first.empty_options, choice.first.url_beside_uri),
+                (form, empty_options, url),
+                "{version}"
+            );
+            let other = choice.fallback.unwrap();
+            assert_ne!(other.form, form, "{version}");
+            // a folder is called a file where folders are not listed
+            assert_eq!(choice.first.resource_type, ResourceType::File);
+        }
+    }
+
+    #[test]
+    fn what_a_peer_demands_is_kept_in_every_form() {
+        let strict = choose(
+            &peer("1.0", &["file", "folder"], &["/Must-Exchange-Token", "must-invite"]),
+            ResourceType::Folder,
+            ShareType::User,
+        )
+        .unwrap();
+        assert_eq!(strict.first.form, Form::Multi);
+        assert!(strict.first.must_exchange_token && strict.fallback.is_none() && strict.must_invite);
+        assert_eq!(strict.first.resource_type, ResourceType::Folder);
+    }
+
+    #[test]
+    fn what_a_peer_does_not_take_is_said_before_it_is_sent() {
+        let refused = |peer: &Discovery, share_type| choose(peer, ResourceType::File, share_type).unwrap_err();
+        assert_eq!(refused(&peer("1.2", &["file"], &[]), ShareType::Group), CannotShare::NoGroups);
+        assert_eq!(refused(&peer("1.2", &["calendar"], &[]), ShareType::User), CannotShare::NoFiles);
+        let mut off = peer("1.2", &["file"], &[]);
+        off.enabled = false;
+        assert_eq!(refused(&off, ShareType::User), CannotShare::SwitchedOff);
+        assert!(choose(&peer("1.2", &[], &[]), ResourceType::File, ShareType::Group).is_ok());
+    }
+
+    #[test]
+    fn signatures_of_the_new_kind_need_a_key_set() {
+        let with = |extra: serde_json::Value| {
+            let mut document = json!({"endPoint": "https://h/ocm"});
+            document.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            signing(&Discovery::parse(document.to_string().as_bytes()).unwrap())
+        };
+        assert_eq!(with(json!({})), Signing::Cavage);
+        assert_eq!(with(json!({"capabilities": ["http-sig"]})), Signing::Cavage);
+        assert_eq!(with(json!({"jwksUri": "https://h/jwks"})), Signing::Cavage);
+        assert_eq!(with(json!({"capabilities": ["/HTTP-Sig"], "jwksUri": "https://h/jwks"})), Signing::Message);
+        assert_eq!(with(json!({"criteria": ["must-use-http-sig"], "jwksUri": "https://h/jwks"})), Signing::Message);
+    }
+}

@@ -199,3 +199,94 @@ fn three(compact: &str) -> Option<[&str; 3]> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::{KeyKind, SigningKey};
+    use proptest::prelude::*;
+
+    /// RFC 8037 appendix A.4.
+    const EDDSA: &str = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+    /// RFC 7515 appendix A.3.
+    const ES256: &str = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+
+    fn rfc_8037() -> PublicKey {
+        Jwk::parse(&json!({"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})).unwrap().key
+    }
+
+    fn rfc_7515() -> PublicKey {
+        let jwk = json!({"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"});
+        Jwk::parse(&jwk).unwrap().key
+    }
+
+    fn site_keys() -> SiteKeys {
+        let ed25519 = SigningKey::generate(KeyKind::Ed25519, "h.example#key1").unwrap();
+        // the RSA key signs no JWS; a second Ed25519 key in its place saves the second that it takes
+        SiteKeys { rsa: SigningKey::generate(KeyKind::Ed25519, "unused").unwrap(), ed25519, others: Vec::new() }
+    }
+
+    #[test]
+    fn the_vectors_of_the_standards_verify() {
+        let (header, payload) = verify(EDDSA, |_| Some(rfc_8037())).unwrap();
+        assert_eq!(
+            (header.algorithm, payload.as_slice()),
+            (SignatureAlgorithm::Ed25519, &b"Example of Ed25519 signing"[..])
+        );
+        assert!(verify(ES256, |_| Some(rfc_7515())).is_ok());
+        let flat = flattened(EDDSA).unwrap().to_string();
+        assert_eq!(verify(&flat, |_| Some(rfc_8037())).unwrap().1, payload);
+        let detached = detached(EDDSA).unwrap();
+        assert!(verify_detached(&detached, &payload, |_| Some(rfc_8037())).is_ok());
+        assert_eq!(verify_detached(&detached, b"other", |_| Some(rfc_8037())), Err(KeyError::WrongSignature.into()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused() {
+        let changed = EDDSA.replace("RXhhbXBsZ", "RXhhbXBsY");
+        assert_eq!(verify(&changed, |_| Some(rfc_8037())).unwrap_err(), KeyError::WrongSignature.into());
+        assert_eq!(verify(EDDSA, |_| Some(rfc_7515())).unwrap_err(), KeyError::WrongAlgorithm.into());
+        assert_eq!(verify(EDDSA, |_| None).unwrap_err(), JwsError::UnknownKey);
+        let with = |header: &str| format!("{}.e30.AAAA", URL_SAFE_NO_PAD.encode(header));
+        for (header, error) in [
+            (r#"{"alg":"none"}"#, JwsError::BadAlgorithm),
+            (r#"{"alg":"HS256"}"#, JwsError::BadAlgorithm),
+            (r#"{"alg":"EdDSA","crit":["exp"]}"#, JwsError::Critical),
+            (r#"{"alg":"EdDSA","b64":false}"#, JwsError::Critical),
+            (r#"{}"#, JwsError::Malformed),
+            ("[]", JwsError::Malformed),
+        ] {
+            assert_eq!(verify(&with(header), |_| Some(rfc_8037())).unwrap_err(), error, "{header}");
+        }
+        for text in ["", "a.b", "a.b.c.d", "{", "{\"payload\":1}"] {
+            assert_eq!(verify(text, |_| Some(rfc_8037())).unwrap_err(), JwsError::Malformed, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_we_sign_verifies_by_its_own_key_and_its_thumbprint() {
+        let keys = site_keys();
+        let mut extras = Map::new();
+        extras.insert("iss".to_owned(), "https://h.example".into());
+        let jws = sign(b"crate", &keys, extras.clone(), true).unwrap();
+        let (header, payload, thumbprint) = verify_embedded(&jws).unwrap();
+        assert_eq!((header.kid.as_str(), header.text("iss")), ("h.example#key1", Some("https://h.example")));
+        assert_eq!(payload, b"crate");
+        assert_eq!(thumbprint, keys.ed25519.jwk().thumbprint());
+        let (_, again) = verify_embedded_detached(&detached(&jws).unwrap(), b"crate").unwrap();
+        assert_eq!(again, thumbprint);
+        let bare = sign(b"crate", &keys, extras, false).unwrap();
+        assert_eq!(verify_embedded(&bare).unwrap_err(), JwsError::UnknownKey);
+        assert!(verify(&bare, |header| keys.jwks().find(&header.kid).map(|jwk| jwk.key.clone())).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_jws_or_refused(text in "[ -~]{0,120}", header in "[ -~]{0,60}") {
+            prop_assert!(verify(&text, |_| Some(rfc_8037())).is_err());
+            let other = format!("{}.e30.AAAA", URL_SAFE_NO_PAD.encode(header));
+            prop_assert!(verify_embedded(&other).is_err());
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! The documents of the API, as they travel in JSON.
 
-use crate::{Cursor, ItemId, Role, RunId, SpaceId, SpaceKind, Timestamp, VersionId};
+use crate::{Cursor, ItemId, RerunId, Role, RunId, SpaceId, SpaceKind, Timestamp, VersionId};
 use serde::Serialize;
 
 /// State of a run.
@@ -71,7 +71,112 @@ pub struct RunDocument {
     pub outputs: Vec<String>,
     /// Engine that runs or ran it.
     pub engine: String,
+    /// Where its files are read, if not in the folder: the space, or peer, and the path there.
+    pub source: Option<String>,
+    /// What sites say that repeated it.
+    pub attestations: Vec<AttestationDocument>,
     /// When the series was found complete.
+    pub created_at: Timestamp,
+    /// When the last attempt began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// What a site said about a run that it repeated.
+#[derive(Debug, Clone, Serialize)]
+pub struct AttestationDocument {
+    /// The site, `host[:port]`.
+    pub peer: String,
+    /// `identical`, `agrees` (within the uncertainties, k = 2) or `diverged`.
+    pub verdict: String,
+    /// When it said so.
+    pub attested_at: Timestamp,
+    /// When that came.
+    pub received_at: Timestamp,
+    /// The signed statement, a compact JWS.
+    pub jws: String,
+}
+
+/// Where the repetition of a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RerunState {
+    /// Waits for a worker.
+    Queued,
+    /// The inputs are on their way, each checked as it comes.
+    Fetching,
+    /// The recipe runs.
+    Running,
+    /// The results are compared.
+    Comparing,
+    /// There is a verdict.
+    Done,
+    /// It cannot be repeated as it is; the message says why.
+    Refused,
+    /// Something went wrong here; the message says what.
+    Failed,
+}
+
+impl RerunState {
+    const ALL: [Self; 7] =
+        [Self::Queued, Self::Fetching, Self::Running, Self::Comparing, Self::Done, Self::Refused, Self::Failed];
+
+    /// The word used in SQL and API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Fetching => "fetching",
+            Self::Running => "running",
+            Self::Comparing => "comparing",
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Reads the word back.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Refused | Self::Failed)
+    }
+}
+
+/// The repetition of a run that somebody asked for.
+#[derive(Debug, Clone, Serialize)]
+pub struct RerunDocument {
+    /// Id of the repetition.
+    pub id: RerunId,
+    /// Name of the space of the folder.
+    pub space: String,
+    /// Path of the series' folder in its space, starting with `/`.
+    pub folder: String,
+    /// Where it stands.
+    pub state: RerunState,
+    /// Why it was refused or failed, or a remark.
+    pub message: Option<String>,
+    /// `identical`, `agrees` (within the uncertainties, k = 2) or `diverged`.
+    pub verdict: Option<String>,
+    /// Result digest that the crate tells.
+    pub their_digest: Option<String>,
+    /// Result digest of the repetition.
+    pub our_digest: Option<String>,
+    /// The numbers behind the verdict; none where the digests are equal.
+    pub numbers: Option<serde_json::Value>,
+    /// The signed statement, a compact JWS.
+    pub attestation: Option<String>,
+    /// Whether another engine will do.
+    pub any_engine: bool,
+    /// Attempts begun so far.
+    pub attempts: i64,
+    /// When it was asked for.
     pub created_at: Timestamp,
     /// When the last attempt began.
     pub started_at: Option<Timestamp>,

@@ -96,6 +96,11 @@ pub const MIGRATIONS: &[Migration] = &[
         description: "what a peer allows, how it was looked at",
         template: include_str!("../migrations/0017_received_rights.sql"),
     },
+    Migration {
+        version: 20,
+        description: "what a repeated run is told and found",
+        template: include_str!("../migrations/0020_reruns.sql"),
+    },
 ];
 
 #[cfg(test)]

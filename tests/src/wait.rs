@@ -2,7 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-const LIMIT: Duration = Duration::from_secs(120);
+/// Two minutes; whoever looks for a mistake may want to know sooner (`WAIT_LIMIT`, seconds).
+fn limit() -> Duration {
+    let set = std::env::var("WAIT_LIMIT").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(set.unwrap_or(120))
+}
+
 const STEP: Duration = Duration::from_millis(50);
 
 /// Asks `look` again and again until it gives a value.
@@ -23,8 +28,8 @@ pub fn wait_or_tell<T>(mut look: impl FnMut() -> Option<T>, tell: impl FnOnce() 
         if let Some(found) = look() {
             return found;
         }
-        if start.elapsed() > LIMIT {
-            panic!("waited {} s in vain for {}", LIMIT.as_secs(), tell());
+        if start.elapsed() > limit() {
+            panic!("waited {} s in vain for {}", limit().as_secs(), tell());
         }
         std::thread::sleep(STEP);
     }

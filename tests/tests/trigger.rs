@@ -3,8 +3,17 @@
 use stitchbox_tests::{Api, Daemon, Dav, ResultFile, Run, Series, Settings, digest_of, wait_until};
 
 /// What a successful run leaves (issue 2 and invariant 4).
-const OUTPUTS: [&str; 7] =
-    ["height.h5", "height.png", "overlap.png", "provenance.json", "report.html", "residual.png", "summary.json"];
+const OUTPUTS: [&str; 9] = [
+    "height.h5",
+    "height.png",
+    "overlap.png",
+    "provenance.json",
+    "report.html",
+    "residual.png",
+    "ro-crate-metadata.json",
+    "ro-crate-metadata.json.jws",
+    "summary.json",
+];
 
 fn started() -> (Daemon, Dav, Api) {
     let daemon = Daemon::start();

@@ -102,9 +102,6 @@ pub enum CompareError {
         /// `their` or `our`.
         which: &'static str,
     },
-    /// The comparison itself failed.
-    #[error("the maps cannot be compared: {0}")]
-    Step(#[from] StepError),
 }
 
 /// Compares the contents of two `height.h5` whose digests differ. `open` are the shapes that the results declare as not
@@ -148,11 +145,11 @@ pub fn compare(
     };
     let compared = match applied {
         Ok(compared) => compared,
-        Err(StepError::NothingLeft { .. }) => {
-            let remark = "no pixel is valid in both maps".to_owned();
-            return Ok((Verdict::Diverged, diverged(remark), None));
+        // Too few common pixels, or none.
+        Err(error) => {
+            let agreement = Agreement { common, ..diverged(format!("the maps cannot be compared: {error}")) };
+            return Ok((Verdict::Diverged, agreement, None));
         }
-        Err(error) => return Err(error.into()),
     };
     let agrees = common >= LEAST_COMMON && compared.within.is_some_and(|within| within >= LEAST_WITHIN);
     let remark = match compared.within {

@@ -2,17 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use stitchbox_formats::Limits;
 use stitchbox_report::CRATE_NAME;
 
 use crate::hashing::{Fingerprint, fingerprint_of_file};
-use crate::result_digest::{RESULT_NAME, result_digest};
+use crate::result_digest::{RESULT_NAME, result_digest, result_limits};
 use crate::run_crate::{CrateError, CrateFile, MAX_CRATE_BYTES, RunCrate};
 
 /// Name of the signature beside the crate.
 pub const SIGNATURE_NAME: &str = "ro-crate-metadata.json.jws";
 /// How deep folders of results are looked for.
 const MOST_LEVELS: usize = 16;
+/// Largest `height.h5` whose digest is made again.
+const MOST_RESULT_BYTES: u64 = 8 << 30;
 
 /// How a file stands to what the crate says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +95,7 @@ fn look(folder: &Path, level: usize, found: &mut Vec<PathBuf>) {
 ///
 /// # Errors
 /// [`CrateError`] where the crate itself cannot be used.
-pub fn check_folder(folder: &Path, limits: &Limits) -> Result<FolderCheck, CrateError> {
+pub fn check_folder(folder: &Path) -> Result<FolderCheck, CrateError> {
     let path = folder.join(CRATE_NAME);
     let not = |error: std::io::Error| CrateError::NotACrate(error.to_string());
     let metadata = fingerprint_of_file(&path).map_err(not)?;
@@ -110,12 +111,12 @@ pub fn check_folder(folder: &Path, limits: &Limits) -> Result<FolderCheck, Crate
     let inputs = check(&above, &run_crate.inputs);
     let digest = run_crate.output(RESULT_NAME).map(|_| {
         let path = folder.join(RESULT_NAME);
-        let readable = path.metadata().is_ok_and(|metadata| metadata.len() <= limits.max_file_bytes);
-        if !readable {
-            return Err(format!("{RESULT_NAME} is not there or too large"));
+        let size = path.metadata().map_err(|error| error.to_string())?.len();
+        if size > MOST_RESULT_BYTES {
+            return Err(format!("{RESULT_NAME} is too large to be read"));
         }
         let bytes = std::fs::read(&path).map_err(|error| error.to_string())?;
-        result_digest(&bytes, limits).map_err(|error| error.to_string())
+        result_digest(&bytes, &result_limits(bytes.len())).map_err(|error| error.to_string())
     });
     Ok(FolderCheck { run_crate, metadata, outputs, inputs, digest })
 }

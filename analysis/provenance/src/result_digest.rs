@@ -19,6 +19,13 @@ pub enum DigestError {
     Missing(&'static str),
 }
 
+/// Limits for results of ours, which may be larger than what a camera measures: what a file of this size can hold.
+#[must_use]
+pub fn result_limits(file_bytes: usize) -> Limits {
+    let least = Limits::default();
+    Limits { max_pixels: least.max_pixels.max(file_bytes), max_file_bytes: least.max_file_bytes.max(file_bytes as u64) }
+}
+
 /// Lower-case hex result digest of the content of a `height.h5`, defined as that of the map that was written into it: over
 /// height, uncertainty (left out where there is none) and overlap.
 ///

@@ -9,7 +9,7 @@ pub const CRATE_TYPE: &str = "stitchbox.crate/1";
 /// `type` of an [`Attestation`].
 pub const ATTESTATION_TYPE: &str = "stitchbox.attestation/1";
 /// Largest difference map in an attestation, bytes of PNG.
-pub const MAX_PICTURE_BYTES: usize = 256 << 10;
+pub const MAX_PICTURE_BYTES: usize = 128 << 10;
 
 /// The payload of `ro-crate-metadata.json.jws`: this file is ours. Since the crate names every other file by hash, the
 /// signature covers them all.

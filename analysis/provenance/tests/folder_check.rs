@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use proptest::prelude::*;
-use stitchbox_formats::Limits;
 use stitchbox_provenance::{CrateError, FileState, FolderCheck, check_folder, fingerprint_of_file, result_folders};
 use stitchbox_recipe::{InputFile, Recipe, RunContext, UnixTime, run};
 use stitchbox_simulate::{Parameters, simulate, write_series};
@@ -47,7 +46,7 @@ fn stitched(at: &Path) -> (PathBuf, String) {
 }
 
 fn check(results: &Path) -> FolderCheck {
-    check_folder(results, &Limits::default()).unwrap()
+    check_folder(results).unwrap()
 }
 
 /// Names of everything that is not as the crate says, with the digest of the result as `digest`.
@@ -133,7 +132,7 @@ fn a_crate_that_leads_out_of_its_folder_or_lies_about_its_recipe_is_refused() {
     let with = |from: &str, to: &str| {
         assert!(original.contains(from), "{from}");
         fs::write(&path, original.replace(from, to)).unwrap();
-        check_folder(&results, &Limits::default()).unwrap_err()
+        check_folder(&results).unwrap_err()
     };
     assert_eq!(
         with("\"name\": \"height.png\"", "\"name\": \"../../etc/passwd\""),
@@ -145,7 +144,7 @@ fn a_crate_that_leads_out_of_its_folder_or_lies_about_its_recipe_is_refused() {
     );
     assert!(matches!(with("\"#result-digest\"", "\"#other\""), CrateError::Missing("the result digest")));
     assert!(matches!(with("{", ""), CrateError::NotACrate(_)));
-    let check = check_folder(&results.join(".."), &Limits::default());
+    let check = check_folder(&results.join(".."));
     assert!(matches!(check, Err(CrateError::NotACrate(_))));
     assert_eq!(fingerprint_of_file(&path).unwrap().bytes, original.replace('{', "").len() as u64);
 }

@@ -18,6 +18,7 @@ mod login;
 mod outgoing;
 mod pulse;
 mod put;
+mod reruns;
 mod sabre;
 mod safe;
 mod section;

@@ -6,17 +6,22 @@ mod app_passwords;
 mod audit;
 mod caller;
 mod changes;
+mod contacts;
 mod empty_trash;
 mod error;
 mod fallback;
 mod groups;
+mod invites;
 mod item;
 mod parameters;
+mod place;
 mod purge;
 mod received;
+mod reruns;
 mod restore;
 mod run;
 mod run_events;
+mod run_into;
 mod runs;
 mod safe;
 mod share;
@@ -64,6 +69,11 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
         .route("/api/v1/groups/{group}", delete(groups::delete))
         .route("/api/v1/groups/{group}/members/{user}", put(groups::join).delete(groups::leave))
         .route("/api/v1/audit", get(audit::get))
+        .route("/api/v1/invites", get(invites::get).post(invites::post))
+        .route("/api/v1/invites/accept", post(invites::accept))
+        .route("/api/v1/invites/{id}", delete(invites::delete))
+        .route("/api/v1/contacts", get(contacts::get))
+        .route("/api/v1/contacts/{id}", delete(contacts::delete))
         .route("/api/v1/changes", get(changes::get))
         .route("/api/v1/tree", get(tree::get))
         .route("/api/v1/received", get(received::get))
@@ -71,9 +81,11 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
         .route("/api/v1/received/{id}/accept", post(received::accept))
         .route("/api/v1/received/{id}/decline", post(received::decline))
         .route("/api/v1/received/{id}/refresh", post(received::refresh))
-        .route("/api/v1/runs", get(runs::get))
+        .route("/api/v1/runs", get(runs::get).post(run_into::post))
         .route("/api/v1/runs/events", get(run_events::get))
         .route("/api/v1/runs/{id}", get(run::get))
+        .route("/api/v1/reruns", get(reruns::get).post(reruns::post))
+        .route("/api/v1/reruns/{id}", get(reruns::get_one))
         .route("/api/v1/safe", get(safe::get))
         .route("/api/v1/trash", get(trash::get).delete(empty_trash::delete))
         .route("/api/v1/trash/{item}", delete(purge::delete))

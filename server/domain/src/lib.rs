@@ -5,6 +5,7 @@
 //! because of a call: what must follow is read from the journal of changes.
 
 mod access;
+pub mod attest;
 pub mod auth;
 mod by_id;
 mod clock;

@@ -2,7 +2,7 @@
 
 use crate::{Domain, Error};
 use stitchbox_schema::{Cursor, ItemId, SpaceId};
-use stitchbox_store::changes;
+use stitchbox_store::{changes, feed};
 
 pub use stitchbox_store::changes::ChangeKind;
 
@@ -32,6 +32,18 @@ impl Domain {
     /// The position of the last change.
     pub async fn journal_head(&self) -> Result<Cursor, Error> {
         Ok(changes::head(&mut *self.store.read().await?).await?)
+    }
+
+    /// Whether a change happened to something, or in something, that lies below an item: what who sees that item by a share
+    /// may hear of.
+    pub async fn is_within(&self, place: &PlaceChanged, top: ItemId) -> Result<bool, Error> {
+        let mut db = self.store.read().await?;
+        for item in [Some(place.item), place.folder, place.old_folder].into_iter().flatten() {
+            if feed::lies_within(&mut db, item, top).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The next changes after a position, oldest first, at most 1000.

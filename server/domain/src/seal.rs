@@ -28,6 +28,8 @@ pub enum Sealed {
     ReceivedToken,
     /// A secret in a message that waits to be sent; the row is that of `outbox`.
     Message,
+    /// What stands for the password of a link after it was right once; the row is the share.
+    LinkPass,
 }
 
 impl Sealed {
@@ -38,6 +40,7 @@ impl Sealed {
             Self::ReceivedSecret => "received secret",
             Self::ReceivedToken => "received token",
             Self::Message => "message",
+            Self::LinkPass => "link pass",
         }
     }
 

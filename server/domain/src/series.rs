@@ -20,7 +20,7 @@ use stitchbox_store::changes::{self, Change, ChangeKind};
 use stitchbox_store::jobs::{self, JobKind};
 use stitchbox_store::runs::{self, Run, RunInput};
 use stitchbox_store::watched::{self, Watched};
-use stitchbox_store::{Connection, Tx, items, settings, spaces, uploads, versions};
+use stitchbox_store::{Connection, Tx, attest, items, settings, spaces, uploads, versions};
 
 /// Name of the trigger's position in the journal.
 pub(crate) const TRIGGER: &str = "trigger";
@@ -125,7 +125,7 @@ impl Domain {
     }
 
     async fn make_run(&self, tx: &mut Tx, folder: &Item, state: FolderState, now: Timestamp) -> Result<bool, Error> {
-        let identity = state.identity(folder.id);
+        let identity = state.identity(&folder.id.to_string());
         let latest = runs::latest_of_folder(tx, folder.id).await?;
         // A latest run that was superseded found its folder in the trash; the folder is back.
         if latest.as_ref().is_some_and(|run| run.identity == identity && run.state != RunState::Superseded) {
@@ -152,10 +152,11 @@ impl Domain {
             started_at: None,
             finished_at: None,
             revision: 0,
+            source: None,
         };
         runs::insert(tx, &run, &state.run_inputs()).await?;
         match state.recipe {
-            Ok(_) => jobs::insert(tx, JobId(self.ids.next(now)), JobKind::Run, id, now).await?,
+            Ok(_) => jobs::insert(tx, JobId(self.ids.next(now)), JobKind::Run, id.0, now).await?,
             // A recipe that cannot be read needs no worker to say so.
             Err(reason) => complain(tx, &self.ids, run, &RunReason::Message(reason), now).await?,
         }
@@ -183,15 +184,15 @@ async fn look(
     let Some((folder, space)) = living_series_folder(db, watched.folder).await? else {
         return Ok((None, Verdict::Nothing));
     };
-    let state = FolderState::read(db, &folder, &space).await?;
+    let state = FolderState::read(db, &folder, &space, None).await?;
     let verdict = state.verdict(db, watched, now, default_quiet).await?;
     Ok((Some((folder, state)), verdict))
 }
 
 /// What a folder holds, as far as a series is concerned.
-struct FolderState {
-    recipe_text: Option<String>,
-    recipe: Result<Recipe, String>,
+pub(crate) struct FolderState {
+    pub(crate) recipe_text: Option<String>,
+    pub(crate) recipe: Result<Recipe, String>,
     names: Vec<String>,
     inputs: Vec<(String, Version)>,
     /// The folder's own recipe. Pinned with the inputs, but no part of the identity, which has its hash already.
@@ -200,16 +201,23 @@ struct FolderState {
 }
 
 impl FolderState {
-    async fn read(db: &mut Connection, folder: &Item, space: &Space) -> Result<Self, Error> {
+    /// The folder as it is now. Its own recipe applies, or the default of `space`; one that is `given` goes before both.
+    pub(crate) async fn read(
+        db: &mut Connection,
+        folder: &Item,
+        space: &Space,
+        given: Option<String>,
+    ) -> Result<Self, Error> {
         let shown = versions::shown_in(db, folder.id).await?;
         let shown: Vec<(String, Version)> = shown.into_iter().filter(|(_, version)| version.run.is_none()).collect();
         let all = || shown.iter().map(|(name, _)| name.as_str());
         let own = recipe_among(all()).and_then(|own| shown.iter().find(|(name, _)| name == own)).cloned();
+        let own = own.filter(|_| given.is_none());
         let list = positions_among(all()).map(str::to_owned);
         let (recipe_text, recipe) = match &own {
             Some((name, version)) => own_recipe(db, name, version).await?,
             None => {
-                let text = space.default_recipe.clone();
+                let text = given.or_else(|| space.default_recipe.clone());
                 let recipe = text.as_deref().map_or_else(|| Ok(Recipe::default()), read_recipe);
                 (text, recipe)
             }
@@ -258,12 +266,18 @@ impl FolderState {
         Ok(Verdict::Complete)
     }
 
-    fn identity(&self, folder: ItemId) -> String {
-        let inputs = self.inputs.iter().map(|(name, version)| (name.as_str(), version.sha256.as_str()));
-        run_identity(&folder.to_string(), &recipe_hash(self.recipe_text.as_deref()), inputs)
+    /// Whether there is anything to stitch.
+    pub(crate) fn has_series(&self) -> bool {
+        self.sub_apertures > 0
     }
 
-    fn run_inputs(&self) -> Vec<RunInput> {
+    /// Identity of the run that this state asks for; `folder` is the folder's id, with more where the results go elsewhere.
+    pub(crate) fn identity(&self, folder: &str) -> String {
+        let inputs = self.inputs.iter().map(|(name, version)| (name.as_str(), version.sha256.as_str()));
+        run_identity(folder, &recipe_hash(self.recipe_text.as_deref()), inputs)
+    }
+
+    pub(crate) fn run_inputs(&self) -> Vec<RunInput> {
         let pinned = |(name, version): &(String, Version)| RunInput {
             item: version.item,
             version: version.id,
@@ -345,6 +359,10 @@ async fn note_removed_outputs(tx: &mut Tx, batch: &[Change], now: Timestamp) -> 
         let Some(run) = runs::by_id(tx, run).await? else { continue };
         // Of a copied folder's outputs the run is another folder's.
         let own = is_within(tx, change.folder, run.folder).await?;
+        // What a site said about the run is none of its results.
+        if attest::shows_attestation(tx, run.id, change.item).await? {
+            continue;
+        }
         if own && run.state == RunState::Done {
             let step = "outputs removed".to_owned();
             let removed = Run { state: RunState::OutputsRemoved, step, finished_at: Some(now), ..run };

@@ -29,6 +29,11 @@ impl OwnAddress {
         format!("{}://{}", if self.secure { "https" } else { "http" }, self.authority)
     }
 
+    /// Whether the client came by TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure
+    }
+
     /// Whether a browser calls this server so. The scheme is not looked at: a proxy may not tell it.
     pub(crate) fn is_origin(&self, origin: &str) -> bool {
         origin.split_once("://").is_some_and(|(_, authority)| authority == self.authority)

@@ -7,7 +7,8 @@ use crate::address::OwnAddress;
 use crate::caller::MaybeCaller;
 use crate::client::Client;
 use crate::envelope::Envelope;
-use crate::status;
+use crate::{Ocs, shares, status};
+use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
@@ -24,6 +25,7 @@ const TUS_EXTENSIONS: &str =
     "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation";
 
 pub(crate) async fn get(
+    State(ocs): State<Ocs>,
     envelope: Envelope,
     client: Client,
     address: OwnAddress,
@@ -31,7 +33,7 @@ pub(crate) async fn get(
 ) -> Response {
     let mut capabilities = public();
     if caller.is_some() {
-        capabilities.extend(private(client, &address));
+        capabilities.extend(private(client, &address, ocs.domain.federation().is_some()));
     }
     envelope.answer(Ok(json!({"version": status::version(), "capabilities": capabilities})))
 }
@@ -56,7 +58,7 @@ fn public() -> Map<String, Value> {
 }
 
 /// What is told after a login.
-fn private(client: Client, address: &OwnAddress) -> Map<String, Value> {
+fn private(client: Client, address: &OwnAddress, federates: bool) -> Map<String, Value> {
     let mut dav = json!({"chunking": "1.0", "trashbin": "1.0"});
     if client.may_upload_in_bulk() {
         dav["bulkupload"] = json!("1.0");
@@ -70,7 +72,7 @@ fn private(client: Client, address: &OwnAddress) -> Map<String, Value> {
         ("dav".to_owned(), dav),
         ("checksums".to_owned(), checksums),
         ("files".to_owned(), files(client)),
-        ("files_sharing".to_owned(), json!({"api_enabled": false, "public": {"enabled": false}, "resharing": false})),
+        ("files_sharing".to_owned(), sharing(federates)),
     ]);
     let push = json!({
         "type": ["files"],
@@ -82,6 +84,41 @@ fn private(client: Client, address: &OwnAddress) -> Map<String, Value> {
     capabilities.insert("notify_push".to_owned(), push);
     capabilities.insert("spaces".to_owned(), json!({"enabled": true, "version": "1.0.0", "projects": true}));
     capabilities
+}
+
+/// What the app `files_sharing` says; nobody is asked for a password or an end that they do not want.
+fn sharing(federates: bool) -> Value {
+    let may_end = json!({"enabled": false});
+    json!({
+        "api_enabled": true,
+        "default_permissions": shares::USUAL,
+        "resharing": true,
+        "group_sharing": true,
+        "public": {
+            "enabled": true,
+            "password": {"enforced": false, "askForOptionalPassword": false},
+            "expire_date": may_end,
+            "expire_date_internal": may_end,
+            "expire_date_remote": may_end,
+            "multiple_links": true,
+            "send_mail": false,
+            "upload": true,
+            "upload_files_drop": true,
+            "supports_upload_only": true,
+            "can_edit": true,
+            "custom_tokens": false,
+        },
+        "user": {"send_mail": false, "expire_date": {"enabled": true}},
+        "group": {"enabled": true, "expire_date": {"enabled": true}},
+        "federation": {
+            "outgoing": federates,
+            "incoming": federates,
+            "expire_date": {"enabled": federates},
+            "expire_date_supported": {"enabled": federates},
+        },
+        "sharee": {"query_lookup_default": false, "always_show_unique": true},
+        "sharebymail": {"enabled": false},
+    })
 }
 
 fn files(client: Client) -> Value {
@@ -141,7 +178,15 @@ mod tests {
             (told["dav"]["chunking"].as_str(), told["files"]["bigfilechunking"].as_bool()),
             (Some("1.0"), Some(true))
         );
-        assert_eq!(told["files_sharing"]["api_enabled"], false);
+        let sharing = &told["files_sharing"];
+        assert_eq!(
+            (&sharing["api_enabled"], &sharing["public"]["password"]["enforced"]),
+            (&Value::Bool(true), &Value::Bool(false))
+        );
+        assert_eq!(
+            (&sharing["federation"]["outgoing"], &sharing["default_permissions"]),
+            (&Value::Bool(false), &Value::from(15))
+        );
         assert_eq!(told["notify_push"]["endpoints"]["websocket"], "ws://box.example/push/ws");
         assert_eq!(told["checksums"]["preferredUploadType"], "SHA1");
     }

@@ -18,6 +18,9 @@ pub(crate) enum OcsError {
     /// It may not be done this way.
     #[error("{0}")]
     Forbidden(&'static str),
+    /// It cannot be understood.
+    #[error("{0}")]
+    BadRequest(&'static str),
     /// There is no such address.
     #[error("this server has nothing at this address")]
     NoSuchEndpoint,
@@ -31,6 +34,7 @@ impl OcsError {
         match self {
             Self::Domain(error) => of_domain(error),
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NoSuchEndpoint => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
         }

@@ -13,6 +13,7 @@ mod envelope;
 mod error;
 mod fallback;
 mod form;
+mod link_page;
 mod login_v1;
 mod login_v2;
 mod navigation;
@@ -21,6 +22,8 @@ mod page;
 mod preview;
 mod private_link;
 mod push;
+mod sharees;
+mod shares;
 mod status;
 #[cfg(test)]
 mod testing;
@@ -29,6 +32,7 @@ mod wipe;
 
 use crate::push::{Pulse, Seats};
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, any, delete, get, post};
 use stitchbox_domain::Domain;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +57,8 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
     let router = both_versions(router, "/cloud/capabilities", &get(capabilities::get));
     let router = both_versions(router, "/cloud/user", &get(user::own));
     let router = both_versions(router, "/cloud/users/{name}", &get(user::named));
+    let router = both_versions(router, "/cloud/users/{name}/groups", &get(user::groups));
+    let router = sharing(router);
     let router = both_versions(router, "/core/getapppassword", &get(app_password::get));
     let router = both_versions(router, "/core/apppassword", &delete(app_password::delete));
     let router = both_versions(router, "/apps/notifications/api/v1/notifications/sse", &get(push::sse));
@@ -71,6 +77,12 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
         .route("/index.php/core/preview.png", get(preview::get))
         .route("/index.php/f/{id}", get(private_link::get))
         .route("/f/{id}", get(private_link::get))
+        .route("/s/{token}", get(link_page::show).post(link_page::unlock))
+        .route("/index.php/s/{token}", get(link_page::show).post(link_page::unlock))
+        .route("/s/{token}/download", get(link_page::download))
+        .route("/index.php/s/{token}/download", get(link_page::download))
+        .route("/s/{token}/upload", post(link_page::upload).layer(DefaultBodyLimit::disable()))
+        .route("/index.php/s/{token}/upload", post(link_page::upload).layer(DefaultBodyLimit::disable()))
         .route("/index.php/login/v2", post(login_v2::begin))
         .route("/index.php/login/v2/poll", post(login_v2::poll))
         .route("/index.php/login/v2/flow/{grant}", get(login_v2::show).post(login_v2::grant))
@@ -82,6 +94,22 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
         .method_not_allowed_fallback(fallback::wrong_method)
         .route("/ocs/{*rest}", any(fallback::nothing_here))
         .with_state(Ocs { pulse: Pulse::new(domain.clone(), stop.clone()), seats: Seats::default(), domain, stop })
+}
+
+/// The calls of the app `files_sharing`.
+fn sharing(router: Router<Ocs>) -> Router<Ocs> {
+    let calls = [
+        ("/shares", get(shares::list).post(shares::post)),
+        ("/shares/inherited", get(shares::inherited)),
+        ("/shares/pending", get(shares::pending)),
+        ("/shares/pending/{id}", post(shares::take_up).delete(shares::leave)),
+        ("/shares/{id}", get(shares::get).put(shares::put).delete(shares::delete)),
+        ("/sharees", get(sharees::get)),
+        ("/sharees_recommended", get(sharees::recommended)),
+    ];
+    calls.iter().fold(router, |router, (path, methods)| {
+        both_versions(router, &format!("/apps/files_sharing/api/v1{path}"), methods)
+    })
 }
 
 /// A call of OCS, which clients make in version 1 or 2; the answers differ in their status words alone.

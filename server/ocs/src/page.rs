@@ -15,12 +15,26 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:26rem;mar
 h1{font-size:1.4rem;color:#1b4f72}label{display:block;margin:.8rem 0}input{display:block;width:100%;font:inherit;padding:.4rem;box-sizing:border-box}\
 button{font:inherit;padding:.5rem 1.2rem;background:#1b4f72;color:#fff;border:0;border-radius:.3rem}.trouble{color:#922b21}";
 
+/// What a page of a public link adds: a list, and a form for files.
+const WIDE: &str = "body{max-width:52rem}table{width:100%;border-collapse:collapse}th,td{text-align:left;padding:.35rem .5rem;\
+border-bottom:1px solid #d5d8dc;overflow-wrap:anywhere}td.n,th.n{text-align:right;white-space:nowrap}nav{margin:.6rem 0}\
+fieldset{margin-top:2rem;border:1px solid #d5d8dc;border-radius:.3rem}";
+
 /// A page with a heading; `body` is HTML.
 pub(crate) fn page(status: StatusCode, heading: &str, body: &str) -> Response {
+    styled(status, heading, body, STYLE)
+}
+
+/// A page with room for a list.
+pub(crate) fn wide_page(status: StatusCode, heading: &str, body: &str) -> Response {
+    styled(status, heading, body, &format!("{STYLE}{WIDE}"))
+}
+
+fn styled(status: StatusCode, heading: &str, body: &str, style: &str) -> Response {
     let heading = escape(heading);
     let html = format!(
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><title>{heading} - Stitchbox</title><style>{STYLE}</style></head>\
+         content=\"width=device-width\"><title>{heading} - Stitchbox</title><style>{style}</style></head>\
          <body><h1>{heading}</h1>{body}</body></html>"
     );
     let headers = [
@@ -45,6 +59,17 @@ pub(crate) fn password_form(program: &str, trouble: Option<&str>) -> String {
          required></label><button>Grant access</button></form><p>The program gets a password of its own, which you can \
          revoke.</p>",
         escape(program),
+        trouble.unwrap_or_default()
+    )
+}
+
+/// The form for the password of a link.
+pub(crate) fn password_form_of_link(trouble: Option<&str>) -> String {
+    let trouble = trouble.map(|text| format!("<p class=\"trouble\" role=\"alert\">{}</p>", escape(text)));
+    format!(
+        "{}<form method=\"post\"><label>Password<input name=\"password\" type=\"password\" \
+         autocomplete=\"off\" required autofocus></label><button>Open</button></form>\
+         <p>Who gave you the link knows it. If it is wrong again and again, the link may be mistyped.</p>",
         trouble.unwrap_or_default()
     )
 }

@@ -85,7 +85,7 @@ impl House {
         Principal { user: ada.id, name: ada.name, is_admin: false, scope: Default::default() }
     }
 
-    async fn at(&self, space: &str, path: &str) -> (Principal, Location) {
+    pub(crate) async fn at(&self, space: &str, path: &str) -> (Principal, Location) {
         let ada = self.ada().await;
         let space = self.domain.find_space(&ada, space).await.unwrap().space.id;
         (ada, Location::in_space(space, ItemPath::parse(path).unwrap()))

@@ -30,6 +30,20 @@ pub(crate) async fn named(
     envelope.answer(document(&ocs.domain, &principal).await)
 }
 
+/// The groups one is in.
+pub(crate) async fn groups(
+    State(ocs): State<Ocs>,
+    Path(name): Path<String>,
+    envelope: Envelope,
+    Caller(principal): Caller,
+) -> Response {
+    if name != principal.name {
+        return envelope.refuse(&Error::NotFound.into());
+    }
+    let groups = ocs.domain.groups_of(&principal).await;
+    envelope.answer(groups.map(|groups| json!({"groups": groups})).map_err(OcsError::from))
+}
+
 async fn document(domain: &Domain, principal: &Principal) -> Result<Value, OcsError> {
     let account = domain.account(principal).await?;
     Ok(json!({
@@ -38,7 +52,7 @@ async fn document(domain: &Domain, principal: &Principal) -> Result<Value, OcsEr
         "displayname": account.display_name,
         "email": null,
         "enabled": true,
-        "groups": [],
+        "groups": domain.groups_of(principal).await?,
         "language": "en",
         "quota": quota_document(personal_quota(domain, principal).await?),
     }))

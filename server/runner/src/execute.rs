@@ -6,9 +6,9 @@ use futures::TryStreamExt;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
-use stitchbox_domain::runs::{Leased, LeasedInput};
+use stitchbox_domain::runs::Leased;
 use stitchbox_domain::uploads::Draft;
-use stitchbox_domain::{Domain, Error};
+use stitchbox_domain::{Domain, Error, Version};
 use stitchbox_recipe::{
     Clock, FailureKind, InputFile, OutputFile, Progress, Recipe, RecipeOrigin, RunContext, RunFailure, RunOutput,
     UnixTime,
@@ -60,7 +60,7 @@ pub(crate) async fn execute(domain: &Domain, options: &WorkerOptions, leased: &L
     }
 }
 
-const PANICKED: &str = "The analysis stopped with an internal error. This is a defect of Stitchbox, not of your files: \
+pub(crate) const PANICKED: &str = "The analysis stopped with an internal error. This is a defect of Stitchbox, not of your files: \
                         please report it with the series. Nothing was changed.";
 
 fn compute(
@@ -98,6 +98,8 @@ fn context(domain: &Domain, options: &WorkerOptions, leased: &Leased) -> RunCont
     let title = if leased.title.is_empty() { "series" } else { &leased.title };
     let mut context = RunContext::new(title, "stitchboxd", &options.software, moment(domain.now()));
     context.run = Some(leased.run.id.to_string());
+    context.site = domain.site_address();
+    context.source.clone_from(&leased.source);
     context.memory_limit = Some(options.memory_limit);
     let clock = domain.clone();
     context.clock = Some(Clock::new(move || moment(clock.now())));
@@ -107,7 +109,7 @@ fn context(domain: &Domain, options: &WorkerOptions, leased: &Leased) -> RunCont
     context
 }
 
-fn moment(Timestamp(nanoseconds): Timestamp) -> UnixTime {
+pub(crate) fn moment(Timestamp(nanoseconds): Timestamp) -> UnixTime {
     UnixTime {
         seconds: nanoseconds.div_euclid(1_000_000_000),
         nanoseconds: u32::try_from(nanoseconds.rem_euclid(1_000_000_000)).unwrap_or(0),
@@ -132,7 +134,7 @@ async fn bring_inputs(
             }
             // Named by number: a name of 255 bytes or with odd characters is no trouble of the scratch folder.
             let path = folder.path().join(format!("{number:05}"));
-            bring_one(domain, input, &path).await?;
+            bring_one(domain, &input.name, &input.version, &path).await?;
             inputs.push(InputFile {
                 name: input.name.clone(),
                 path,
@@ -145,10 +147,11 @@ async fn bring_inputs(
     bring.await.map_err(|error| format!("The files of the series could not be read from the store: {error}."))
 }
 
-async fn bring_one(domain: &Domain, input: &LeasedInput, path: &Path) -> std::io::Result<()> {
-    let size = u64::try_from(input.version.size).unwrap_or(0);
-    let trouble = |error: Error| std::io::Error::other(format!("{}: {error}", input.name));
-    let mut stream = domain.open(&input.version, 0..size).await.map_err(trouble)?;
+/// Copies the bytes of a version into a file.
+pub(crate) async fn bring_one(domain: &Domain, name: &str, version: &Version, path: &Path) -> std::io::Result<()> {
+    let size = u64::try_from(version.size).unwrap_or(0);
+    let trouble = |error: Error| std::io::Error::other(format!("{name}: {error}"));
+    let mut stream = domain.open(version, 0..size).await.map_err(trouble)?;
     let mut file = tokio::fs::File::create(path).await?;
     while let Some(bytes) = stream.try_next().await? {
         file.write_all(&bytes).await?;

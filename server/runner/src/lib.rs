@@ -4,6 +4,7 @@
 mod execute;
 mod outbox;
 mod refresh;
+mod rerun;
 mod sweep;
 mod trigger;
 mod watch;

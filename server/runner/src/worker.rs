@@ -1,13 +1,16 @@
 //! A worker: leases one run after the other, computes it, keeps the lease meanwhile.
 
 use crate::execute::{Computed, Ended, execute};
+use crate::rerun::work_on_rerun;
 use crate::watch::Watch;
 use crate::{AFTER_TROUBLE, LOOK_AGAIN};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use stitchbox_domain::attest::LeasedRerun;
 use stitchbox_domain::runs::{Leased, Results};
 use stitchbox_domain::{Domain, Error};
+use stitchbox_provenance::{CRATE_NAME, SIGNATURE_NAME};
 use stitchbox_recipe::OutputFile;
 use tokio_util::sync::CancellationToken;
 
@@ -30,14 +33,20 @@ pub struct WorkerOptions {
 
 /// Works until asked to stop; a run under way is then given back to the queue.
 pub async fn run_worker(domain: Domain, options: WorkerOptions, stop: CancellationToken) {
+    // Neither kind of work keeps the other waiting for longer than one of its own takes.
+    let mut rerun_first = false;
     while !stop.is_cancelled() {
         // Registered before the look, so that a run made in between is not slept through.
         let woken = domain.run_changed().notified();
         tokio::pin!(woken);
         woken.as_mut().enable();
-        let wait = match domain.lease_run(&options.name).await {
-            Ok(Some(leased)) => {
-                work_on(&domain, &options, leased, &stop).await;
+        let wait = match lease(&domain, &options.name, rerun_first).await {
+            Ok(Some(work)) => {
+                rerun_first = matches!(work, Work::Run(_));
+                match work {
+                    Work::Run(leased) => work_on(&domain, &options, *leased, &stop).await,
+                    Work::Rerun(leased) => work_on_rerun(&domain, &options, *leased, &stop).await,
+                }
                 continue;
             }
             Ok(None) => LOOK_AGAIN,
@@ -52,6 +61,26 @@ pub async fn run_worker(domain: Domain, options: WorkerOptions, stop: Cancellati
             () = tokio::time::sleep(wait) => {}
         }
     }
+}
+
+/// What a worker has leased.
+enum Work {
+    Run(Box<Leased>),
+    Rerun(Box<LeasedRerun>),
+}
+
+async fn lease(domain: &Domain, worker: &str, rerun_first: bool) -> Result<Option<Work>, Error> {
+    for rerun in [rerun_first, !rerun_first] {
+        let work = if rerun {
+            domain.lease_rerun(worker).await?.map(|leased| Work::Rerun(Box::new(leased)))
+        } else {
+            domain.lease_run(worker).await?.map(|leased| Work::Run(Box::new(leased)))
+        };
+        if work.is_some() {
+            return Ok(work);
+        }
+    }
+    Ok(None)
 }
 
 async fn work_on(domain: &Domain, options: &WorkerOptions, leased: Leased, stop: &CancellationToken) {
@@ -79,6 +108,16 @@ async fn work_on(domain: &Domain, options: &WorkerOptions, leased: Leased, stop:
 
 /// Makes the outputs durable, still under the lease: a slow store must not cost a good run.
 async fn store_outputs(domain: &Domain, leased: &Leased, files: Vec<OutputFile>, digest: String) -> Ended {
+    let mut files = files;
+    if let Some(metadata) = files.iter().find(|file| file.name == CRATE_NAME) {
+        match domain.sign_crate(&metadata.bytes, leased.run.id, &digest).await {
+            Ok(bytes) => files.push(OutputFile { name: SIGNATURE_NAME.to_owned(), bytes }),
+            Err(error) => {
+                let message = format!("The crate of the result could not be signed: {error}.");
+                return Ended::Failed { message, permanent: false };
+            }
+        }
+    }
     let mut drafts = Vec::with_capacity(files.len());
     for file in files {
         match domain.draft(&leased.run, &file.name, file.bytes.into()).await {

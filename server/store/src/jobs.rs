@@ -3,19 +3,22 @@
 use crate::{Connection, StoreError, Tx};
 use sqlx::Row;
 use sqlx::any::AnyRow;
-use stitchbox_schema::{JobId, RunId, Timestamp};
+use stitchbox_schema::{JobId, RerunId, RunId, Timestamp};
 
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobKind {
     /// Execute a run; the subject is the run.
     Run,
+    /// Repeat a run; the subject is the repetition.
+    Rerun,
 }
 
 impl JobKind {
     fn as_str(self) -> &'static str {
         match self {
             Self::Run => "run",
+            Self::Rerun => "rerun",
         }
     }
 }
@@ -27,68 +30,92 @@ pub struct Job {
     pub id: JobId,
     /// What it does.
     pub kind: JobKind,
-    /// Which run.
-    pub run: RunId,
+    /// What it is about: a run or a repetition.
+    pub subject: i64,
     /// Attempts begun, this one included.
     pub attempts: i64,
     /// Who holds the lease.
     pub lease_owner: Option<String>,
 }
 
+impl Job {
+    /// The run it executes, if it does.
+    #[must_use]
+    pub fn run(&self) -> RunId {
+        RunId(self.subject)
+    }
+
+    /// The repetition it does, if it does.
+    #[must_use]
+    pub fn rerun(&self) -> RerunId {
+        RerunId(self.subject)
+    }
+}
+
 fn job(row: &AnyRow) -> Result<Job, StoreError> {
     let id: i64 = row.try_get("id")?;
     let kind = match row.try_get::<String, _>("kind")?.as_str() {
         "run" => JobKind::Run,
+        "rerun" => JobKind::Rerun,
         _ => return Err(StoreError::Inconsistent { table: "jobs", column: "kind", row: id }),
     };
     Ok(Job {
         id: JobId(id),
         kind,
-        run: RunId(row.try_get("subject_id")?),
+        subject: row.try_get("subject_id")?,
         attempts: row.try_get("attempts")?,
         lease_owner: row.try_get("lease_owner")?,
     })
 }
 
 /// Queues a job.
-pub async fn insert(tx: &mut Tx, id: JobId, kind: JobKind, subject: RunId, at: Timestamp) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut Tx, id: JobId, kind: JobKind, subject: i64, at: Timestamp) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO jobs (id, kind, subject_id, state, attempts, run_at, created_at)
          VALUES ($1, $2, $3, 'queued', 0, $4, $4)",
     )
     .bind(id.0)
     .bind(kind.as_str())
-    .bind(subject.0)
+    .bind(subject)
     .bind(at.0)
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
-/// Whether a job waits, or one whose lease has ended: a cheap look before [`lease`] takes the writer.
-pub async fn is_waiting(db: &mut Connection, now: Timestamp) -> Result<bool, StoreError> {
+/// Whether a job of this kind waits, or one whose lease has ended: a cheap look before [`lease`] takes the writer.
+pub async fn is_waiting(db: &mut Connection, kind: JobKind, now: Timestamp) -> Result<bool, StoreError> {
     let row = sqlx::query(
         "SELECT id FROM jobs
-         WHERE (state = 'queued' AND run_at <= $1) OR (state = 'leased' AND lease_until <= $1) LIMIT 1",
+         WHERE ((state = 'queued' AND run_at <= $1) OR (state = 'leased' AND lease_until <= $1)) AND kind = $2 LIMIT 1",
     )
     .bind(now.0)
+    .bind(kind.as_str())
     .fetch_optional(db)
     .await?;
     Ok(row.is_some())
 }
 
-/// Leases the job that waits longest, or one whose lease has ended. Counts the attempt.
-pub async fn lease(tx: &mut Tx, owner: &str, now: Timestamp, until: Timestamp) -> Result<Option<Job>, StoreError> {
+/// Leases the job of this kind that waits longest, or one whose lease has ended. Counts the attempt.
+pub async fn lease(
+    tx: &mut Tx,
+    kind: JobKind,
+    owner: &str,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Option<Job>, StoreError> {
     let row = sqlx::query(
         "UPDATE jobs SET state = 'leased', lease_owner = $1, lease_until = $3, attempts = attempts + 1
          WHERE id = (SELECT id FROM jobs
-                     WHERE (state = 'queued' AND run_at <= $2) OR (state = 'leased' AND lease_until <= $2)
+                     WHERE ((state = 'queued' AND run_at <= $2) OR (state = 'leased' AND lease_until <= $2))
+                       AND kind = $4
                      ORDER BY run_at, id LIMIT 1)
          RETURNING id, kind, subject_id, attempts, lease_owner",
     )
     .bind(owner)
     .bind(now.0)
     .bind(until.0)
+    .bind(kind.as_str())
     .fetch_optional(&mut **tx)
     .await?;
     row.as_ref().map(job).transpose()

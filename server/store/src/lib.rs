@@ -8,6 +8,7 @@
 //! * Functions that change rows take [`Tx`], functions that only read take [`Connection`]; a `Tx` lends its connection.
 
 pub mod accounts;
+pub mod attest;
 pub mod audit;
 pub mod breaker;
 pub mod changes;

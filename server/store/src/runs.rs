@@ -43,6 +43,8 @@ pub struct Run {
     pub finished_at: Option<Timestamp>,
     /// Grows with every change of any run: lets watchers read only what is new.
     pub revision: i64,
+    /// The folder whose files it reads, where that is not the folder of the results.
+    pub source: Option<ItemId>,
 }
 
 /// A run with what a list shows beside it.
@@ -88,6 +90,7 @@ fn run(row: &AnyRow) -> Result<Run, StoreError> {
         started_at: row.try_get::<Option<i64>, _>("started_at")?.map(Timestamp),
         finished_at: row.try_get::<Option<i64>, _>("finished_at")?.map(Timestamp),
         revision: row.try_get("revision")?,
+        source: row.try_get::<Option<i64>, _>("source_id")?.map(ItemId),
     })
 }
 
@@ -102,8 +105,8 @@ pub async fn insert(tx: &mut Tx, new: &Run, inputs: &[RunInput]) -> Result<(), S
     let revision = next_revision(tx).await?;
     sqlx::query(
         "INSERT INTO runs (id, space_id, folder_id, identity, recipe, engine, state, progress, step, message, digest,
-                           attempts, outputs, created_at, started_at, finished_at, revision)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+                           attempts, outputs, created_at, started_at, finished_at, revision, source_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
     )
     .bind(new.id.0)
     .bind(new.space.0)
@@ -122,6 +125,7 @@ pub async fn insert(tx: &mut Tx, new: &Run, inputs: &[RunInput]) -> Result<(), S
     .bind(new.started_at.map(|at| at.0))
     .bind(new.finished_at.map(|at| at.0))
     .bind(revision)
+    .bind(new.source.map(|folder| folder.0))
     .execute(&mut **tx)
     .await?;
     for input in inputs {

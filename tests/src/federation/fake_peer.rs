@@ -251,6 +251,14 @@ impl FakePeer {
         (id, secret)
     }
 
+    /// The secret of a share of its own.
+    ///
+    /// # Panics
+    /// When it shares no such thing.
+    pub fn secret_of(&self, id: &str) -> String {
+        self.inside().offers.get(id).expect("an offer").secret.clone()
+    }
+
     /// Looks at or changes what it shares.
     ///
     /// # Panics

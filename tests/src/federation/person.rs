@@ -136,9 +136,14 @@ impl Person {
         assert!((200..300).contains(&reply.status), "{reply:?}");
     }
 
-    /// The path of a received share in the person's files.
-    pub fn shown(&self, name: &str) -> String {
-        format!("/Shares/{name}")
+    /// Waits until a received share says that its peer is not as it should be; gives its document.
+    ///
+    /// # Panics
+    /// In vain.
+    pub fn wait_trouble(&self, name: &str) -> Value {
+        let look =
+            || self.received().into_iter().find(|share| share["name"] == name && !share["peer"]["error"].is_null());
+        wait_or_tell(look, || format!("trouble with {name}; there is {:?}", self.received()))
     }
 
     /// Waits until a path of the person's files exists.

@@ -1,3 +1,13 @@
 //! Sites that share with each other: two and three real ones, and fakes of the programs that other sites run.
 
+mod answers;
+mod dialects;
+mod faults;
+mod invites;
+mod outage;
+mod sharing;
+mod ssrf;
+mod tables;
 mod tls;
+mod trust;
+mod world;

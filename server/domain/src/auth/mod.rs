@@ -7,6 +7,7 @@
 mod app_passwords;
 mod credential_cache;
 mod credentials;
+mod link_pass;
 mod login_flow;
 mod password;
 mod secret;
@@ -16,6 +17,7 @@ mod token;
 mod turns;
 
 pub use credentials::Credentials;
+pub use link_pass::LINK_PASS_LIFETIME;
 pub use login_flow::{Collected, LoginTokens};
 pub use share_login::{ShareCredential, secret_hash};
 pub use token::IssuedToken;

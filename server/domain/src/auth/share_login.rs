@@ -28,6 +28,13 @@ pub enum ShareCredential {
         /// Password.
         password: Option<String>,
     },
+    /// The token of a link, with what was given for its password ([`Domain::link_pass`]).
+    Pass {
+        /// Token.
+        token: String,
+        /// What was given.
+        pass: String,
+    },
     /// The secret of a federated share, or a token given for it.
     Federated {
         /// Secret or token.
@@ -48,6 +55,7 @@ impl fmt::Debug for ShareCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Link { .. } => "Link",
+            Self::Pass { .. } => "Pass",
             Self::Federated { .. } => "Federated",
             Self::Either { .. } => "Either",
         })
@@ -70,7 +78,12 @@ impl Domain {
         credential: ShareCredential,
         client: IpAddr,
     ) -> Result<(Principal, Location), Error> {
+        let mut pass = None;
         let (grant, password) = match credential {
+            ShareCredential::Pass { token, pass: shown } => {
+                pass = Some(shown);
+                (self.link(&token).await?, None)
+            }
             ShareCredential::Link { token, password } => (self.link(&token).await?, password),
             ShareCredential::Federated { secret, provider_id } => {
                 (self.grant_of_secret(&secret, provider_id.as_deref()).await?, None)
@@ -96,7 +109,9 @@ impl Domain {
         let id = grant.id;
         // What has ended asks for no password any more.
         let membership = open(&mut *self.store.read().await?, grant, scope, self.now()).await?;
-        if let Some(stored) = stored {
+        if let Some(stored) = stored
+            && !pass.is_some_and(|pass| self.pass_fits(&pass, id, &stored))
+        {
             self.check_link_password(id, stored, password.as_deref(), client).await?;
         }
         Ok((principal, membership.place(ItemPath::default())))

@@ -7,6 +7,7 @@ use crate::seal::Sealed;
 use crate::shares::{free_name, touch_files};
 use crate::{Domain, Error, Principal};
 use serde_json::json;
+use stitchbox_federation::wire::NotificationKind;
 use stitchbox_schema::{Role, SpaceId, UserId};
 use stitchbox_store::outbox::OutboxKind;
 use stitchbox_store::received::ReceivedState;
@@ -149,6 +150,19 @@ pub(super) async fn tell(
         ..Message::notification(kind, &known.provider_id, text)
     };
     postbox.put(tx, &known.peer, OutboxKind::Notification, known.space.0, message).await?;
+    Ok(())
+}
+
+/// Puts a signed statement about a run of a received space on its way to the owner.
+pub(crate) async fn post_attestation(tx: &mut Tx, postbox: &Postbox, space: SpaceId, jws: &str) -> Result<(), Error> {
+    let Some(known) = received_offers::by_space(tx, space).await? else { return Ok(()) };
+    let kind = NotificationKind::StitchboxAttestation.as_str();
+    let message = Message {
+        secret: Some(postbox.seal.open(Sealed::ReceivedSecret, known.space.0, &known.secret_sealed)?),
+        jws: Some(jws.to_owned()),
+        ..Message::notification(kind, &known.provider_id, "A run of yours was repeated")
+    };
+    postbox.put(tx, &known.peer, OutboxKind::Attestation, known.space.0, message).await?;
     Ok(())
 }
 

@@ -35,11 +35,13 @@ pub use keys::PublishedSiteKey;
 pub use network::NoPeer;
 pub use refusal::FederationRefusal;
 pub use settings::{AutoAccept, FederationSettings, TrustPolicy};
+pub use stitchbox_store::invites::{Contact, TakenInvite};
 
 pub use sending::{Answered, Backoff, Delivery, Leased};
 pub use share_info::{NoShareInfo, ShareInfo};
 pub use tokens::ExchangeRefusal;
 
+pub(crate) use answer::post_attestation;
 pub(crate) use keys::KeyShelf;
 pub(crate) use offer::{offer, withdraw};
 pub(crate) use postbox::Postbox;

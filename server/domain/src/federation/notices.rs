@@ -7,6 +7,7 @@ use super::journal::Noted;
 use super::outbox::Message;
 use super::sending::lives;
 use super::{CallRefusal, Caller, Postbox, answer, reshare};
+use crate::attest::AttestationRefused;
 use crate::auth::secret_hash;
 use crate::seal::Sealed;
 use crate::shares::end_with_peer;
@@ -178,8 +179,15 @@ impl Domain {
 
     /// A peer's signed word about one of our runs.
     async fn take_attestation(&self, caller: &Caller, said: &Notification) -> Result<Value, CallRefusal> {
-        let _ = (caller, said);
-        Err(CallRefusal::NotAllowed("attestations are not taken here yet"))
+        let jws = said.jws.as_deref().ok_or(CallRefusal::NotAllowed("there is no statement in the attestation"))?;
+        match self.receive_attestation(caller.host.as_str(), jws).await {
+            Ok(run) => Ok(json!({"run": run})),
+            Err(AttestationRefused::Domain(error)) => Err(error.into()),
+            Err(refused) => {
+                tracing::warn!(peer = %caller.host, %refused, "an attestation was not taken");
+                Err(CallRefusal::NotAllowed(refused.word()))
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{Domain, Error, Run, Version};
 use stitchbox_recipe::recipe_among;
 use stitchbox_schema::documents::RunState;
 use stitchbox_schema::{JobId, Timestamp};
-use stitchbox_store::jobs::{self, Job};
+use stitchbox_store::jobs::{self, Job, JobKind};
 use stitchbox_store::runs::RunInput;
 use stitchbox_store::{Tx, items, runs, versions};
 
@@ -29,6 +29,8 @@ pub struct Leased {
     pub inputs: Vec<LeasedInput>,
     /// The folder's own recipe, if it had one; its text stands in the run too.
     pub recipe: Option<LeasedInput>,
+    /// Where its files are read, if not in the folder of the results: peer or space, and the path there.
+    pub source: Option<String>,
     pub(crate) job: JobId,
     pub(crate) worker: String,
 }
@@ -46,7 +48,7 @@ impl Domain {
     pub async fn lease_run(&self, worker: &str) -> Result<Option<Leased>, Error> {
         loop {
             let now = self.now();
-            if !jobs::is_waiting(&mut *self.store.read().await?, now).await? {
+            if !jobs::is_waiting(&mut *self.store.read().await?, JobKind::Run, now).await? {
                 return Ok(None);
             }
             let (domain, worker) = (self.clone(), worker.to_owned());
@@ -62,8 +64,8 @@ impl Domain {
 
     async fn take(&self, tx: &mut Tx, worker: &str, now: Timestamp) -> Result<Taken, Error> {
         let until = now.after(self.settings.lease);
-        let Some(job) = jobs::lease(tx, worker, now, until).await? else { return Ok(Taken::Nothing) };
-        let run = runs::by_id(tx, job.run).await?;
+        let Some(job) = jobs::lease(tx, JobKind::Run, worker, now, until).await? else { return Ok(Taken::Nothing) };
+        let run = runs::by_id(tx, job.run()).await?;
         let Some(run) = run.filter(|run| matches!(run.state, RunState::Queued | RunState::Running)) else {
             jobs::finish(tx, job.id, Some("the run is not wanted any more")).await?;
             return Ok(Taken::Settled);
@@ -118,5 +120,6 @@ async fn leased(tx: &mut Tx, run: Run, job: &Job, worker: &str) -> Result<Leased
     let own = recipe_among(inputs.iter().map(|input| input.name.as_str())).map(str::to_owned);
     let recipe = inputs.extract_if(.., |input| own.as_ref() == Some(&input.name)).next();
     let title = items::by_id(tx, run.folder).await?.map(|folder| folder.name).unwrap_or_default();
-    Ok(Leased { run, title, inputs, recipe, job: job.id, worker: worker.to_owned() })
+    let source = super::source(tx, run.source).await?;
+    Ok(Leased { run, title, inputs, recipe, source, job: job.id, worker: worker.to_owned() })
 }

@@ -2,18 +2,20 @@
 
 mod counts;
 mod finish;
+mod into;
 mod lease;
 
 pub use finish::{ERROR_FILE, OUTPUT_FOLDER, Results, RunReason};
 pub(crate) use finish::{complain, supersede};
+pub use into::RunIntoError;
 pub use lease::{Leased, LeasedInput};
 
 use crate::{Domain, Error, Principal};
 use stitchbox_recipe::RECIPE_NAME;
-use stitchbox_schema::documents::{RunDocument, RunState};
-use stitchbox_schema::{RunId, SpaceId};
+use stitchbox_schema::documents::{AttestationDocument, RunDocument, RunState};
+use stitchbox_schema::{ItemId, RunId, SpaceId};
 use stitchbox_store::runs::{self, Listed};
-use stitchbox_store::{Connection, items};
+use stitchbox_store::{Connection, attest, items, spaces};
 
 /// Most runs in one listing.
 pub const MAX_LISTED: i64 = 1000;
@@ -76,6 +78,8 @@ async fn documents(db: &mut Connection, principal: &Principal, found: Vec<Listed
     let mut documents = Vec::with_capacity(found.len());
     for Listed { run, inputs, space_name: space } in found {
         let (names, _) = items::path(db, run.folder).await?;
+        let attestations = attestations(db, run.id).await?;
+        let source = source(db, run.source).await?;
         documents.push(RunDocument {
             id: run.id,
             space,
@@ -89,10 +93,33 @@ async fn documents(db: &mut Connection, principal: &Principal, found: Vec<Listed
             digest: run.digest,
             outputs: run.outputs,
             engine: run.engine,
+            source,
+            attestations,
             created_at: run.created_at,
             started_at: run.started_at,
             finished_at: run.finished_at,
         });
     }
     Ok(documents)
+}
+
+async fn attestations(db: &mut Connection, run: RunId) -> Result<Vec<AttestationDocument>, Error> {
+    let rows = attest::attestations(db, run).await?;
+    let document = |row: attest::AttestationRow| AttestationDocument {
+        peer: row.peer,
+        verdict: row.verdict,
+        attested_at: row.attested_at,
+        received_at: row.received_at,
+        jws: row.jws,
+    };
+    Ok(rows.into_iter().map(document).collect())
+}
+
+/// Where a run reads its files, if not in its own folder: peer or space, and the path there.
+pub(crate) async fn source(db: &mut Connection, folder: Option<ItemId>) -> Result<Option<String>, Error> {
+    let Some(folder) = folder else { return Ok(None) };
+    let Some(item) = items::by_id(db, folder).await? else { return Ok(Some("a folder that was removed".to_owned())) };
+    let (names, _) = items::path(db, folder).await?;
+    let space = spaces::by_id(db, item.space).await?.map(|space| space.name).unwrap_or_default();
+    Ok(Some(format!("{space}: /{}", names.join("/"))))
 }

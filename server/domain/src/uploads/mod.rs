@@ -29,7 +29,7 @@ pub use commit::Committed;
 pub(crate) use commit::{Place, Recorded, empty_file, show_recorded};
 pub(crate) use fetched::{Fetched, Wanted, wanted};
 pub use publish::{Draft, Publication};
-pub(crate) use publish::{discard_derived, draft_of_text, free_for_runs, publish, show_draft};
+pub(crate) use publish::{discard_derived, draft_of_bytes, draft_of_text, free_for_runs, publish, show_draft};
 pub(crate) use sessions::alive_sessions_expire_after;
 pub use sessions::{NewSession, Protocol, Words, words_of};
 pub use stitchbox_store::sessions::{Chunk, UploadSession};

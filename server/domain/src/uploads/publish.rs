@@ -159,16 +159,26 @@ pub(crate) fn draft_of_text(
     text: &str,
     now: stitchbox_schema::Timestamp,
 ) -> Result<Draft, Error> {
+    draft_of_bytes(ids, name, text.as_bytes().to_vec(), now)
+}
+
+/// A small derived file, ready to be shown in the same transaction. Its bytes go into the metadata store, so they must be few.
+pub(crate) fn draft_of_bytes(
+    ids: &Ids,
+    name: &str,
+    bytes: Vec<u8>,
+    now: stitchbox_schema::Timestamp,
+) -> Result<Draft, Error> {
     let mut digests = Digests::new(None);
-    digests.update(text.as_bytes());
+    digests.update(&bytes);
+    let content = Content::of(bytes.get(..SNIFF_BYTES).unwrap_or(&bytes));
     let blob = NewBlob {
         id: BlobId(ids.next(now)),
-        size: i64::try_from(text.len()).unwrap_or(i64::MAX),
+        size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
         sha256: digests.finish(None)?,
-        body: Some(text.as_bytes().to_vec()),
+        body: Some(bytes),
         created_at: now,
     };
-    let content = Content::of(text.as_bytes().get(..SNIFF_BYTES).unwrap_or(text.as_bytes()));
     Ok(Draft {
         name: name.to_owned(),
         finished: Finished { blob, origin: Origin::New, content, session: None, pushed: None },

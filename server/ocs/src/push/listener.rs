@@ -1,4 +1,5 @@
-//! One person who listens: changes of the spaces the person is in, as long as the login holds.
+//! One person who listens: changes of the spaces the person is in and of what is shared with them, as long as the login
+//! holds.
 
 use super::pulse::{Batch, Pulse};
 use crate::caller::Shown;
@@ -11,12 +12,24 @@ use tokio::sync::broadcast::{self, error::RecvError};
 /// How often to ask whether the login still holds, and which spaces there are.
 const CHECK_AGAIN: Duration = Duration::from_secs(30);
 
+/// Most changes of one look that are asked whether they lie in something shared; more are told as anything.
+const MOST_ASKED: usize = 64;
+
 /// A change the person may know of.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Heard {
     pub(crate) place: PlaceChanged,
-    /// The root of its space.
+    /// The root of its space, or what is shared.
     pub(crate) root: ItemId,
+}
+
+/// What a person hears of.
+#[derive(Debug, Default)]
+struct Heeded {
+    /// Spaces with their roots.
+    spaces: HashMap<SpaceId, ItemId>,
+    /// What is shared with the person, by the space it lies in.
+    shared: HashMap<SpaceId, Vec<ItemId>>,
 }
 
 /// What is heard at once.
@@ -36,7 +49,7 @@ pub(crate) struct Listener {
     /// Who it is, where what was shown is valid for the opening alone.
     opened_by: Option<Principal>,
     batches: broadcast::Receiver<Batch>,
-    spaces: HashMap<SpaceId, ItemId>,
+    heeded: Heeded,
     checked: Instant,
 }
 
@@ -45,9 +58,9 @@ impl Listener {
     pub(crate) async fn new(domain: &Domain, pulse: &Pulse, shown: Shown) -> Result<(Self, Principal), Error> {
         let principal = shown.check(domain).await?;
         let batches = pulse.listen().await?;
-        let spaces = spaces(domain, &principal).await?;
+        let heeded = heeded(domain, &principal).await?;
         let (domain, checked) = (domain.clone(), Instant::now());
-        let listener = Self { domain, shown, opened_by: None, batches, spaces, checked };
+        let listener = Self { domain, shown, opened_by: None, batches, heeded, checked };
         Ok((listener, principal))
     }
 
@@ -73,10 +86,12 @@ impl Listener {
                 // The sender lives as long as the server.
                 Ok(Err(RecvError::Closed)) => return Err(Error::Unauthenticated),
                 Ok(Ok(batch)) => {
-                    let heard = |place: &PlaceChanged| {
-                        self.spaces.get(&place.space).map(|root| Heard { place: *place, root: *root })
-                    };
-                    let heard: Vec<_> = batch.iter().filter_map(heard).collect();
+                    let heard = self.heard(&batch).await?;
+                    let Some(heard) = heard else { return Ok(News::Anything) };
+                    // What the top of somebody's files shows changed: something was shared, or is no more.
+                    if heard.iter().any(|heard| heard.place.item == heard.root) {
+                        self.check().await?;
+                    }
                     if !heard.is_empty() {
                         return Ok(News::Changes(heard));
                     }
@@ -85,21 +100,54 @@ impl Listener {
         }
     }
 
+    /// What of a batch the person may know of; `None` if that is too much to find out.
+    async fn heard(&self, batch: &Batch) -> Result<Option<Vec<Heard>>, Error> {
+        let mut heard = Vec::new();
+        let mut asked = 0;
+        for place in batch.iter() {
+            if let Some(root) = self.heeded.spaces.get(&place.space) {
+                heard.push(Heard { place: *place, root: *root });
+                continue;
+            }
+            for top in self.heeded.shared.get(&place.space).into_iter().flatten() {
+                asked += 1;
+                if asked > MOST_ASKED {
+                    return Ok(None);
+                }
+                if self.domain.is_within(place, *top).await? {
+                    // Folders outside of what is shared are nobody's business.
+                    let place = PlaceChanged { folder: None, old_folder: None, ..*place };
+                    heard.push(Heard { place, root: *top });
+                }
+            }
+        }
+        Ok(Some(heard))
+    }
+
     async fn check(&mut self) -> Result<(), Error> {
         let principal = match &self.opened_by {
             None => self.shown.check(&self.domain).await?,
             Some(known) if self.domain.account(known).await?.disabled => return Err(Error::Unauthenticated),
             Some(known) => known.clone(),
         };
-        self.spaces = spaces(&self.domain, &principal).await?;
+        self.heeded = heeded(&self.domain, &principal).await?;
         self.checked = Instant::now();
         Ok(())
     }
 }
 
-async fn spaces(domain: &Domain, principal: &Principal) -> Result<HashMap<SpaceId, ItemId>, Error> {
-    let entered = domain.spaces_of(principal).await?;
-    Ok(entered.into_iter().map(|membership| (membership.space.id, membership.space.root)).collect())
+async fn heeded(domain: &Domain, principal: &Principal) -> Result<Heeded, Error> {
+    let mut heeded = Heeded::default();
+    for membership in domain.spaces_of(principal).await? {
+        heeded.spaces.insert(membership.space.id, membership.space.root);
+    }
+    for mounted in domain.mounted(principal).await? {
+        // Of a file drop nothing is seen.
+        if mounted.membership.via.as_ref().is_none_or(|via| !via.upload_only) {
+            heeded.shared.entry(mounted.membership.space.id).or_default().push(mounted.item.id);
+        }
+    }
+    Ok(heeded)
 }
 
 #[cfg(test)]

@@ -196,6 +196,8 @@ impl<'a> Session<'a> {
 mod tests {
     use crate::testing::House;
     use crate::testing::socket::Client;
+    use stitchbox_domain::{Grantee, NewShare};
+    use stitchbox_schema::Role;
 
     #[tokio::test]
     async fn a_client_hears_of_its_own_spaces_and_of_no_others() {
@@ -211,6 +213,28 @@ mod tests {
         house.write("ring", "/g", b"1").await;
         assert_eq!(ada.text().await, "notify_file");
         assert_eq!(eve.text_within(1500).await, None, "not hers");
+    }
+
+    #[tokio::test]
+    async fn who_is_given_something_hears_of_it_and_of_what_changes_in_it() {
+        let house = House::new().await;
+        house.user("eve").await;
+        house.folder("ada", "/kb").await;
+        house.folder("ada", "/own").await;
+        let mut eve = Client::open(&house, &["eve", "stable horse eve"]).await;
+        assert_eq!(eve.text().await, "authenticated");
+        let (ada, at) = house.at("ada", "/kb").await;
+        let share = NewShare::of(at, Grantee::User("eve".to_owned()), Role::Viewer);
+        let share = house.domain.share(&ada, share).await.unwrap();
+        assert_eq!(eve.text().await, "notify_file", "it is there");
+        house.write("ada", "/kb/f", b"1").await;
+        assert_eq!(eve.text().await, "notify_file", "it changed");
+        house.write("ada", "/own/f", b"1").await;
+        assert_eq!(eve.text_within(1500).await, None, "not hers");
+        house.domain.revoke_share(&ada, share.id).await.unwrap();
+        assert_eq!(eve.text().await, "notify_file", "it is gone");
+        house.write("ada", "/kb/g", b"1").await;
+        assert_eq!(eve.text_within(1500).await, None, "no longer hers");
     }
 
     #[tokio::test]
