@@ -14,7 +14,8 @@ use std::io::Write;
 use std::net::SocketAddr;
 use stitchbox_blob::BlobStore;
 use stitchbox_domain::Domain;
-use stitchbox_runner::{run_refreshes, run_sweeper, run_triggers};
+use stitchbox_domain::federation::Backoff;
+use stitchbox_runner::{run_moved, run_outbox, run_refreshes, run_sweeper, run_triggers};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -49,6 +50,7 @@ pub async fn serve(config: &Config, data: &DataFolder, listen: Option<SocketAddr
     life.start("trigger", run_triggers(domain.clone(), life.stop()));
     life.start("refresher", run_refreshes(domain.clone(), life.stop()));
     life.start("sweeper", run_sweeper(domain.clone(), life.stop()));
+    federate(&mut life, &domain).await?;
     workers::start(&mut life, &domain, data, &config.jobs, config.jobs.workers);
     let mut serving = Serving::new(&config.server.trusted_proxies);
     let mut scheme = "http";
@@ -78,6 +80,18 @@ pub async fn work(config: &Config, data: &DataFolder) -> Result<(), Failure> {
     life.wait().await
 }
 
+/// What this site says to others, if it is part of a federation.
+async fn federate(life: &mut Lifecycle, domain: &Domain) -> Result<(), Failure> {
+    if domain.federation().is_none() {
+        return Ok(());
+    }
+    // Made at the first start, which takes a moment; whoever calls then finds them.
+    domain.site_keys().await?;
+    life.start("outbox", run_outbox(domain.clone(), workers::unique_name(0), Backoff::default(), life.stop()));
+    life.start("word to peers", run_moved(domain.clone(), life.stop()));
+    Ok(())
+}
+
 fn write_blobs(data: &DataFolder, blobs: &BlobStore) -> Result<Held, Failure> {
     data.write_blobs(|| {
         let removed = blobs.sweep_staging()?;
@@ -93,6 +107,7 @@ fn front_ends(domain: &Domain, life: &Lifecycle) -> Router {
         .merge(stitchbox_dav::router(domain.clone()))
         .merge(stitchbox_ocs::router(domain.clone(), life.stop()))
         .merge(stitchbox_api::router(domain.clone(), life.stop()))
+        .merge(stitchbox_ocm::router(domain.clone()))
         .merge(stitchbox_web::router())
         .route("/", options(|| async { stitchbox_dav::server_options() }))
         .fallback(|| async { (http::StatusCode::NOT_FOUND, "there is nothing at this address\n") })

@@ -32,7 +32,7 @@ fn memory(set: Option<Size>, machine: u64) -> u64 {
 }
 
 /// Host and process for the person who looks for it; the random part because process numbers come back.
-fn unique_name(number: u16) -> String {
+pub fn unique_name(number: u16) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let mut random = [0u8; 4];
     // Without randomness two lives of one process number could meet; a lease then ends a little later.

@@ -61,6 +61,11 @@ struct Thinning {
 
 /// Removes what is past the time it is kept: a bounded number of steps of each kind.
 async fn let_go(domain: &Domain, thinning: &mut Thinning) -> Result<(), Error> {
+    let received = domain.end_expired_received().await?;
+    let said = domain.sweep_federation().await?;
+    if received > 0 || said > 0 {
+        tracing::info!(received, said, "shares of peers that ran out are ended, old messages forgotten");
+    }
     let deleted = domain.purge_trash(PURGED).await?;
     thin(domain, thinning).await?;
     let mut blobs = 0;
