@@ -98,7 +98,10 @@ pub async fn a_repetition_is_leased_and_ended_once(w: World) {
     assert!(w.domain.lease_run("w").await.unwrap().is_none(), "a repetition is no run");
     let first = lease(&w, "w1").await;
     assert_eq!(first.rerun.id, asked.id);
-    assert_eq!(first.series.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["stitch.toml", "sub_0.dat", "sub_1.dat"]);
+    assert_eq!(
+        first.series.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+        ["stitch.toml", "sub_0.dat", "sub_1.dat"]
+    );
     assert!(w.domain.keep_rerun(&first, RerunState::Running).await.unwrap());
     assert_eq!(w.domain.rerun(&w.anna, asked.id).await.unwrap().state, RerunState::Running);
     assert_eq!(lease(&w, "w2").await.rerun.id, of_bert.id);
@@ -256,7 +259,8 @@ pub async fn a_peers_word_is_believed_if_it_may_say_it(w: World) {
     let refused = async |text: &str| domain.receive_attestation(PEER, text).await.unwrap_err();
     // The folder is not shared with it yet.
     assert!(matches!(refused(&partner.say(&said)).await, AttestationRefused::NotShared { .. }));
-    let new = NewShare::of(w.at("/s"), Grantee::Federated { recipient: format!("bob@{PEER}"), group: false }, Role::Viewer);
+    let new =
+        NewShare::of(w.at("/s"), Grantee::Federated { recipient: format!("bob@{PEER}"), group: false }, Role::Viewer);
     let share = domain.share(&w.anna, new).await.unwrap();
     // Another's key, another's name, another statement, another result.
     assert!(matches!(refused(&Partner::new().say(&said)).await, AttestationRefused::Signature { .. }));
