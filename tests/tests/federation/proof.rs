@@ -24,7 +24,7 @@ fn stitched(ada: &Person) -> Series {
 }
 
 fn until_over(person: &Person, document: &Value, what: &str) -> Value {
-    let address = format!("/api/v1/{what}/{}", document["id"].as_str().expect("an id"));
+    let address = format!("{what}/{}", document["id"].as_str().expect("an id"));
     wait_for("the end", || {
         let document = person.get(&address).expect(200).json();
         let over = matches!(document["state"].as_str(), Some("done" | "refused" | "failed"));
@@ -33,7 +33,7 @@ fn until_over(person: &Person, document: &Value, what: &str) -> Value {
 }
 
 fn repeated(person: &Person, path: &str) -> Value {
-    let asked = person.send("POST", "/api/v1/reruns", &json!({"path": path})).expect(202).json();
+    let asked = person.send("POST", "reruns", &json!({"path": path})).expect(202).json();
     until_over(person, &asked, "reruns")
 }
 
@@ -69,7 +69,7 @@ fn a_partner_repeats_a_run_and_the_owners_folder_says_so() {
         ended.elapsed().as_secs_f64()
     ));
     assert!(ended.elapsed() < Duration::from_secs(10));
-    let runs = ada.get("/api/v1/runs").expect(200).json();
+    let runs = ada.get("runs").expect(200).json();
     let said = &runs["runs"][0]["attestations"][0];
     assert_eq!((&said["peer"], &said["verdict"]), (&pair.there.host().into(), &"identical".into()), "{runs:#}");
     // Offline: both sites' keys vouch for what each said; a key set of one of them alone does not for the other.
@@ -114,7 +114,7 @@ fn a_received_folder_is_stitched_into_ones_own_space() {
     eve.wait_path(&format!("/Shares/mirror/{}", Series::name(3)));
     eve.dav().mkcol("/own").send().expect(201);
     let wanted = json!({"inputs": {"path": "/Shares/mirror"}, "into": {"path": "/own"}});
-    let run = eve.send("POST", "/api/v1/runs", &wanted).expect(202).json();
+    let run = eve.send("POST", "runs", &wanted).expect(202).json();
     let done = until_over(&eve, &run, "runs");
     assert_eq!(done["state"], "done", "{done:#}");
     let source = format!("{}: /mirror", pair.here.host());
@@ -122,6 +122,6 @@ fn a_received_folder_is_stitched_into_ones_own_space() {
     let metadata = String::from_utf8(eve.dav().read("/own/Stitched/ro-crate-metadata.json")).expect("text");
     assert!(metadata.contains(&source) && metadata.contains(&Series::name(0)), "{metadata}");
     assert!(!ada.dav().exists("/mirror/Stitched"), "nothing is written at the owner");
-    let refused = eve.send("POST", "/api/v1/runs", &json!({"inputs": {"path": "/own"}, "into": {"path": "/Shares/mirror"}}));
+    let refused = eve.send("POST", "runs", &json!({"inputs": {"path": "/own"}, "into": {"path": "/Shares/mirror"}}));
     assert!(matches!(refused.status, 400 | 403), "{refused:?}");
 }
