@@ -17,6 +17,7 @@ mod process;
 mod progress;
 mod pull;
 mod push;
+mod received;
 mod recipe;
 mod rerun;
 mod rm;
@@ -79,6 +80,9 @@ enum Command {
     Rm(rm::Args),
     /// Give a user, a partner's server or whoever has a link access
     Share(share::Args),
+    /// What partners share with you: list, accept, decline, refresh
+    #[command(subcommand)]
+    Received(received::Command),
     /// Show the stitching runs of a server
     Runs(runs::Args),
     /// Check a result: every file, the result digest, signatures and attestations; offline
@@ -113,6 +117,7 @@ fn main() -> ExitCode {
         Command::Mv(args) => in_runtime(mv::run(args)),
         Command::Rm(args) => in_runtime(rm::run(args)),
         Command::Share(args) => in_runtime(share::run(args)),
+        Command::Received(command) => in_runtime(received::run(command)),
         Command::Runs(args) => in_runtime(runs::run(args)),
         Command::Verify(args) => verify::run(&args),
         Command::Rerun(args) => in_runtime(rerun::rerun(args)),

@@ -16,6 +16,7 @@ mod item;
 mod parameters;
 mod place;
 mod purge;
+mod received;
 mod reruns;
 mod restore;
 mod run;
@@ -75,6 +76,11 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
         .route("/api/v1/contacts/{id}", delete(contacts::delete))
         .route("/api/v1/changes", get(changes::get))
         .route("/api/v1/tree", get(tree::get))
+        .route("/api/v1/received", get(received::get))
+        .route("/api/v1/received/{id}", delete(received::decline))
+        .route("/api/v1/received/{id}/accept", post(received::accept))
+        .route("/api/v1/received/{id}/decline", post(received::decline))
+        .route("/api/v1/received/{id}/refresh", post(received::refresh))
         .route("/api/v1/runs", get(runs::get).post(run_into::post))
         .route("/api/v1/runs/events", get(run_events::get))
         .route("/api/v1/runs/{id}", get(run::get))

@@ -3,6 +3,7 @@
 use crate::Api;
 use crate::caller::Caller;
 use crate::error::ApiError;
+use crate::received::PeerDocument;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -10,7 +11,16 @@ use stitchbox_schema::documents::SpaceDocument;
 
 #[derive(Serialize)]
 pub(crate) struct SpacesDocument {
-    spaces: Vec<SpaceDocument>,
+    spaces: Vec<ShownSpace>,
+}
+
+/// A space, and how it stands with its peer if it is a received one.
+#[derive(Serialize)]
+struct ShownSpace {
+    #[serde(flatten)]
+    space: SpaceDocument,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<PeerDocument>,
 }
 
 /// Personal first, then by name.
@@ -18,14 +28,16 @@ pub(crate) async fn get(State(api): State<Api>, Caller(principal): Caller) -> Re
     let mut spaces = Vec::new();
     for membership in api.domain.spaces_of(&principal).await? {
         let quota = api.domain.quota(&membership).await?;
-        spaces.push(SpaceDocument {
+        let peer = api.domain.peer_state(&membership.space).await?.map(PeerDocument::from);
+        let space = SpaceDocument {
             id: membership.space.id,
             name: membership.space.name,
             kind: membership.space.kind,
             role: membership.role,
             used_bytes: quota.used,
             quota_bytes: quota.limit,
-        });
+        };
+        spaces.push(ShownSpace { space, peer });
     }
     Ok(Json(SpacesDocument { spaces }))
 }

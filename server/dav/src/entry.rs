@@ -44,6 +44,8 @@ pub(crate) struct Entry<'a> {
     pub has_preview: bool,
     /// Whether its source may be deleted, where that was asked.
     pub is_safe: Option<bool>,
+    /// How what is received from a peer stands with it, where that was asked.
+    pub peer_state: Option<&'a str>,
     /// Changes when the server was restored from a backup.
     pub fingerprint: &'a str,
     pub dead: &'a [Property],
@@ -77,6 +79,7 @@ impl<'a> Entry<'a> {
             is_favorite: false,
             has_preview: false,
             is_safe: None,
+            peer_state: None,
             fingerprint: "",
             dead: &[],
         }
@@ -108,6 +111,7 @@ impl<'a> Entry<'a> {
             is_favorite: false,
             has_preview: false,
             is_safe: None,
+            peer_state: None,
             fingerprint: "",
             dead: &[],
         }

@@ -143,6 +143,7 @@ struct Extras {
     /// Of one item alone; those of a page come with it.
     has_preview: bool,
     is_safe: Option<bool>,
+    peer_state: Option<String>,
     fingerprint: Arc<str>,
 }
 
@@ -173,6 +174,9 @@ impl Extras {
         }
         if asked.wants_locks() {
             extras.locks = domain.locks_on(membership.space.id).await?.into();
+        }
+        if asked.wants(Live::PeerState) {
+            extras.peer_state = domain.peer_state(&membership.space).await?.map(|state| state.to_string());
         }
         if asked.wants(Live::SafeToDelete) {
             extras.is_safe = Some(domain.is_safe(item).await?);
@@ -207,6 +211,7 @@ impl Extras {
         entry.has_preview = self.has_preview;
         entry.quota = self.quota;
         entry.is_safe = self.is_safe;
+        entry.peer_state = self.peer_state.as_deref();
         entry.fingerprint = &self.fingerprint;
         entry.share_types = self.share_types.get(&item.id).map(Vec::as_slice).unwrap_or_default();
         entry.is_favorite = self.favorites.contains(&item.id);

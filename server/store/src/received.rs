@@ -298,6 +298,16 @@ pub async fn set_is_file(tx: &mut Tx, space: SpaceId, is_file: bool) -> Result<(
     Ok(())
 }
 
+/// Remembers what the peer's WebDAV took.
+pub async fn set_access(tx: &mut Tx, space: SpaceId, access: &str) -> Result<(), StoreError> {
+    sqlx::query("UPDATE received_shares SET access = $2 WHERE space_id = $1")
+        .bind(space.0)
+        .bind(access)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// The count of our own changes.
 pub async fn epoch(db: &mut Connection, space: SpaceId) -> Result<Option<i64>, StoreError> {
     let row = sqlx::query("SELECT epoch FROM received_shares WHERE space_id = $1").bind(space.0).fetch_optional(db);

@@ -52,11 +52,18 @@ impl Domain {
 
     /// The files as the peer has them, a single file as the top.
     pub(super) async fn raw_files(&self, share: &ReceivedShare) -> Result<Arc<dyn PeerFiles>, Error> {
-        let Some(peers) = self.received.peers.clone() else {
-            let reason = "this server is not set up to speak with other sites".to_owned();
-            return Err(Error::PeerUnavailable { peer: share.peer.clone(), last_seen: share.seen_at, reason });
+        let found = match (self.received.peers.clone(), self.federation()) {
+            (Some((peers, _)), _) => within(SHORT, peers.files(share)).await,
+            (None, Some(_)) => within(SHORT, self.files_by_dav(share)).await,
+            (None, None) => {
+                let reason = "this server is not set up to speak with other sites".to_owned();
+                return Err(Error::PeerUnavailable { peer: share.peer.clone(), last_seen: share.seen_at, reason });
+            }
         };
-        let found = self.ask(share, SHORT, peers.files(share)).await;
+        // A way that is known needs no answer, so only its lack says something about the peer.
+        if let Err(PeerTrouble::Unreachable(words)) = &found {
+            self.note_failure(&share.peer, words).await?;
+        }
         found.map_err(|trouble| refusal(share, trouble))
     }
 
@@ -78,9 +85,7 @@ impl Domain {
         patience: Duration,
         call: impl Future<Output = Result<T, PeerTrouble>> + Send,
     ) -> Result<T, PeerTrouble> {
-        let answer = tokio::time::timeout(patience, call).await.unwrap_or_else(|_| {
-            Err(PeerTrouble::Unreachable(format!("it did not answer within {} s", patience.as_secs())))
-        });
+        let answer = within(patience, call).await;
         let noted = match &answer {
             Err(PeerTrouble::Unreachable(words)) => self.note_failure(&share.peer, words).await,
             Ok(_) | Err(_) => self.note_answer(&share.peer).await,
@@ -118,6 +123,15 @@ impl Domain {
         let peer = peer.to_owned();
         self.transact(move |tx| Box::pin(async move { Ok(breaker::answered(tx, &peer, now).await?) })).await
     }
+}
+
+async fn within<T>(
+    patience: Duration,
+    call: impl Future<Output = Result<T, PeerTrouble>> + Send,
+) -> Result<T, PeerTrouble> {
+    tokio::time::timeout(patience, call)
+        .await
+        .unwrap_or_else(|_| Err(PeerTrouble::Unreachable(format!("it did not answer within {} s", patience.as_secs()))))
 }
 
 /// What a person is told of a peer's trouble.

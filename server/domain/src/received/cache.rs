@@ -9,7 +9,7 @@ const AT_ONCE: i64 = 20;
 impl Domain {
     /// Lets go what is too much in the cache. Returns how many files that were.
     pub async fn evict(&self) -> Result<usize, Error> {
-        let most = i64::try_from(self.received.settings.cache_bytes).unwrap_or(i64::MAX);
+        let most = i64::try_from(self.received_settings().cache_bytes).unwrap_or(i64::MAX);
         let mut let_go = 0;
         loop {
             let mut db = self.store.read().await?;

@@ -8,6 +8,7 @@
 mod apply;
 mod breaker;
 mod cache;
+mod dav;
 mod open;
 mod peer;
 mod refresh;
@@ -51,8 +52,10 @@ impl Default for ReceivedSettings {
 /// What this process remembers about received spaces; all of it may be forgotten.
 #[derive(Debug, Default)]
 pub(crate) struct Received {
-    peers: Option<Arc<dyn Peers>>,
-    settings: ReceivedSettings,
+    /// Another way to peers than WebDAV, for tests.
+    peers: Option<(Arc<dyn Peers>, ReceivedSettings)>,
+    /// Ways to shares.
+    ways: Mutex<HashMap<SpaceId, dav::Way>>,
     /// Which spaces are received ones: a space never changes its kind.
     kinds: Mutex<HashMap<SpaceId, bool>>,
     /// Spaces somebody looked at, to be compared soon.
@@ -74,11 +77,23 @@ fn open_lock<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Domain {
-    /// Gives the rules a way to peers. Without one, received spaces show what was seen last.
+    /// Gives the rules another way to peers than that of the federation: a peer in memory, for tests.
     #[must_use]
     pub fn with_peers(mut self, peers: Arc<dyn Peers>, settings: ReceivedSettings) -> Self {
-        self.received = Arc::new(Received { peers: Some(peers), settings, ..Received::default() });
+        self.received = Arc::new(Received { peers: Some((peers, settings)), ..Received::default() });
         self
+    }
+
+    /// What the administrator set about received spaces.
+    pub(crate) fn received_settings(&self) -> ReceivedSettings {
+        match (&self.received.peers, self.federation()) {
+            (Some((_, settings)), _) => *settings,
+            (None, Some(federation)) => {
+                let settings = federation.settings();
+                ReceivedSettings { cache_bytes: settings.cache_bytes, refresh: settings.refresh }
+            }
+            (None, None) => ReceivedSettings::default(),
+        }
     }
 
     /// Whether a space is a received one.

@@ -57,7 +57,7 @@ impl Domain {
     pub(crate) async fn bytes_there(&self, blob: BlobId, range: Range<u64>) -> Result<BlobStream, Error> {
         let placed = remote::placed(&mut *self.store.read().await?, blob).await?.ok_or(Error::NotFound)?;
         let size = u64::try_from(placed.size).unwrap_or(0);
-        let whole = range == (0..size) && size <= self.received.settings.cache_bytes / 2;
+        let whole = range == (0..size) && size <= self.received_settings().cache_bytes / 2;
         let (share_space, item) = (placed.space, placed.item);
         let bytes = self.stream_there(&placed, range).await?;
         let turn = if whole { Turn::take(self, blob) } else { None };
@@ -203,6 +203,10 @@ fn exactly(bytes: BlobStream, length: u64, peer: String) -> BlobStream {
             match tokio::time::timeout(SILENCE, bytes.next()).await {
                 Err(_) => broken(format!("nothing came for {} s", SILENCE.as_secs())),
                 Ok(Some(Ok(piece))) => match left.checked_sub(piece.len() as u64) {
+                    // Before the last piece is believed: is there more than there should be?
+                    Some(0) if !matches!(tokio::time::timeout(SILENCE, bytes.next()).await, Ok(None)) => {
+                        broken("it does not end where the file ends".to_owned())
+                    }
                     Some(left) => Some((Ok(piece), Some((bytes, left)))),
                     None => broken("it sent more bytes than the file has".to_owned()),
                 },

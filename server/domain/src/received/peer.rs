@@ -88,6 +88,7 @@ pub enum PeerTrouble {
 #[derive(Debug, Clone)]
 pub struct Outgoing {
     size: u64,
+    sha256: Option<String>,
     source: Source,
 }
 
@@ -101,13 +102,25 @@ impl Outgoing {
     /// A small body.
     #[must_use]
     pub fn memory(bytes: Bytes) -> Self {
-        Self { size: bytes.len() as u64, source: Source::Memory(bytes) }
+        Self { size: bytes.len() as u64, sha256: None, source: Source::Memory(bytes) }
     }
 
     /// Ranges of blobs, one after the other.
     pub(crate) fn pieces(domain: &Domain, pieces: Vec<(BlobId, Range<u64>)>) -> Self {
         let size = pieces.iter().map(|(_, range)| range.end.saturating_sub(range.start)).sum();
-        Self { size, source: Source::Pieces(domain.clone(), pieces) }
+        Self { size, sha256: None, source: Source::Pieces(domain.clone(), pieces) }
+    }
+
+    /// With the SHA-256 of the whole, for peers that check it.
+    #[must_use]
+    pub fn with_sha256(self, sha256: &str) -> Self {
+        Self { sha256: Some(sha256.to_owned()), ..self }
+    }
+
+    /// SHA-256 of the whole, hexadecimal, if known.
+    #[must_use]
+    pub fn sha256(&self) -> Option<&str> {
+        self.sha256.as_deref()
     }
 
     /// Bytes in all.

@@ -203,7 +203,7 @@ impl Domain {
         follows: bool,
         took: Duration,
     ) -> Result<(), Error> {
-        let mut interval = self.received.settings.refresh;
+        let mut interval = self.received_settings().refresh;
         if !follows && refreshed.walked {
             interval = interval.max(took * WALK_PART);
         }
@@ -231,7 +231,7 @@ impl Domain {
 
     async fn note_not_seen(&self, share: &ReceivedShare, words: String) -> Result<(), Error> {
         let doublings = u32::try_from(share.failures.clamp(0, 10)).unwrap_or(10);
-        let pause = self.received.settings.refresh.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
+        let pause = self.received_settings().refresh.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
         let (space, next) = (share.space, jittered(self.now(), pause, share.space.0));
         if share.failures == 0 {
             tracing::warn!(peer = %share.peer, space = %share.space, reason = %words, "a received space could not be compared");

@@ -158,7 +158,7 @@ impl Domain {
             return error;
         }
         match trouble {
-            PeerTrouble::Changed => Error::PreconditionFailed,
+            PeerTrouble::Changed | PeerTrouble::Exists => Error::PreconditionFailed,
             other => refusal(&peer.share, other),
         }
     }

@@ -33,6 +33,7 @@ impl Domain {
         for folder in missing {
             self.make_folder_there(target.at.space, &folder).await?;
         }
+        let body = body.with_sha256(&finished.blob.sha256);
         let pushed = self.put_there(&target.at, existing.as_ref(), body, target.intent.mtime).await?;
         target.intent.conditions = target.intent.conditions.only_tokens();
         finished.pushed = Some(pushed);
