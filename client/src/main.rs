@@ -78,7 +78,7 @@ enum Command {
     Mv(mv::Args),
     /// Delete on a server (into its trash)
     Rm(rm::Args),
-    /// Give a user, a partner's server or whoever has a link access
+    /// Give a user, a group, a partner elsewhere or whoever has a link access; list, change and end it
     Share(share::Args),
     /// What partners share with you: list, accept, decline, refresh
     #[command(subcommand)]

@@ -226,7 +226,8 @@ async fn an_upload_that_nobody_takes_ends_and_a_slow_answer_is_waited_for() {
     assert!(matches!(error, Err(PeerError::TimedOut { .. })), "{error:?}");
     holding.abort();
     // the peer hashes and moves for longer than the idle time-out
-    let peer = FakePeer::start(|_| [vec![Step::Wait(Duration::from_millis(900))], answer(204, &[], "")].concat()).await;
+    let peer =
+        FakePeer::start(|_| [vec![Step::Wait(Duration::from_millis(1500))], answer(204, &[], "")].concat()).await;
     let call = Call::new(Method::PUT, peer.url("/f"));
     assert_eq!(http().give(call, body(vec![Ok(Bytes::from_static(b"abc"))]), 3).await.unwrap().status, 204);
 }
@@ -237,4 +238,24 @@ async fn certificates_that_are_none_are_refused_at_once() {
         let refused = Http::new(Policy { extra_ca_pem: Some(pem.to_vec()), ..policy() }).err();
         assert!(matches!(refused, Some(PolicyError::BadCertificates | PolicyError::NoTls(_))), "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_upload_ends_is_heard() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = reqwest::Url::parse(&format!("http://{}/f", listener.local_addr().unwrap())).unwrap();
+    let peer = tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = [0; 1000];
+        let _ = stream.read(&mut head).await;
+        stream.write_all(b"HTTP/1.1 507 Full\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfull").await.unwrap();
+        // as servers do that linger: what comes is read and thrown away
+        let mut rest = vec![0; 1 << 16];
+        while stream.read(&mut rest).await.is_ok_and(|count| count > 0) {}
+    });
+    let pieces: Vec<_> = (0..64).map(|_| Ok(Bytes::from(vec![0; 1 << 20]))).collect();
+    let answer = http().give(Call::new(Method::PUT, url), body(pieces), 64 << 20).await.unwrap();
+    assert_eq!((answer.status, answer.body.as_ref()), (507, &b"full"[..]));
+    peer.abort();
 }

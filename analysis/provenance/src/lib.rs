@@ -1,13 +1,4 @@
-//! What a result claims about itself, and whether it is so.
-//!
-//! * [`RunCrate`]: an RO-Crate of ours, read back. It comes from elsewhere: nothing in it is believed, no name of it leads out
-//!   of its folder.
-//! * [`check_folder`]: a folder of results on disk against its crate: every output, every input that is there, by SHA-256
-//!   and size, and the result digest out of `height.h5`.
-//! * [`compare`]: two results of one series: identical, agreeing within their uncertainties, or diverged.
-//! * [`CrateStatement`], [`Attestation`]: what a site signs. The signatures themselves are `stitchbox-federation`'s.
-//!
-//! Like the rest of the science this crate knows no users, spaces, SQL or network; times and names are parameters.
+#![doc = include_str!("../README.md")]
 
 mod agreement;
 mod check;

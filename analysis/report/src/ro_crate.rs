@@ -48,8 +48,8 @@ pub fn ro_crate(record: &Record, digest: &str, outputs: &[OutputEntity]) -> Valu
         "hasPart": one_or_many(parts),
         "mentions": {"@id": run},
     });
-    if let Some(site) = record.site.as_deref() {
-        root["publisher"] = json!({"@id": site_id(site)});
+    if let Some(organisation) = people.iter().find(|entity| entity["@type"] == "Organization") {
+        root["publisher"] = json!({"@id": organisation["@id"]});
     }
     if record.source.is_some() {
         root["isBasedOn"] = json!({"@id": SOURCE_ID});

@@ -83,8 +83,8 @@ impl Connection {
     pub async fn received(&self) -> Result<Vec<ReceivedShare>, WireError> {
         let url = child(self.server(), ["api", "v1", "received"]);
         let text = bounded_text(self.answer(self.request("GET", &url)).await?, LIMIT).await;
-        let listed: Listed = serde_json::from_str(&text)
-            .map_err(|_| WireError::Malformed("no list of received shares"))?;
+        let listed: Listed =
+            serde_json::from_str(&text).map_err(|_| WireError::Malformed("no list of received shares"))?;
         Ok(listed.received)
     }
 

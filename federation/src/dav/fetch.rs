@@ -48,16 +48,16 @@ impl RemoteDav {
     /// [`PeerError::Changed`] if it is another version; the peer's refusal; no answer; an answer that is another range.
     pub async fn get(&self, path: &str, fetch: Fetch<'_>) -> Result<Fetched, PeerError> {
         let within = self.client().http().policy().idle_timeout;
-        let is_ranged = fetch.from > 0 || fetch.length.is_some_and(|length| Some(length) != fetch.size);
+        // a range of nothing cannot be asked for: the file is opened, which says whether it is there, and not read
+        let is_ranged = fetch.length != Some(0)
+            && (fetch.from > 0 || fetch.length.is_some_and(|length| Some(length) != fetch.size));
         let build = |door: &super::access::Door| {
             let mut call = Call::new(Method::GET, self.url(door, path, false)?);
             call.follow = true;
             call.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             if is_ranged {
-                let last = fetch
-                    .length
-                    .map(|length| fetch.from.saturating_add(length.max(1) - 1).to_string())
-                    .unwrap_or_default();
+                let last =
+                    fetch.length.map(|length| fetch.from.saturating_add(length - 1).to_string()).unwrap_or_default();
                 insert(&mut call.headers, RANGE, format!("bytes={}-{last}", fetch.from));
             }
             if let Some(etag) = fetch.etag.filter(|etag| !etag.starts_with("W/")) {
@@ -75,10 +75,10 @@ impl RemoteDav {
         }
         let said = |name| incoming.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let etag = said(ETAG);
-        if let (Some(wanted), Some(found)) = (fetch.etag, etag.as_deref()) {
-            if bare(wanted) != bare(found) {
-                return Err(PeerError::Changed { host });
-            }
+        if let (Some(wanted), Some(found)) = (fetch.etag, etag.as_deref())
+            && bare(wanted) != bare(found)
+        {
+            return Err(PeerError::Changed { host });
         }
         if said(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
             return Err(self.malformed("a file in an encoding that was not asked for"));
@@ -87,8 +87,7 @@ impl RemoteDav {
         let (announced, range) = (incoming.announced(), said(CONTENT_RANGE));
         let (skip, left, total) = if incoming.status == 206 {
             let range = range.as_deref().and_then(content_range).ok_or_else(|| self.malformed("a range of nothing"))?;
-            if range.first != fetch.from || fetch.length.is_some_and(|length| range.last - range.first >= length.max(1))
-            {
+            if range.first != fetch.from || fetch.length.is_some_and(|length| range.last - range.first >= length) {
                 return Err(self.malformed("another range than the one asked for"));
             }
             let there = range.last - range.first + 1;
@@ -101,10 +100,10 @@ impl RemoteDav {
             };
             (fetch.from, left, announced)
         };
-        if let (Some(wanted), Some(total)) = (fetch.size, total) {
-            if wanted != total {
-                return Err(PeerError::Changed { host });
-            }
+        if let (Some(wanted), Some(total)) = (fetch.size, total)
+            && wanted != total
+        {
+            return Err(PeerError::Changed { host });
         }
         let is_cut = fetch.length.is_some();
         Ok(Fetched { etag, content_type, total, incoming, skip, left, is_cut, got: 0 })

@@ -36,7 +36,7 @@ impl RemoteDav {
         Ok(entries)
     }
 
-    /// As [`RemoteDav::list`], each entry as it comes, so that a long listing is never held.
+    /// As [`RemoteDav::list`], each entry as it comes, so that a long listing is never held. Gives how many were left out.
     ///
     /// # Errors
     /// As [`RemoteDav::list`].
@@ -45,7 +45,7 @@ impl RemoteDav {
         path: &str,
         depth: Depth,
         mut each: impl FnMut(RemoteEntry) + Send,
-    ) -> Result<(), PeerError> {
+    ) -> Result<usize, PeerError> {
         let policy = self.client().http().policy();
         let (within, most_bytes, most_entries) = (policy.idle_timeout, policy.max_listing_bytes, policy.max_entries);
         let method = Method::from_bytes(b"PROPFIND").unwrap_or(Method::OPTIONS);
@@ -79,13 +79,13 @@ impl RemoteDav {
             each(entry);
             true
         };
-        multistatus::read(incoming, most_bytes, &names, limited).await?;
+        let left_out = multistatus::read(incoming, most_bytes, &names, limited).await?;
         if count > most_entries {
             return Err(PeerError::TooLarge { host: self.peer().host().to_string(), limit: most_bytes });
         }
         if !found_self {
             return Err(self.malformed("a listing without the folder that was asked for"));
         }
-        Ok(())
+        Ok(left_out)
     }
 }

@@ -20,13 +20,14 @@ const LONGEST_TEXT: usize = 8 << 10;
 /// Deepest nesting of elements.
 const DEEPEST: usize = 64;
 
-/// Reads an answer to its end and gives each entry to `each`, until that says no.
+/// Reads an answer to its end and gives each entry to `each`, until that says no. Gives how many were left out because they
+/// lie elsewhere or have names that cannot be.
 pub(super) async fn read(
     incoming: Incoming,
     most_bytes: u64,
     names: &Names,
     each: impl FnMut(RemoteEntry) -> bool,
-) -> Result<(), PeerError> {
+) -> Result<usize, PeerError> {
     let host = incoming.host().to_owned();
     let pieces = stream::unfold((incoming, 0_u64), move |(mut incoming, got)| async move {
         match incoming.next().await {
@@ -44,7 +45,7 @@ pub(super) async fn read(
     });
     let reader = StreamReader::new(Box::pin(pieces));
     match entries(reader, names, each).await {
-        Ok(()) => Ok(()),
+        Ok(left_out) => Ok(left_out),
         Err(Broken::Peer(error)) => Err(error),
         Err(Broken::Xml(what)) => Err(PeerError::Malformed { host, what }),
     }
@@ -59,10 +60,10 @@ enum Broken {
 
 impl From<quick_xml::Error> for Broken {
     fn from(error: quick_xml::Error) -> Self {
-        if let quick_xml::Error::Io(error) = &error {
-            if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<PeerError>()) {
-                return Self::Peer(error.clone());
-            }
+        if let quick_xml::Error::Io(error) = &error
+            && let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<PeerError>())
+        {
+            return Self::Peer(error.clone());
         }
         Self::Xml("the listing is no XML")
     }
@@ -80,7 +81,7 @@ async fn entries(
     reader: impl AsyncBufRead + Unpin,
     names: &Names,
     mut each: impl FnMut(RemoteEntry) -> bool,
-) -> Result<(), Broken> {
+) -> Result<usize, Broken> {
     let mut reader = NsReader::from_reader(reader);
     let mut buffer = Vec::new();
     let mut state = State::default();
@@ -101,14 +102,14 @@ async fn entries(
             Event::CData(piece) => state.text(&piece),
             Event::GeneralRef(reference) => state.text(&resolve(&reference)),
             Event::End(tag) => {
-                if let Some(entry) = state.end(space, tag.local_name().as_ref(), names) {
-                    if !each(entry) {
-                        return Ok(());
-                    }
+                if let Some(entry) = state.end(space, tag.local_name().as_ref(), names)
+                    && !each(entry)
+                {
+                    return Ok(state.left_out);
                 }
             }
             Event::DocType(_) => return Err(Broken::Xml("the listing declares a document type")),
-            Event::Eof if state.is_multistatus && state.depth == 0 => return Ok(()),
+            Event::Eof if state.is_multistatus && state.depth == 0 => return Ok(state.left_out),
             Event::Eof if state.is_multistatus => return Err(Broken::Xml("the listing is cut off")),
             Event::Eof => return Err(Broken::Xml("no WebDAV listing (a web page?)")),
             _ => {}
@@ -125,6 +126,8 @@ struct State {
     /// The `response` being read: where it lies, once known, and what was found.
     response: Option<Response>,
     text: String,
+    /// Responses that lie elsewhere.
+    left_out: usize,
 }
 
 #[derive(Default)]
@@ -194,7 +197,10 @@ impl State {
             }
             (Space::Dav, "response") => {
                 let response = self.response.take()?;
-                let name = response.name.flatten()?;
+                let Some(name) = response.name.flatten() else {
+                    self.left_out += 1;
+                    return None;
+                };
                 // a response with a status of its own instead of properties is of an item that is not there
                 return (!response.is_missing).then_some(RemoteEntry { name, ..response.entry });
             }

@@ -15,7 +15,8 @@ async fn read_all(xml: &[u8]) -> Result<Vec<RemoteEntry>, Broken> {
         found.push(entry);
         true
     };
-    entries(reader, &names, keep).await?;
+    let left_out = entries(reader, &names, keep).await?;
+    assert!(found.len() + left_out <= String::from_utf8_lossy(xml).matches("response").count());
     Ok(found)
 }
 
@@ -55,6 +56,15 @@ async fn other_prefixes_and_absolute_hrefs_are_read_and_other_namespaces_are_not
         <response><href>/dav/ocm/77/gone</href><status>HTTP/1.1 404 Not Found</status></response></multistatus>"#;
     let entries = read_all(xml.as_bytes()).await.unwrap();
     assert_eq!(entries, [RemoteEntry { name: "sub".into(), ..RemoteEntry::default() }]);
+}
+
+#[tokio::test]
+async fn what_a_propstat_says_is_missing_is_not_there() {
+    let xml = "<d:multistatus xmlns:d='DAV:'><d:response><d:href>/dav/ocm/77/a</d:href><d:propstat><d:prop><d:getetag>\"no\"</d:getetag>\
+        <d:resourcetype><d:collection/></d:resourcetype></d:prop><d:status>HTTP/1.1 403 Forbidden</d:status></d:propstat><d:propstat><d:prop>\
+        <d:getcontentlength>5</d:getcontentlength></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response></d:multistatus>";
+    let expected = RemoteEntry { name: "a".into(), size: Some(5), ..RemoteEntry::default() };
+    assert_eq!(read_all(xml.as_bytes()).await.unwrap(), [expected]);
 }
 
 #[tokio::test]

@@ -39,10 +39,10 @@ impl RemoteDav {
     /// The upload begun before if it still is there, else a new one; `None` if the peer does no tus at the folder.
     pub(super) async fn tus_begin(&self, path: &str, upload: &Upload) -> Result<Option<Resumable>, PeerError> {
         let door = self.door().await?;
-        if let Some(begun) = &upload.begun {
-            if self.tus_offset(&door, begun, upload.length).await.is_ok() {
-                return Ok(Some(begun.clone()));
-            }
+        if let Some(begun) = &upload.begun
+            && self.tus_offset(&door, begun, upload.length).await.is_ok()
+        {
+            return Ok(Some(begun.clone()));
         }
         let Some((parent, name)) = parent_and_name(path) else { return Ok(None) };
         let folder = self.url(&door, parent, true)?;

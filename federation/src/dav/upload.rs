@@ -84,11 +84,11 @@ impl RemoteDav {
         upload: &Upload,
         note: impl Fn(&Resumable) + Send + Sync,
     ) -> Result<Stored, PeerError> {
-        if upload.length > 0 {
-            if let Some(resumable) = self.tus_begin(path, upload).await? {
-                note(&resumable);
-                return self.tus_finish(path, &resumable, source, upload).await;
-            }
+        if upload.length > 0
+            && let Some(resumable) = self.tus_begin(path, upload).await?
+        {
+            note(&resumable);
+            return self.tus_finish(path, &resumable, source, upload).await;
         }
         let mut tries = 1;
         loop {

@@ -80,8 +80,17 @@ pub(crate) fn refusal(url: &Url, status: u16, headers: &HeaderMap, body: &[u8]) 
         let to = text(LOCATION).unwrap_or("nowhere").chars().filter(|c| !c.is_control()).take(300).collect();
         return PeerError::Redirected { host, status, to };
     }
-    let retry_after = text(RETRY_AFTER).and_then(|value| value.trim().parse().ok());
+    let retry_after = text(RETRY_AFTER).and_then(|value| seconds_to_wait(value.trim()));
     PeerError::Refused { host, status, words: peers_words(body), retry_after }
+}
+
+/// `Retry-After`: seconds, or a date.
+fn seconds_to_wait(value: &str) -> Option<u64> {
+    if let Ok(seconds) = value.parse() {
+        return Some(seconds);
+    }
+    let at = httpdate::parse_http_date(value).ok()?;
+    Some(at.duration_since(std::time::SystemTime::now()).map_or(0, |wait| wait.as_secs()))
 }
 
 /// `host[:port]` of a URL, for messages.

@@ -61,13 +61,13 @@ impl Invite {
         if text.len() > 4096 {
             return Err(InviteError);
         }
-        if let Ok(url) = Url::parse(text) {
-            if url.scheme() == "https" || url.scheme() == "http" {
-                let value =
-                    |key: &str| url.query_pairs().find(|(name, _)| name == key).map(|(_, value)| value.into_owned());
-                let (token, host) = (value("token").ok_or(InviteError)?, value("providerDomain").ok_or(InviteError)?);
-                return Self::of(&token, &host);
-            }
+        if let Ok(url) = Url::parse(text)
+            && (url.scheme() == "https" || url.scheme() == "http")
+        {
+            let value =
+                |key: &str| url.query_pairs().find(|(name, _)| name == key).map(|(_, value)| value.into_owned());
+            let (token, host) = (value("token").ok_or(InviteError)?, value("providerDomain").ok_or(InviteError)?);
+            return Self::of(&token, &host);
         }
         let plain = if text.contains('@') {
             text.to_owned()

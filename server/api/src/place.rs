@@ -25,8 +25,10 @@ impl PlaceWanted {
         }
         let names: Vec<&str> = self.path.split('/').collect();
         match api.domain.files_view(principal, &principal.name, &names).await? {
-            FilesView::Item(location) | FilesView::Root { personal: location } => Ok(location),
-            _ => Err(Error::NotFound.into()),
+            FilesView::Item(location)
+            | FilesView::Root { personal: location }
+            | FilesView::Shared { at: location, .. } => Ok(location),
+            FilesView::SpacesFolder | FilesView::SharesFolder => Err(Error::NotFound.into()),
         }
     }
 }

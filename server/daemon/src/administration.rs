@@ -4,8 +4,12 @@
 use crate::config::Size;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use stitchbox_domain::{AppPassword, Domain, Error, NewSpace, NewUser, Quota, Space, User};
-use stitchbox_schema::{AppPasswordId, Role, SpaceKind};
+use stitchbox_domain::{AppPassword, AuditQuery, Domain, Error, NewSpace, NewUser, Quota, Space, User};
+use stitchbox_schema::sharing::{AuditDocument, GroupDocument};
+use stitchbox_schema::{AppPasswordId, ItemId, Role, ShareId, SpaceKind, Timestamp};
+
+/// Who orders, in the audit.
+const BY: &str = "administrator";
 
 /// An order.
 #[derive(Clone, Serialize, Deserialize)]
@@ -95,6 +99,40 @@ pub enum Order {
         /// Which, as listed.
         id: AppPasswordId,
     },
+    /// Make a group of users.
+    AddGroup {
+        /// Its name.
+        name: String,
+        /// Name for people; empty for the name.
+        display_name: String,
+    },
+    /// List the groups with their members.
+    ListGroups,
+    /// Remove a group; what is shared with it ends.
+    RemoveGroup {
+        /// Its name.
+        name: String,
+    },
+    /// Make a user a member of a group, or end the membership.
+    SetGroupMember {
+        /// Name of the group.
+        group: String,
+        /// Login name.
+        user: String,
+        /// In or out.
+        member: bool,
+    },
+    /// Tell who gave, used and took back access.
+    Audit {
+        /// Of one item.
+        item: Option<ItemId>,
+        /// Of one share.
+        share: Option<ShareId>,
+        /// Not before, nanoseconds since 1970.
+        since: Option<i64>,
+        /// At most so many rows.
+        limit: i64,
+    },
     /// Check every blob and the whole tree.
     Verify,
     /// The database was restored from a backup: tell every client.
@@ -125,6 +163,11 @@ impl fmt::Debug for Order {
             Self::ListAppPasswords { .. } => "ListAppPasswords",
             Self::RevokeAppPassword { .. } => "RevokeAppPassword",
             Self::WipeAppPassword { .. } => "WipeAppPassword",
+            Self::AddGroup { .. } => "AddGroup",
+            Self::ListGroups => "ListGroups",
+            Self::RemoveGroup { .. } => "RemoveGroup",
+            Self::SetGroupMember { .. } => "SetGroupMember",
+            Self::Audit { .. } => "Audit",
             Self::Verify => "Verify",
             Self::Restored => "Restored",
         })
@@ -234,6 +277,33 @@ async fn carry_out(domain: &Domain, order: Order) -> Result<Report, Error> {
             let when = "the device removes what it has when it next comes, if its program can";
             Ok(Report::remark(format!("app password {id} of {user} opens nothing any more; {when}")))
         }
+        Order::AddGroup { name, display_name } => {
+            let made = domain.add_group(&name, &display_name, BY).await?;
+            let hint = format!("let people in with: group member \"{}\" USER", made.name);
+            Ok(Report::remark(format!("group {} made; {hint}", made.name)))
+        }
+        Order::ListGroups => {
+            let groups = domain.groups().await?;
+            let line =
+                |group: &GroupDocument| format!("{}\t{}\t{}", group.name, group.display_name, group.members.join(", "));
+            Ok(Report { lines: groups.iter().map(line).collect(), ..Report::default() })
+        }
+        Order::RemoveGroup { name } => {
+            domain.remove_group(&name, BY).await?;
+            Ok(Report::remark(format!("group {name} is removed; what was shared with it has ended")))
+        }
+        Order::SetGroupMember { group, user, member } => {
+            domain.set_group_member(&group, &user, member, BY).await?;
+            let what = if member { "a member" } else { "no member" };
+            Ok(Report::remark(format!("{user} is {what} of {group}")))
+        }
+        Order::Audit { item, share, since, limit } => {
+            let query = AuditQuery { item, share, since: since.map(Timestamp), before: None, limit: Some(limit) };
+            let mut rows = domain.whole_audit(query).await?;
+            // As a log is read.
+            rows.reverse();
+            Ok(Report { lines: rows.iter().map(audit_line).collect(), ..Report::default() })
+        }
         Order::Verify => verify(domain).await,
         Order::Restored => {
             let fingerprint = domain.mark_restored().await?;
@@ -286,6 +356,15 @@ fn app_password_line(found: &AppPassword, spaces: &[(Space, Quota)]) -> String {
     format!("{}\t{}\t{space}\t{rights}\t{}\t{used}{wipe}", found.id, found.label, found.created_at.rfc3339())
 }
 
+fn audit_line(row: &AuditDocument) -> String {
+    let share = row.share.map_or_else(|| "-".to_owned(), |share| share.to_string());
+    let client = if row.client.is_empty() { "-" } else { row.client.as_str() };
+    let details = row.details.as_object().is_some_and(|fields| !fields.is_empty());
+    let details = if details { format!("\t{}", row.details) } else { String::new() };
+    let subject: String = row.subject.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    format!("{}\t{}\t{}\t{share}\t{subject}\t{client}{details}", row.at.rfc3339(), row.event, row.actor)
+}
+
 fn limit(quota: Option<i64>) -> String {
     quota.map_or_else(|| "unlimited".to_owned(), |bytes| Size(u64::try_from(bytes).unwrap_or(0)).to_string())
 }
@@ -294,6 +373,7 @@ fn limit(quota: Option<i64>) -> String {
 async fn explain(domain: &Domain, order: &Order, error: &Error) -> String {
     match (order, error) {
         (Order::AddUser { name, .. }, Error::Exists) => format!("there is already a user {name:?}"),
+        (Order::AddGroup { name, .. }, Error::Exists) => format!("there is already a group {name:?}"),
         (Order::AddSpace { name, .. }, Error::Exists) => format!("there is already a project space {name:?}"),
         (Order::RevokeAppPassword { user, id } | Order::WipeAppPassword { user, id }, Error::NotFound) => {
             match missing(domain, Some(user), None).await {
@@ -382,6 +462,23 @@ mod tests {
             let Outcome::Refused(why) = perform(&domain, order.clone()).await else { panic!("{order:?} was done") };
             assert!(words.iter().all(|word| why.contains(word)), "{order:?}: {why}");
         }
+        let join = |group: &str, user: &str| Order::SetGroupMember {
+            group: group.to_owned(),
+            user: user.to_owned(),
+            member: true,
+        };
+        let group = || Order::AddGroup { name: "optics".to_owned(), display_name: String::new() };
+        for order in [group(), join("optics", "ada")] {
+            assert!(matches!(perform(&domain, order).await, Outcome::Done(_)));
+        }
+        for (order, word) in [(group(), "already"), (join("opera", "ada"), "opera"), (join("optics", "eve"), "eve")] {
+            let Outcome::Refused(why) = perform(&domain, order.clone()).await else { panic!("{order:?} was done") };
+            assert!(why.contains(word), "{order:?}: {why}");
+        }
+        let audit = Order::Audit { item: None, share: None, since: None, limit: 10 };
+        let Outcome::Done(told) = perform(&domain, audit).await else { panic!("no audit") };
+        let events: Vec<_> = told.lines.iter().filter_map(|line| line.split('\t').nth(1)).collect();
+        assert_eq!(events, ["group_made", "group_joined"]);
         let Outcome::Done(made) = perform(&domain, app_password("ada", None)).await else { panic!("no secret") };
         assert_eq!((made.lines.len(), made.lines[0].len()), (1, 39), "the secret alone");
         let Outcome::Done(verified) = perform(&domain, Order::Verify).await else { panic!("not verified") };

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use std::io::BufRead;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use stitchbox_schema::{AppPasswordId, Role};
+use stitchbox_schema::{AppPasswordId, ItemId, Role, ShareId, Timestamp};
 
 /// Stitchbox: a sync-and-share store that knows what a mirror measurement is.
 #[derive(Debug, Parser)]
@@ -72,6 +72,33 @@ pub enum Action {
         /// What to do
         #[command(subcommand)]
         action: AppPasswordAction,
+    },
+    /// Groups of users, with which things are shared
+    Group {
+        /// Where everything is
+        #[command(flatten)]
+        place: Place,
+        /// What to do
+        #[command(subcommand)]
+        action: GroupAction,
+    },
+    /// Tell who gave, used and took back access: time, event, who, share, what, client
+    Audit {
+        /// Where everything is
+        #[command(flatten)]
+        place: Place,
+        /// Of this item alone, by id
+        #[arg(long, value_name = "ID")]
+        item: Option<ItemId>,
+        /// Of this share alone
+        #[arg(long, value_name = "ID")]
+        share: Option<ShareId>,
+        /// Not before this day (2026-12-31, UTC) or instant
+        #[arg(long, value_name = "DAY", value_parser = since)]
+        since: Option<Timestamp>,
+        /// The latest so many
+        #[arg(long, value_name = "N", default_value_t = 1000)]
+        limit: i64,
     },
     /// Check a configuration and print it with all defaults, without secrets
     CheckConfig {
@@ -207,6 +234,60 @@ pub enum AppPasswordAction {
     },
 }
 
+/// `group …`
+#[derive(Debug, Subcommand)]
+pub enum GroupAction {
+    /// Make a group
+    Add {
+        /// Its name
+        name: String,
+        /// Name for people
+        #[arg(long, value_name = "NAME", default_value = "")]
+        display_name: String,
+    },
+    /// List the groups with their members
+    List,
+    /// Remove a group; what is shared with it ends
+    Remove {
+        /// Its name
+        name: String,
+    },
+    /// Make a user a member: what is shared with the group appears at once
+    Member {
+        /// Name of the group
+        group: String,
+        /// Login name
+        user: String,
+    },
+    /// End a membership
+    Leave {
+        /// Name of the group
+        group: String,
+        /// Login name
+        user: String,
+    },
+}
+
+impl GroupAction {
+    /// The order.
+    #[must_use]
+    pub fn order(self) -> Order {
+        match self {
+            Self::Add { name, display_name } => Order::AddGroup { name, display_name },
+            Self::List => Order::ListGroups,
+            Self::Remove { name } => Order::RemoveGroup { name },
+            Self::Member { group, user } => Order::SetGroupMember { group, user, member: true },
+            Self::Leave { group, user } => Order::SetGroupMember { group, user, member: false },
+        }
+    }
+}
+
+/// Reads a day, which begins at midnight UTC, or an instant.
+fn since(text: &str) -> Result<Timestamp, String> {
+    let instant = if text.len() == 10 { format!("{text}T00:00:00+00:00") } else { text.to_owned() };
+    stitchbox_schema::expiry(&instant).ok_or_else(|| "a day such as 2026-12-31, or 2026-12-31T12:00:00Z".to_owned())
+}
+
 /// A role, or the end of a membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoleOrNone(pub Option<Role>);
@@ -318,6 +399,12 @@ mod tests {
             &["space", "set-quota", "ring", "none", "--data", "d"],
             &["app-password", "add", "ada", "--space", "ring", "--create-only", "--label", "rig", "--data", "d"],
             &["app-password", "revoke", "ada", "12", "--data", "d"],
+            &["group", "add", "optics", "--display-name", "Optics", "--data", "d"],
+            &["group", "member", "optics", "ada", "--data", "d"],
+            &["group", "leave", "optics", "ada", "--data", "d"],
+            &["group", "remove", "optics", "--data", "d"],
+            &["group", "list", "--data", "d"],
+            &["audit", "--share", "12", "--since", "2026-01-01", "--data", "d"],
             &["verify", "--data", "d"],
             &["restored", "--data", "d"],
             &["check-config"],
@@ -327,6 +414,7 @@ mod tests {
         for line in [
             &["space", "member", "ring", "ada", "emperor"][..],
             &["space", "add", "ring", "--quota", "a lot"],
+            &["audit", "--since", "yesterday"],
             &["serve", "--listen", "8080"],
             &[],
         ] {

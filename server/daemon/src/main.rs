@@ -83,6 +83,10 @@ async fn act(action: Action) -> Result<ExitCode, Failure> {
         Action::User { place, action } => administer(place, action.order(&mut input).map_err(Failure::Refused)?).await,
         Action::Space { place, action } => administer(place, action.order()).await,
         Action::AppPassword { place, action } => administer(place, action.order()).await,
+        Action::Group { place, action } => administer(place, action.order()).await,
+        Action::Audit { place, item, share, since, limit } => {
+            administer(place, Order::Audit { item, share, since: since.map(|since| since.0), limit }).await
+        }
         Action::Verify { place } => administer(place, Order::Verify).await,
         Action::Restored { place } => administer(place, Order::Restored).await,
         Action::CheckConfig { config } => check_config(config.as_deref()),

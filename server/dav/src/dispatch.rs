@@ -36,6 +36,11 @@ pub(crate) trait Realm: Sized + Send + Sync + 'static {
         false
     }
 
+    /// Whether what is no address lies where nobody has an account: then there is nobody to be asked for.
+    fn lies_outside_accounts(_path: &str) -> bool {
+        false
+    }
+
     /// Logs the client in.
     fn login(
         &self,
@@ -73,6 +78,7 @@ async fn answer<A: Realm>(domain: Domain, request: Request<Body>) -> Response<Bo
     let takes_bearer = address.as_ref().is_ok_and(A::is_of_share);
     let login = match &address {
         Ok(address) => address.login(&domain, &parts.headers, client).await,
+        Err(_) if A::lies_outside_accounts(parts.uri.path()) => Err(Error::NotFound),
         // Nobody learns what is an address before she said who she is.
         Err(_) => authenticate(&domain, &parts.headers, client).await,
     };
@@ -130,6 +136,10 @@ impl Realm for Address {
 
     fn is_of_share(&self) -> bool {
         self.mount.is_of_share()
+    }
+
+    fn lies_outside_accounts(path: &str) -> bool {
+        Self::is_below_share_mount(path)
     }
 
     async fn login(&self, domain: &Domain, headers: &HeaderMap, client: IpAddr) -> Result<Login, Error> {

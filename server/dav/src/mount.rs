@@ -91,6 +91,11 @@ impl Address {
         Ok(Self { mount, prefix, segments: segments(rest)?, slash: rest.ends_with('/') })
     }
 
+    /// Whether a path begins like those of the mounts of shares, whatever follows.
+    pub(crate) fn is_below_share_mount(path: &str) -> bool {
+        path.starts_with(LINKS) || path.starts_with(PUBLIC) || OCM.iter().any(|base| path.starts_with(base))
+    }
+
     /// An address in one of the mounts of shares.
     fn of_share(path: &str) -> Result<Option<Self>, NoAddress> {
         let below = |base: &str| path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'));

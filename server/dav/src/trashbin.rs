@@ -43,7 +43,10 @@ async fn memberships(call: &Call<TrashAddress>) -> Result<Vec<Membership>, Error
     match &call.address.bin {
         Bin::User(user) if *user == call.principal.name => call.domain.spaces_of(&call.principal).await,
         Bin::User(_) => Err(Error::NotFound),
-        Bin::Space(space) => Ok(vec![call.domain.find_space(&call.principal, space).await?]),
+        Bin::Space(space) => match call.domain.find_space(&call.principal, space).await? {
+            membership if membership.via.is_some() => Err(Error::NotFound),
+            membership => Ok(vec![membership]),
+        },
     }
 }
 

@@ -37,10 +37,11 @@ impl Domain {
         let mut db = self.store.read().await?;
         let membership = enter_at(&mut db, principal, at, self.now()).await?;
         let item = resolve(&mut db, membership.space.root, &at.path).await?;
-        // Whoever may only bring files sees the folder they go into, and nothing in it.
-        if !(membership.is_drop() && item.id == membership.top() && item.is_folder()) {
-            membership.check(Action::Read, &item)?;
+        // Whoever may only bring files sees the folder they go into, and nothing of what is in it.
+        if membership.is_drop() && item.id == membership.top() && item.is_folder() {
+            return Ok((membership, Item { size: 0, ..item }));
         }
+        membership.check(Action::Read, &item)?;
         self.note_look(&membership);
         Ok((membership, item))
     }

@@ -37,7 +37,8 @@ impl Domain {
         after: Option<(Timestamp, ItemId)>,
         limit: i64,
     ) -> Result<Vec<(Trashed, Item)>, Error> {
-        if membership.scope.create_only {
+        // The trash is the members': what lies in it is shared with nobody any more.
+        if membership.scope.create_only || membership.via.is_some() {
             return Err(Error::NotFound);
         }
         let mut db = self.store.read().await?;

@@ -23,8 +23,8 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// Compares received spaces until asked to stop.
 pub async fn run_refreshes(domain: Domain, stop: CancellationToken) {
-    let mut running: JoinSet<String> = JoinSet::new();
-    let mut of_peer: HashMap<String, usize> = HashMap::new();
+    let mut running: JoinSet<()> = JoinSet::new();
+    let mut peers: HashMap<tokio::task::Id, String> = HashMap::new();
     let mut waiting: Vec<(SpaceId, String)> = Vec::new();
     while !stop.is_cancelled() {
         let mut pause = LOOK_AGAIN;
@@ -39,32 +39,28 @@ pub async fn run_refreshes(domain: Domain, stop: CancellationToken) {
         }
         let mut still_waiting = Vec::new();
         for (space, peer) in waiting.drain(..) {
-            let of_this = of_peer.entry(peer.clone()).or_default();
-            if running.len() >= AT_ONCE || *of_this >= OF_ONE_PEER {
+            let of_this = peers.values().filter(|other| **other == peer).count();
+            if running.len() >= AT_ONCE || of_this >= OF_ONE_PEER {
                 still_waiting.push((space, peer));
                 continue;
             }
-            *of_this += 1;
-            running.spawn(compare(domain.clone(), space, peer));
+            let started = running.spawn(compare(domain.clone(), space, peer.clone()));
+            peers.insert(started.id(), peer);
         }
         waiting = still_waiting;
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
             () = domain.refresh_wanted() => {}
-            Some(ended) = running.join_next(), if !running.is_empty() => {
-                if let Ok(peer) = ended && let Some(count) = of_peer.get_mut(&peer) {
-                    *count = count.saturating_sub(1);
-                    if *count == 0 {
-                        of_peer.remove(&peer);
-                    }
-                }
+            Some(ended) = running.join_next_with_id(), if !running.is_empty() => {
+                let id = ended.map_or_else(|broken| broken.id(), |(id, ())| id);
+                peers.remove(&id);
             }
         }
     }
 }
 
-async fn compare(domain: Domain, space: SpaceId, peer: String) -> String {
+async fn compare(domain: Domain, space: SpaceId, peer: String) {
     match tokio::time::timeout(LONGEST, domain.refresh(space)).await {
         Ok(Ok(done)) if done.changed > 0 => {
             tracing::debug!(%peer, %space, changed = done.changed, requests = done.requests, "a received space changed");
@@ -74,5 +70,4 @@ async fn compare(domain: Domain, space: SpaceId, peer: String) -> String {
         Ok(Err(error)) => tracing::debug!(%peer, %space, %error, "a received space was not compared"),
         Err(_) => tracing::warn!(%peer, %space, "comparing a received space takes very long; it goes on later"),
     }
-    peer
 }

@@ -97,6 +97,7 @@ pub async fn runs_within(db: &mut Connection, top: ItemId) -> Result<Vec<(RunId,
 pub async fn remove_run(tx: &mut Tx, run: RunId) -> Result<(), StoreError> {
     for sql in [
         "DELETE FROM run_inputs WHERE run_id = $1",
+        "DELETE FROM attestations WHERE run_id = $1",
         "DELETE FROM jobs WHERE kind = 'run' AND subject_id = $1",
         "DELETE FROM runs WHERE id = $1",
     ] {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use stitchbox_tests::{Admin, Client, Daemon};
+use stitchbox_tests::{Admin, Client, Credentials, Daemon};
 use tempfile::TempDir;
 
 use crate::tree::{assert_equal, noise, write};
@@ -120,9 +120,38 @@ fn listing_moving_and_deleting() {
 }
 
 #[test]
-fn sharing_that_is_not_offered_is_said() {
+fn a_share_is_given_listed_changed_and_ended() {
     let (daemon, client, _) = house();
-    daemon.client("ada").write("/a", "x").expect(201);
-    let shared = client.run(&["share", "ada:/a"]);
-    assert!(shared.status.success() || shared.stderr.contains("does not offer sharing"), "{shared:?}");
+    daemon.user("ben");
+    let (ada, ben) = (daemon.client("ada"), daemon.client("ben"));
+    ada.mkcol("/kb").send().expect(201);
+    ada.write("/kb/f", "12345").expect(201);
+    let link = client.run(&["share", "ada:/kb", "--link", "--password", "--until", "2099-12-31"]).succeeded();
+    let (address, password) = (link.stdout.trim(), link.stderr.trim().rsplit(' ').next().unwrap().to_owned());
+    assert!(address.starts_with(daemon.base()) && address.contains("/s/"), "{link:?}");
+    let token = address.rsplit('/').next().unwrap().to_owned();
+    let visitor = daemon.nobody().by(Credentials::Basic(token, password)).at("/public.php/webdav");
+    assert_eq!(visitor.read("/f"), b"12345");
+    let given = client.run(&["share", "ada:/kb", "--with", "ben", "--json"]).succeeded();
+    let share: serde_json::Value = serde_json::from_str(given.stdout.trim()).unwrap();
+    let id = share["id"].as_str().unwrap();
+    assert_eq!(ben.read("/Shares/kb/f"), b"12345");
+    ben.put("/Shares/kb/g", "x").send().expect(403);
+    client.run(&["share", "change", id, "--role", "editor"]).succeeded();
+    ben.put("/Shares/kb/g", "x").send().expect(201);
+    let listed = client.run(&["share", "list", "ada:/kb"]).succeeded().stdout;
+    assert!(listed.contains("ben") && listed.contains("editor") && listed.contains("2099-12-31"), "{listed}");
+    assert_eq!(client.run(&["share", "list"]).succeeded().stdout.lines().count(), 2);
+    let twice = client.run(&["share", "ada:/kb", "--with", "ben"]).refused();
+    assert!(twice.stderr.contains("already"), "{twice:?}");
+    let nobody = client.run(&["share", "ada:/kb", "--with", "nobody"]).refused();
+    assert!(nobody.stderr.contains("nobody"), "{nobody:?}");
+    let bens = Client::new(&daemon, "ben");
+    let passed = bens.run(&["share", "ben:/Shares/kb", "--link"]).refused();
+    assert!(passed.stderr.contains("may not share"), "{passed:?}");
+    assert!(bens.run(&["share", "list", "--with-me"]).succeeded().stdout.contains("/Shares/kb"));
+    bens.run(&["share", "leave", id]).succeeded();
+    assert!(!ben.exists("/Shares/kb"));
+    client.run(&["share", "revoke", id]).succeeded();
+    client.run(&["share", "revoke", id]).refused();
 }

@@ -1,5 +1,6 @@
 //! One contract, two databases: every rule that leans on SQL, on SQLite and on a PostgreSQL of the test's own.
 
+mod attest;
 mod feed;
 mod guards;
 mod keep;
@@ -43,7 +44,19 @@ macro_rules! contract {
     };
 }
 
+/// Takes its time, and says something only on a machine that does nothing else:
+/// `cargo test -p stitchbox-tests --release --test contract -- --ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn listing_a_dead_peer_is_as_fast_as_listing_our_own() {
+    received::listing_a_dead_peer_is_as_fast_as_listing_our_own(World::on_sqlite().await).await;
+}
+
 contract! {
+    attest::a_repetition_is_leased_and_ended_once
+    attest::an_outcome_stands_beside_the_results_until_they_go
+    attest::a_peers_word_is_believed_if_it_may_say_it
+    attest::a_folder_is_run_into_another_and_the_trigger_lets_it_be
     tree::a_change_moves_the_etags_up_to_the_root_and_no_others
     tree::sizes_follow_everything_that_is_put_moved_copied_and_removed
     tree::names_are_taken_once_whoever_comes_first

@@ -292,11 +292,11 @@ impl PeerFiles for FakePeer {
                 }
                 let mood = state.mood;
                 let half = bytes.len() / 2;
-                state.bytes_sent += if mood == Mood::Breaks { half } else { bytes.len() };
+                state.bytes_sent += if mood == Mood::Breaks && half > 0 { half } else { bytes.len() };
                 let pieces: Vec<io::Result<Bytes>> = match mood {
-                    Mood::Breaks => {
-                        // Some come through each time, so whoever goes on gets to the end.
-                        vec![Ok(Bytes::copy_from_slice(&bytes[..half.max(1)])), Err(io::Error::other("broken"))]
+                    // Some come through each time, so whoever goes on gets to the end.
+                    Mood::Breaks if half > 0 => {
+                        vec![Ok(Bytes::copy_from_slice(&bytes[..half])), Err(io::Error::other("broken"))]
                     }
                     _ => bytes.chunks(40_000).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect(),
                 };

@@ -741,3 +741,55 @@ pub async fn a_listing_older_than_our_change_is_not_believed(w: World) {
     site.assert_equal("all are there").await;
     assert_eq!(site.shape().await.len(), 41);
 }
+
+/// Ratio of listing 10,000 items of a dead peer to listing as many of our own, the best of some tries.
+pub async fn listing_a_dead_peer_is_as_fast_as_listing_our_own(w: World) {
+    const FILES: usize = 10_000;
+    let site = Site::new(w).await;
+    site.peer.with(|state| {
+        for file in 0..FILES {
+            state.put(&format!("/map-{file:05}.dat"), b"x");
+            state.letters.insert(format!("/map-{file:05}.dat"), "GDNVW".into());
+        }
+    });
+    site.refresh().await;
+    site.w.mkcol("/own").await;
+    let writers = (0..50).map(|writer| {
+        let site = &site;
+        async move {
+            for file in (writer..FILES).step_by(50) {
+                let at = site.w.at(&format!("/own/map-{file:05}.dat"));
+                let body = Bytes::from_static(b"x");
+                site.domain.put_whole(&site.w.anna, &at, Intent::default(), body).await.unwrap();
+            }
+        }
+    });
+    futures::future::join_all(writers).await;
+    site.peer.with(|state| state.mood = Mood::Down);
+    let _ = site.domain.refresh(site.space).await;
+    let asked = site.peer.with(|state| state.requests);
+    let (mut theirs, mut ours) = (Duration::MAX, Duration::MAX);
+    for _ in 0..15 {
+        theirs = theirs.min(list(&site, &site.at("/")).await);
+        ours = ours.min(list(&site, &site.w.at("/own")).await);
+    }
+    assert_eq!(site.peer.with(|state| state.requests), asked, "nobody was asked");
+    let ratio = theirs.as_secs_f64() / ours.as_secs_f64();
+    eprintln!("listing 10,000 items: received, peer dead {theirs:?}; our own {ours:?}; ratio {ratio:.3}");
+    assert!(ratio <= 1.2, "{ratio}");
+}
+
+/// As a listing with checksums and letters reads it, page by page.
+async fn list(site: &Site, at: &Location) -> Duration {
+    let begun = Instant::now();
+    let (membership, folder) = site.domain.item(&site.w.anna, at).await.unwrap();
+    let (mut after, mut count) = (None::<String>, 0);
+    loop {
+        let page = site.domain.listing_page(&membership, &folder, after.as_deref(), 500, true).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.item.name.clone());
+        count += page.iter().filter(|listed| !membership.letters(&listed.item).is_empty()).count();
+    }
+    assert_eq!(count, 10_000);
+    begun.elapsed()
+}

@@ -78,6 +78,10 @@ impl Realm for TusUpload {
         self.by.is_some()
     }
 
+    fn lies_outside_accounts(path: &str) -> bool {
+        path.starts_with(SHARED)
+    }
+
     async fn login(&self, domain: &Domain, headers: &HeaderMap, client: IpAddr) -> Result<Login, Error> {
         let shown = authenticate::shown(headers);
         let credential = match self.by.as_deref() {

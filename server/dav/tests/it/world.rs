@@ -20,6 +20,7 @@ pub const ANNA: &str = "/remote.php/dav/files/anna";
 
 pub struct World {
     pub domain: Domain,
+    pub store: Store,
     router: Router,
     _folder: TempDir,
 }
@@ -60,8 +61,9 @@ impl World {
         let url = format!("sqlite://{}", folder.path().join("store.sqlite").display());
         let store = Store::open(&url).await.unwrap();
         let blobs = BlobStore::local(&folder.path().join("blobs")).unwrap();
-        let domain =
-            Domain::new(store, blobs, Arc::new(SystemClock), Settings::default(), b"only a test").await.unwrap();
+        let domain = Domain::new(store.clone(), blobs, Arc::new(SystemClock), Settings::default(), b"only a test")
+            .await
+            .unwrap();
         for name in ["anna", "vera", "otto"] {
             let password = Some(PASSWORD.to_owned());
             let user = NewUser { name: name.to_owned(), password, ..NewUser::default() };
@@ -70,7 +72,7 @@ impl World {
         let manager = Some("anna".to_owned());
         domain.add_space(NewSpace { name: "KB".to_owned(), manager, quota: None }).await.unwrap();
         domain.set_member("KB", "vera", Some(Role::Viewer)).await.unwrap();
-        Self { router: stitchbox_dav::router(domain.clone()), domain, _folder: folder }
+        Self { router: stitchbox_dav::router(domain.clone()), domain, store, _folder: folder }
     }
 
     pub fn request(&self, method: &str, path: &str) -> Call<'_> {

@@ -32,9 +32,9 @@ const DEEPEST: usize = 60;
 const MOST_ITEMS: usize = 500_000;
 /// Most listings of one comparison.
 const MOST_LISTINGS: usize = 50_000;
-/// Everything is listed this long after the first time, to see whether the peer's ETags can be gone by.
+/// Everything is listed this often on the first day, to see whether the peer's ETags can be gone by.
 const FIRST_WALK: Duration = Duration::from_secs(60 * 60);
-/// And again after so long.
+/// And this often later.
 const NEXT_WALK: Duration = Duration::from_secs(24 * 60 * 60);
 /// Listing everything may take this part of the time.
 const WALK_PART: u32 = 20;
@@ -147,16 +147,10 @@ impl Domain {
         }
         let files = if is_file { Arc::new(SingleFile::new(raw, &share.name)) } else { raw };
         let (root, known, count) = self.here(share.space).await?;
-        let since_walk = share.walked_at.map(|at| Duration::from_nanos((self.now().0 - at.0).unsigned_abs()));
-        let due = if share.failures == 0
-            && share.walk_ns > 0
-            && since_walk < Some(NEXT_WALK)
-            && share.created_at.after(FIRST_WALK) > self.now()
-        {
-            since_walk.is_none_or(|since| since >= FIRST_WALK)
-        } else {
-            since_walk.is_none_or(|since| since >= NEXT_WALK)
-        };
+        // More often at first: what is found then holds for long.
+        let is_new = share.created_at.after(NEXT_WALK) > self.now();
+        let pause = if is_new { FIRST_WALK } else { NEXT_WALK };
+        let due = share.walked_at.is_none_or(|at| at.after(pause) <= self.now());
         let full = due || !share.follows || looked.etag.is_none();
         if !full && looked.etag.as_deref() == Some(known.as_str()) {
             return Ok((Refreshed { requests: 1, ..Refreshed::default() }, share.follows));

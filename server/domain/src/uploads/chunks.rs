@@ -4,10 +4,11 @@ use super::checksum::Checksum;
 use super::commit::{redeem, settle};
 use super::hashing::Hashing;
 use super::incoming::{Bounds, Incoming, Received, Whither};
-use super::sessions::{LIFETIME, own_size, room_anywhere};
+use super::sessions::{LIFETIME, opens, own_size, place_of, room_anywhere};
 use super::whole::Reached;
 use super::{Chunk, UploadSession, room, signed, unsigned};
-use crate::access::enter;
+use crate::access::{enter, enter_at};
+use crate::share_access::seen_by;
 use crate::{Action, Domain, Error, Principal, guard};
 use ::bytes::Bytes;
 use std::ops::Range;
@@ -61,10 +62,10 @@ impl Domain {
         let mut db = self.store.read().await?;
         let room = match &session.destination {
             Some(to) => {
-                let membership = enter(&mut db, principal, to.space).await?;
+                let membership = enter_at(&mut db, principal, &place_of(to)?, self.now()).await?;
                 room(&mut db, &membership, 0).await?
             }
-            None => room_anywhere(&mut db, principal).await?,
+            None => room_anywhere(&mut db, principal, self.now()).await?,
         };
         let replaced = sessions::chunk_at(&mut db, session.id, signed(new.place)).await?;
         let room = room.map(|mut room| {
@@ -115,7 +116,7 @@ impl Domain {
         };
         let work = self.transact(move |tx| {
             Box::pin(async move {
-                let blob = readable(tx, &principal, version, &range).await?;
+                let blob = readable(tx, &principal, version, &range, now).await?;
                 let session = open(tx, &principal, session_id, now).await?;
                 let chunk = Chunk { blob, ..chunk };
                 let gone = record(tx, &session, &chunk, now).await?;
@@ -169,7 +170,7 @@ impl ChunkUpload {
                     return Err(Error::PreconditionFailed);
                 }
                 if let Some(to) = &session.destination {
-                    let membership = enter(tx, &principal, to.space).await?;
+                    let membership = enter_at(tx, &principal, &place_of(to)?, now).await?;
                     let replaced = sessions::chunk_at(tx, id, recorded.place).await?;
                     let replaced = replaced.as_ref().map_or(0, own_size);
                     guard::quota(tx, &membership, recorded.size - replaced).await?;
@@ -200,7 +201,7 @@ impl ChunkUpload {
 /// The session, if it is still open.
 async fn open(tx: &mut Tx, principal: &Principal, id: UploadId, now: Timestamp) -> Result<UploadSession, Error> {
     let session = sessions::by_id(tx, id).await?.ok_or(Error::NotFound)?;
-    let is_open = session.ending.is_none() && super::sessions::opens(principal, &session) && session.expires_at > now;
+    let is_open = session.ending.is_none() && opens(principal, &session) && session.expires_at > now;
     if is_open { Ok(session) } else { Err(Error::NotFound) }
 }
 
@@ -218,10 +219,19 @@ async fn record(tx: &mut Tx, session: &UploadSession, chunk: &Chunk, now: Timest
 }
 
 /// The blob of a version the person may read, if the range lies in it.
-async fn readable(tx: &mut Tx, principal: &Principal, version: VersionId, range: &Range<u64>) -> Result<BlobId, Error> {
+async fn readable(
+    tx: &mut Tx,
+    principal: &Principal,
+    version: VersionId,
+    range: &Range<u64>,
+    now: Timestamp,
+) -> Result<BlobId, Error> {
     let version = versions::by_id(tx, version).await?.ok_or(Error::PreconditionFailed)?;
     let item = items::by_id(tx, version.item).await?.ok_or(Error::PreconditionFailed)?;
-    let membership = enter(tx, principal, item.space).await.map_err(hide)?;
+    let membership = match enter(tx, principal, item.space).await {
+        Err(Error::NotFound) => seen_by(tx, principal, item.id, now).await?.ok_or(Error::PreconditionFailed)?,
+        entered => entered?,
+    };
     membership.check(Action::Read, &item).map_err(hide)?;
     let size = unsigned(version.size);
     if range.start >= range.end || range.end > size {

@@ -287,8 +287,7 @@ async fn join(
         }
     }
     // The quota was asked for parts that came into this space, once; the end does not ask for what is said to wait here.
-    let at = Location { space: to.space, via: to.via, path: ItemPath::parse(&to.path)? };
-    let membership = enter_at(tx, principal, &at, now).await?;
+    let membership = enter_at(tx, principal, &super::sessions::place_of(to)?, now).await?;
     guard::quota(tx, &membership, end - counted).await?;
     rows::set_size(tx, id, end).await?;
     rows::progress(tx, id, end, now.after(LIFETIME)).await?;

@@ -3,12 +3,13 @@
 use super::{Checksum, Chunk, Intent, Target, UploadSession, incoming::Room, prospect, room, signed, unsigned};
 use crate::access::enter_at;
 use crate::read::resolve;
+use crate::share_access::enter_by;
 use crate::{Action, Conditions, Domain, EntityTags, Error, Excess, ItemPath, Location, Principal, guard};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stitchbox_schema::{BlobId, ItemId, ItemName, Role, Timestamp, UploadId};
 use stitchbox_store::sessions::{self, Destination};
-use stitchbox_store::{Connection, Tx, spaces};
+use stitchbox_store::{Connection, Tx, shares_folder, spaces};
 
 /// A session lives this long after its last chunk, and its answer this long after its end.
 pub(super) const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -203,6 +204,11 @@ pub(super) fn opens(principal: &Principal, session: &UploadSession) -> bool {
         && principal.scope.share.is_none_or(|only| by == Some(only))
 }
 
+/// The place a session goes to, as who began it sees it.
+pub(super) fn place_of(to: &Destination) -> Result<Location, Error> {
+    Ok(Location { space: to.space, via: to.via, path: ItemPath::parse(&to.path)? })
+}
+
 fn destination_of(at: &Location, folder: ItemId) -> Destination {
     Destination { space: at.space, via: at.via, folder, path: at.path.to_string() }
 }
@@ -236,7 +242,7 @@ async fn begin(
             Some(destination_of(&target.at, prospect.folder))
         }
         None => {
-            if let Some(Room { used, quota }) = room_anywhere(tx, principal).await?
+            if let Some(Room { used, quota }) = room_anywhere(tx, principal, now).await?
                 && used.saturating_add(size.map_or(0, signed)) > quota
             {
                 return Err(Error::QuotaExceeded { used, quota, needed: size.map_or(0, signed) });
@@ -305,21 +311,57 @@ async fn into_folder(
 }
 
 /// The most room any space has for this person, as long as nobody said which one it will be; none if one has no limit.
-pub(super) async fn room_anywhere(db: &mut Connection, principal: &Principal) -> Result<Option<Room>, Error> {
-    let mut most: Option<Room> = None;
+pub(super) async fn room_anywhere(
+    db: &mut Connection,
+    principal: &Principal,
+    now: Timestamp,
+) -> Result<Option<Room>, Error> {
+    let mut open = Vec::new();
     for (space, role) in spaces::of_user(db, principal.user).await? {
         if role < Role::Contributor || principal.scope.space.is_some_and(|only| only != space.id) {
             continue;
         }
-        let membership = crate::Membership { space, role, scope: principal.scope, via: None };
-        let Some(room) = room(db, &membership, 0).await? else { return Ok(None) };
+        open.push(crate::Membership { space, role, scope: principal.scope, via: None });
+    }
+    if let Some(room) = most_room(db, &open).await? {
+        let shared = shared_with(db, principal, now).await?;
+        let Some(shared) = most_room(db, &shared).await? else { return Ok(None) };
+        let free = |room: &Room| room.quota.saturating_sub(room.used);
+        let most = if free(&shared) > free(&room) { shared } else { room };
+        let waiting = sessions::waiting_nowhere(db, principal.user).await?;
+        return Ok(Some(Room { used: most.used.saturating_add(waiting), ..most }));
+    }
+    Ok(None)
+}
+
+/// What is shared with the person and takes new files.
+async fn shared_with(
+    db: &mut Connection,
+    principal: &Principal,
+    now: Timestamp,
+) -> Result<Vec<crate::Membership>, Error> {
+    let mut open = Vec::new();
+    for entry in shares_folder::of_user(db, principal.user).await? {
+        let Some(share) = entry.share.filter(|_| !entry.hidden) else { continue };
+        match enter_by(db, principal, share, now).await {
+            Ok(membership) if membership.role >= Role::Contributor => open.push(membership),
+            Ok(_) | Err(Error::NotFound) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(open)
+}
+
+/// The most room one of these has; none if one has no limit.
+async fn most_room(db: &mut Connection, open: &[crate::Membership]) -> Result<Option<Room>, Error> {
+    let mut most: Option<Room> = None;
+    for membership in open {
+        let Some(room) = room(db, membership, 0).await? else { return Ok(None) };
         if most.is_none_or(|most| room.quota.saturating_sub(room.used) > most.quota.saturating_sub(most.used)) {
             most = Some(room);
         }
     }
-    let waiting = sessions::waiting_nowhere(db, principal.user).await?;
-    let nothing = Room { used: 0, quota: 0 };
-    Ok(Some(most.map_or(nothing, |room| Room { used: room.used.saturating_add(waiting), ..room })))
+    Ok(Some(most.unwrap_or(Room { used: 0, quota: 0 })))
 }
 
 /// Bytes a chunk takes that no older version has.
@@ -353,8 +395,7 @@ pub fn words_of(session: &UploadSession) -> Words {
 /// too. [`Error::ParentMissing`] if nobody said where.
 pub(super) fn intent_of(session: &UploadSession, now: &Conditions) -> Result<(Location, Intent), Error> {
     let destination = session.destination.as_ref().ok_or(Error::ParentMissing)?;
-    let path = ItemPath::parse(&destination.path)?;
-    let at = Location { space: destination.space, via: destination.via, path };
+    let at = place_of(destination)?;
     // What cannot be read any more must not be taken for no condition.
     let kept = kept(session).ok_or(Error::PreconditionFailed)?;
     let conditions = Conditions {
