@@ -2,7 +2,7 @@
 
 use crate::call::Call;
 use axum::body::Body;
-use axum::http::Response;
+use axum::http::{Response, StatusCode};
 use std::net::IpAddr;
 use stitchbox_domain::{Location, Use};
 
@@ -16,6 +16,7 @@ pub(crate) fn note<A>(call: &Call<A>, at: Option<Location>, response: &Response<
     let item = told("oc-fileid").and_then(|id| call.domain.item_id_of(id));
     let what = match call.method.as_str() {
         // The page of a folder has no id of a file.
+        "GET" if item.is_some() && response.status() == StatusCode::PARTIAL_CONTENT => Use::ReadPart,
         "GET" if item.is_some() => Use::Read,
         "GET" | "PROPFIND" | "REPORT" => Use::Listed,
         "PUT" | "POST" | "PATCH" => Use::Wrote,

@@ -1,7 +1,7 @@
 //! Who used a link or a federated share, and for what: rows of the audit, written behind the answer.
 //!
 //! A read never waits for the database to take a row: uses are queued and written in groups by a task that lives as long
-//! as there are any. What a client does again and again within a minute, listing and reading on, is one row.
+//! as there are any. What a client does again and again within a minute, listing and reading on in a file, is one row.
 
 use crate::{Domain, Error, Location, Principal};
 use std::collections::HashMap;
@@ -27,6 +27,8 @@ pub enum Use {
     Listed,
     /// Reads a file.
     Read,
+    /// Reads a part of a file: clients ask for hundreds of them.
+    ReadPart,
     /// Brings or replaces a file.
     Wrote,
     /// Makes a folder.
@@ -45,7 +47,7 @@ impl Use {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Listed => "listed",
-            Self::Read => "read",
+            Self::Read | Self::ReadPart => "read",
             Self::Wrote => "wrote",
             Self::MadeFolder => "made_folder",
             Self::Removed => "removed",
@@ -77,7 +79,7 @@ impl Uses {
     /// Queues a use; true if somebody has to begin writing.
     fn queue(&self, key: Key, row: AuditRow, now: Timestamp) -> bool {
         let mut state = self.state();
-        if matches!(key.2, Use::Listed | Use::Read) {
+        if matches!(key.2, Use::Listed | Use::ReadPart) {
             if state.noted.get(&key).is_some_and(|at| now < at.after(SAME)) {
                 return false;
             }
@@ -189,7 +191,8 @@ mod tests {
         let now = Timestamp::from_unix_seconds(1000);
         assert!(uses.queue(key(Use::Listed, ""), row(1), now), "somebody has to write");
         assert!(!uses.queue(key(Use::Listed, ""), row(2), now.after(Duration::from_secs(59))));
-        assert!(!uses.queue(key(Use::Read, "/a"), row(3), now), "somebody writes already");
+        assert!(!uses.queue(key(Use::ReadPart, "/a"), row(3), now), "somebody writes already");
+        uses.queue(key(Use::ReadPart, "/a"), row(9), now);
         uses.queue(key(Use::Read, "/b"), row(4), now);
         uses.queue(key(Use::Wrote, "/a"), row(5), now);
         uses.queue(key(Use::Wrote, "/a"), row(6), now);
