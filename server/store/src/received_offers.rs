@@ -46,7 +46,7 @@ pub struct NewReceived {
     pub secret_sealed: String,
     /// SHA-256, hexadecimal.
     pub secret_hash: String,
-    /// How to try first: basic, bearer, token.
+    /// How to try first, in the words of `stitchbox_federation::dav::Access`.
     pub access: String,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
@@ -290,7 +290,7 @@ pub async fn set_token(tx: &mut Tx, space: SpaceId, sealed: &str, expires_at: Ti
     Ok(())
 }
 
-/// Remembers what the peer's WebDAV took: basic, bearer, token.
+/// Remembers what the peer's WebDAV took, in the words of `stitchbox_federation::dav::Access`.
 pub async fn set_access(tx: &mut Tx, space: SpaceId, access: &str) -> Result<(), StoreError> {
     sqlx::query("UPDATE received_shares SET access = $2 WHERE space_id = $1")
         .bind(space.0)

@@ -210,8 +210,8 @@ fn offer_row(
 ) -> Result<NewReceived, Error> {
     let offer = &message.offer;
     let (form, access) = match (offer.form, offer.must_exchange_token) {
-        (Form::Legacy, _) => ("legacy", "basic"),
-        (Form::Multi, true) => ("multi", "token"),
+        (Form::Legacy, _) => ("legacy", "basic-at-root"),
+        (Form::Multi, true) => ("multi", "exchanged"),
         (Form::Multi, false) => ("multi", "bearer"),
     };
     Ok(NewReceived {

@@ -63,7 +63,9 @@ impl Domain {
     }
 
     fn shows_secret(&self, subject: &Subject, notification: &Notification) -> Result<bool, Error> {
-        let Some(shown) = &notification.shared_secret else { return Ok(false) };
+        // The family of oCIS shows it in the offer alone.
+        let in_offer = notification.offer.as_ref().map(|offer| &offer.shared_secret);
+        let Some(shown) = notification.shared_secret.as_ref().or(in_offer) else { return Ok(false) };
         let known = match subject {
             Subject::Ours(share) => share.secret_hash.clone(),
             Subject::Theirs(known) => known.secret_hash.clone(),
