@@ -79,7 +79,7 @@ enum Command {
     /// Delete on a server (into its trash)
     Rm(rm::Args),
     /// Give a user, a group, a partner elsewhere or whoever has a link access; list, change and end it
-    Share(share::Args),
+    Share(Box<share::Args>),
     /// What partners share with you: list, accept, decline, refresh
     #[command(subcommand)]
     Received(received::Command),
@@ -116,7 +116,7 @@ fn main() -> ExitCode {
         Command::Ls(args) => in_runtime(ls::run(args)),
         Command::Mv(args) => in_runtime(mv::run(args)),
         Command::Rm(args) => in_runtime(rm::run(args)),
-        Command::Share(args) => in_runtime(share::run(args)),
+        Command::Share(args) => in_runtime(share::run(*args)),
         Command::Received(command) => in_runtime(received::run(command)),
         Command::Runs(args) => in_runtime(runs::run(args)),
         Command::Verify(args) => verify::run(&args),
