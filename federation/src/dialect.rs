@@ -87,9 +87,8 @@ pub fn choose(peer: &Discovery, resource: ResourceType, share_type: ShareType) -
     let shape = |form| Shape {
         form,
         resource_type: if listed.is_some() { resource } else { ResourceType::File },
-        empty_options: (major, minor) < (1, 4),
-        url_beside_uri: (major, minor) == (1, 1),
         must_exchange_token,
+        ..offer_shape(peer)
     };
     let (first, other) =
         if (major, minor) == (1, 0) { (Form::Legacy, Form::Multi) } else { (Form::Multi, Form::Legacy) };
@@ -100,6 +99,18 @@ pub fn choose(peer: &Discovery, resource: ResourceType, share_type: ShareType) -
         fallback: (!must_exchange_token).then(|| shape(other)),
         must_invite: peer.demands("must-invite"),
     })
+}
+
+/// How an offer is written in a notification (SHARE_CHANGE_PERMISSION), which oCIS alone reads: always in the new form.
+pub(crate) fn offer_shape(peer: &Discovery) -> Shape {
+    let version = version(peer);
+    Shape {
+        form: Form::Multi,
+        resource_type: ResourceType::File,
+        empty_options: version < (1, 4),
+        url_beside_uri: version == (1, 1),
+        must_exchange_token: peer.demands("must-exchange-token"),
+    }
 }
 
 /// How to sign for a peer (facts section 8.3): RFC 9421 for those that say so and where keys can be compared, else

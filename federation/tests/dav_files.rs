@@ -265,6 +265,30 @@ async fn a_broken_upload_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
+async fn an_upload_that_breaks_again_and_again_but_moves_is_finished_and_one_that_does_not_is_given_up() {
+    for (step, patches) in [(4, 5), (0, 3)] {
+        let have = Arc::new(AtomicUsize::new(0));
+        let fake = FakePeer::start(move |heard| match heard.method.as_str() {
+            "OPTIONS" => answer(204, &[("Tus-Resumable", "1.0.0"), ("Tus-Extension", "creation")], ""),
+            "POST" => answer(201, &[("Location", "/uploads/xyz")], ""),
+            "HEAD" => answer(200, &[("Upload-Offset", &have.load(Ordering::SeqCst).to_string())], ""),
+            "PATCH" => {
+                have.fetch_add(step, Ordering::SeqCst);
+                vec![]
+            }
+            _ => listing("/dav/ocm/77/big", &[]),
+        })
+        .await;
+        let dav = share_at(&fake, URI, false, Some(Access::Bearer));
+        let source = Memory(FILE, Mutex::default());
+        let upload = Upload { length: 20, ..Upload::default() };
+        let done = dav.upload_resumable("big", &source, &upload, |_| {}).await;
+        assert_eq!(done.is_ok(), step > 0, "{done:?}");
+        assert_eq!(fake.heard().iter().filter(|heard| heard.method == "PATCH").count(), patches);
+    }
+}
+
+#[tokio::test]
 async fn tus_keeps_conditions_and_its_own_origin() {
     let fake = FakePeer::start(|heard| match heard.method.as_str() {
         "OPTIONS" => answer(204, &[("Tus-Resumable", "1.0.0"), ("Tus-Extension", "creation")], ""),
@@ -287,8 +311,11 @@ async fn tus_keeps_conditions_and_its_own_origin() {
     assert!(matches!(with("there", Expect::Absent).await, PeerError::Changed { .. }));
     assert!(matches!(with("there", Expect::Version("\"old\"".into())).await, PeerError::Changed { .. }));
     assert!(matches!(with("absent", Expect::Version("\"e0\"".into())).await, PeerError::Changed { .. }));
-    assert!(matches!(with("there", Expect::Version("\"e0\"".into())).await, PeerError::OutsideOrigin { .. }));
     assert!(source.1.lock().unwrap().is_empty());
+    // an upload on another origin is not sent there, but by PUT, with its condition
+    assert_eq!(with("there", Expect::Version("\"e0\"".into())).await.status(), Some(400));
+    let heard = fake.heard().pop().unwrap();
+    assert_eq!((heard.method.as_str(), heard.header("if-match"), heard.body.as_slice()), ("PUT", "\"e0\"", FILE));
 }
 
 #[tokio::test]

@@ -156,13 +156,16 @@ impl Connection {
         Ok(Some((space.id, wanted)))
     }
 
-    /// Makes a share.
+    /// Makes a share; `None` where the owner at another site was asked to make it.
     ///
     /// # Errors
     /// Network, and refusals with the server's reason.
-    pub async fn share(&self, new: &NewShare) -> Result<Share, WireError> {
+    pub async fn share(&self, new: &NewShare) -> Result<Option<Share>, WireError> {
         let answer = self.answer(self.request("POST", &self.shares_url(&[])).json(new)).await?;
-        read(&bounded_text(answer, LIMIT).await, "no share")
+        if answer.status().as_u16() == 202 {
+            return Ok(None);
+        }
+        read(&bounded_text(answer, LIMIT).await, "no share").map(Some)
     }
 
     /// What the user shares.

@@ -93,7 +93,10 @@ pub(super) async fn run(args: Give) -> Result<(), Failure> {
         label: args.label.clone(),
         note: args.note.clone(),
     };
-    let share = connection.share(&new).await.map_err(|error| told(&error))?;
+    let Some(share) = connection.share(&new).await.map_err(|error| told(&error))? else {
+        println!("{place} belongs to another site: its owner was asked to share it");
+        return Ok(());
+    };
     if args.json {
         println!("{}", serde_json::to_string(&share).unwrap_or_default());
     } else if let Some(url) = share.url(connection.server()) {

@@ -1,5 +1,7 @@
 //! Resumable uploads by tus 1.0 (creation, PATCH, HEAD), as oCIS, OpenCloud and Stitchbox offer them on a folder.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
@@ -68,18 +70,18 @@ impl RemoteDav {
         insert(&mut call.headers, METADATA, metadata);
         call.headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
         let answer = self.tus_call(&door, call).await?;
-        if answer.status != 201 {
-            return Err(self.tus_refused(&folder, &answer));
+        match answer.status {
+            201 => {}
+            // announced for the server, but not done here
+            404 | 405 | 415 | 501 => return Ok(None),
+            _ => return Err(self.tus_refused(&folder, &answer)),
         }
         let place = answer.headers.get(LOCATION).and_then(|to| to.to_str().ok()).and_then(|to| folder.join(to).ok());
         let place = place.ok_or_else(|| self.malformed("an upload without an address"))?;
-        if !same_origin(&place, &folder) {
-            return Err(PeerError::OutsideOrigin {
-                host: name_of(&folder),
-                what: "place for an upload",
-                url: name_of(&place),
-            });
-        }
+        let Some(place) = on_origin(place, &folder) else {
+            tracing::info!(peer = %name_of(&folder), "its uploads lie on another origin, which is not called; sent by PUT");
+            return Ok(None);
+        };
         Ok(Some(Resumable { url: place.into() }))
     }
 
@@ -91,35 +93,34 @@ impl RemoteDav {
         source: &dyn Source,
         upload: &Upload,
     ) -> Result<Stored, PeerError> {
-        let (mut tries, mut last) = (0, None);
+        let (mut tries, mut reached) = (0, 0);
         loop {
             let door = self.door().await?;
-            let step = async {
-                let offset = self.tus_offset(&door, resumable, upload.length).await?;
-                if offset < upload.length {
-                    return self.tus_patch(&door, resumable, source, offset, upload.length).await.map(Some);
-                }
-                Ok(None)
-            };
-            match step.await {
-                // another call sent the last bytes: the listing says what became of them
-                Ok(None) => return self.listed(path).await,
-                Ok(Some((offset, stored))) if offset == upload.length => {
-                    return if stored.etag.is_some() { Ok(stored) } else { self.listed(path).await };
-                }
-                Ok(Some((offset, _))) => {
-                    tries = if last == Some(offset) { tries + 1 } else { 0 };
-                    last = Some(offset);
-                    if tries >= MOST_TRIES {
-                        return Err(self.malformed("an upload that does not move on"));
+            let failure = match self.tus_offset(&door, resumable, upload.length).await {
+                // an answer was lost, or another call sent the last bytes: the listing says what became of them
+                Ok(offset) if offset == upload.length => return self.listed(path).await,
+                Ok(offset) => {
+                    if offset > reached {
+                        (tries, reached) = (0, offset);
+                    }
+                    match self.tus_patch(&door, resumable, source, offset, upload.length).await {
+                        Ok((end, stored)) if end == upload.length && stored.etag.is_some() => return Ok(stored),
+                        Ok((end, _)) if end == upload.length => return self.listed(path).await,
+                        Ok((end, _)) if end > offset => continue,
+                        Ok(_) => return Err(self.malformed("an upload that does not move on")),
+                        Err(error) => error,
                     }
                 }
-                Err(error) if error.is_outage() && tries + 1 < MOST_TRIES => {
-                    tries += 1;
-                    tokio::time::sleep(std::time::Duration::from_millis(200 << tries)).await;
-                }
-                Err(error) => return Err(error),
+                Err(error) => error,
+            };
+            tries += 1;
+            // 409: what broke off is still being taken there, and the offset has moved meanwhile
+            let may_pass = failure.is_outage() || matches!(failure.status(), Some(409 | 423));
+            if tries >= MOST_TRIES || !may_pass {
+                return Err(failure);
             }
+            tracing::debug!(peer = %self.peer().host(), %failure, tries, "an upload broke and goes on");
+            tokio::time::sleep(Duration::from_millis(100 << tries)).await;
         }
     }
 
@@ -200,5 +201,36 @@ impl RemoteDav {
     fn offset_in(&self, headers: &HeaderMap) -> Result<u64, PeerError> {
         let said = headers.get(OFFSET).and_then(|value| value.to_str().ok()).and_then(|text| text.trim().parse().ok());
         said.ok_or_else(|| self.malformed("an upload without an offset"))
+    }
+}
+
+/// The address on the origin of the folder. Servers behind a proxy that ends TLS often write `http`: that is called by
+/// `https`, never the other way round.
+fn on_origin(mut place: Url, folder: &Url) -> Option<Url> {
+    if place.scheme() == "http" && folder.scheme() == "https" {
+        place.set_scheme("https").ok()?;
+    }
+    same_origin(&place, folder).then_some(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upload_lies_on_its_folders_origin_and_is_never_sent_in_the_clear() {
+        let at = |place: &str, folder: &str| {
+            on_origin(Url::parse(place).unwrap(), &Url::parse(folder).unwrap()).map(String::from)
+        };
+        let https = "https://h.example/dav/";
+        assert_eq!(at("https://h.example/up/1", https).as_deref(), Some("https://h.example/up/1"));
+        assert_eq!(at("http://h.example/up/1", https).as_deref(), Some("https://h.example/up/1"));
+        assert_eq!(
+            at("http://h.example:8443/up/1", "https://h.example:8443/dav/").as_deref(),
+            Some("https://h.example:8443/up/1")
+        );
+        assert_eq!(at("https://h.example/up/1", "http://h.example/dav/"), None);
+        assert_eq!(at("https://other.example/up/1", https), None);
+        assert_eq!(at("https://h.example:8443/up/1", https), None);
     }
 }

@@ -118,19 +118,17 @@ impl Incoming {
 fn cut(host: String, announced: Option<u64>, got: u64, error: &reqwest::Error) -> PeerError {
     match announced {
         Some(expected) if got < expected => PeerError::WrongLength { host, expected, got },
-        _ => {
-            let mut cause: &dyn std::error::Error = error;
-            while let Some(next) = cause.source() {
-                cause = next;
-            }
-            PeerError::Unreachable { host, reason: printable(&cause.to_string()) }
-        }
+        _ => PeerError::Unreachable { host, reason: cause_of(error) },
     }
 }
 
-/// A cause as one printable line.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+/// The deepest cause of an error, as one printable line.
+pub(super) fn cause_of(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
 }
 
 /// How far an upload is, seen from beside it.

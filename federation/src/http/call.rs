@@ -9,7 +9,7 @@ use http::header::{CONTENT_LENGTH, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Method};
 use reqwest::{Certificate, Url};
 
-use super::body::{ByteStream, Incoming, Progress, counted};
+use super::body::{ByteStream, Incoming, Progress, cause_of, counted};
 use super::policy::{Policy, PolicyError};
 use super::resolve::{Forbidden, Pinned, check};
 use crate::peer_error::PeerError;
@@ -144,10 +144,11 @@ impl Http {
         let client = match plain().tls_certs_merge(extra.clone()).build() {
             Ok(client) => client,
             // a machine without CA certificates of its own still reaches the peers of its closed network
-            Err(_) if !extra.is_empty() => {
-                plain().tls_certs_only(extra).build().map_err(|error| PolicyError::NoTls(error.to_string()))?
+            Err(error) => {
+                tracing::warn!(reason = %cause_of(&error), "no CA certificates are installed: of peers, only those of extra_ca are trusted");
+                let only = plain().tls_certs_only(extra).build();
+                only.map_err(|error| PolicyError::NoTls(cause_of(&error)))?
             }
-            Err(error) => return Err(PolicyError::NoTls(error.to_string())),
         };
         Ok(Self { client, policy: Arc::new(policy), resolver })
     }
@@ -312,6 +313,6 @@ impl Http {
         if error.is_timeout() {
             return PeerError::TimedOut { host, doing: "a connection" };
         }
-        PeerError::Unreachable { host, reason: super::body::printable(&cause.to_string()) }
+        PeerError::Unreachable { host, reason: cause_of(error) }
     }
 }

@@ -10,14 +10,14 @@ use reqwest::Url;
 use serde_json::Value;
 
 use crate::address::Host;
-use crate::dialect::{Form, Shape, Signing, signing};
+use crate::dialect::{Signing, offer_shape, signing};
 use crate::discover::{Peer, discover};
 use crate::http::{Answer, Call, Http};
 use crate::keys::{Jwks, PublicKey, SiteKeys};
 use crate::peer_error::PeerError;
 use crate::secret::Secret;
 use crate::signature::{cavage, message};
-use crate::wire::{GrantType, InviteAccepted, InviteAnswer, Notification, ResourceType, TokenAnswer, TokenRequest};
+use crate::wire::{GrantType, InviteAccepted, InviteAnswer, Notification, TokenAnswer, TokenRequest};
 
 /// Calls peers in the name of this site. Cheap to clone; made anew when a key is rotated.
 #[derive(Debug, Clone)]
@@ -60,8 +60,9 @@ impl OcmClient {
     /// # Errors
     /// The peer's refusal, or no answer.
     pub async fn notify(&self, peer: &Peer, notification: &Notification) -> Result<Value, PeerError> {
-        let answer =
-            self.post(peer, &peer.end_point("notifications")?, notification.encode(&offer_shape(peer))).await?;
+        let answer = self
+            .post(peer, &peer.end_point("notifications")?, notification.encode(&offer_shape(peer.discovery())))
+            .await?;
         Ok(serde_json::from_slice(&answer.body).unwrap_or(Value::Null))
     }
 
@@ -140,16 +141,5 @@ impl OcmClient {
         call.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         call.body = body;
         self.http.ask(call).await?.success(url)
-    }
-}
-
-/// The shape of an offer in a notification: oCIS is the only one that reads it.
-fn offer_shape(peer: &Peer) -> Shape {
-    Shape {
-        form: Form::Multi,
-        resource_type: ResourceType::File,
-        empty_options: !peer.discovery().api_version.starts_with("1.4"),
-        url_beside_uri: peer.discovery().api_version.starts_with("1.1"),
-        must_exchange_token: false,
     }
 }

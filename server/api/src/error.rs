@@ -117,7 +117,6 @@ fn of_share(fault: &ShareFault) -> (StatusCode, &'static str) {
         ShareFault::NoSuchUser(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no_such_user"),
         ShareFault::NoSuchGroup(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no_such_group"),
         ShareFault::AlreadyShared(_) => (StatusCode::CONFLICT, "already_shared"),
-        ShareFault::FederationOff => (StatusCode::FORBIDDEN, "federation_off"),
         ShareFault::Oneself
         | ShareFault::IsOwner(_)
         | ShareFault::UploadOnly

@@ -9,8 +9,8 @@ use axum::body::Bytes;
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use stitchbox_domain::{Error, Grantee, ItemPath, Location, NewShare, Principal};
-use stitchbox_schema::sharing::{ShareDocument, ShareKind};
+use stitchbox_domain::{Error, Given, Grantee, ItemPath, Location, NewShare, Principal};
+use stitchbox_schema::sharing::ShareDocument;
 use stitchbox_schema::{Role, Timestamp, expiry};
 
 #[derive(Deserialize)]
@@ -33,6 +33,19 @@ pub(crate) struct Which {
 #[derive(Serialize)]
 pub(crate) struct SharesDocument {
     shares: Vec<ShareDocument>,
+}
+
+/// What came of it.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum GivenDocument {
+    /// A share.
+    Made(Box<ShareDocument>),
+    /// The owner at another site was asked to share it.
+    Asked {
+        /// Id of the wish.
+        asked: String,
+    },
 }
 
 /// To whom, and how.
@@ -107,7 +120,7 @@ pub(crate) async fn post(
     State(api): State<Api>,
     Caller(principal): Caller,
     body: Bytes,
-) -> Result<(StatusCode, Json<ShareDocument>), ApiError> {
+) -> Result<(StatusCode, Json<GivenDocument>), ApiError> {
     let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| {
         ApiError::BadRequest(format!("the body must be {{\"space\", \"path\", \"kind\", \"with\", …}}: {error}"))
     })?;
@@ -135,9 +148,10 @@ pub(crate) async fn post(
         label: wanted.label,
         note: wanted.note,
     };
-    let made = api.domain.share(&principal, new).await?;
-    tracing::debug!(share = %made.id, kind = ShareKind::as_str(made.kind), "shared");
-    Ok((StatusCode::CREATED, Json(made)))
+    Ok(match api.domain.share_or_ask(&principal, new).await? {
+        Given::Made(made) => (StatusCode::CREATED, Json(GivenDocument::Made(made))),
+        Given::Asked(id) => (StatusCode::ACCEPTED, Json(GivenDocument::Asked { asked: id.to_string() })),
+    })
 }
 
 #[cfg(test)]

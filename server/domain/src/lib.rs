@@ -73,7 +73,7 @@ pub use read::{Content, Quota};
 pub use safe::{FileSafety, SafetyCheck, Unsafe, Verdict};
 pub use search::MOST_FOUND;
 pub use share_use::Use;
-pub use shares::{AuditQuery, Grantee, NewShare, ShareChange, ShareFault, ShareeKinds, ShareeQuery};
+pub use shares::{AuditQuery, Given, Grantee, NewShare, ShareChange, ShareFault, ShareeKinds, ShareeQuery};
 pub use shares_folder::Mounted;
 pub use tree::{Arrival, Relocated};
 pub use view::{FilesView, RESERVED_NAMES, SHARES_FOLDER, SPACES_FOLDER};

@@ -129,7 +129,6 @@ fn of_share(fault: &ShareFault) -> StatusCode {
     match fault {
         ShareFault::NoSuchUser(_) | ShareFault::NoSuchGroup(_) => StatusCode::NOT_FOUND,
         ShareFault::AlreadyShared(_)
-        | ShareFault::FederationOff
         | ShareFault::Oneself
         | ShareFault::IsOwner(_)
         | ShareFault::UploadOnly

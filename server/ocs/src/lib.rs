@@ -22,6 +22,7 @@ mod page;
 mod preview;
 mod private_link;
 mod push;
+mod remote_shares;
 mod sharees;
 mod shares;
 mod status;
@@ -104,6 +105,10 @@ fn sharing(router: Router<Ocs>) -> Router<Ocs> {
         ("/shares/pending", get(shares::pending)),
         ("/shares/pending/{id}", post(shares::take_up).delete(shares::leave)),
         ("/shares/{id}", get(shares::get).put(shares::put).delete(shares::delete)),
+        ("/remote_shares", get(remote_shares::accepted)),
+        ("/remote_shares/pending", get(remote_shares::pending)),
+        ("/remote_shares/pending/{id}", post(remote_shares::accept).delete(remote_shares::decline)),
+        ("/remote_shares/{id}", get(remote_shares::get).delete(remote_shares::decline)),
         ("/sharees", get(sharees::get)),
         ("/sharees_recommended", get(sharees::recommended)),
     ];

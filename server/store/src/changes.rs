@@ -1,8 +1,8 @@
 //! The journal: one row for every visible change, and with it the ETags and sizes up to the root.
 
-use crate::{Connection, StoreError, Tx};
-use sqlx::Row;
+use crate::{Connection, StoreError, Tx, placeholders};
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
 use stitchbox_schema::{Cursor, ItemId, RunId, SpaceId, Timestamp, UserId};
 
 /// What happened to an item.
@@ -149,6 +149,44 @@ pub async fn append(tx: &mut Tx, change: &NewChange<'_>) -> Result<Cursor, Store
     .await?;
     raise(tx, change.folder, cursor, change.size_delta, change.at).await?;
     Ok(cursor)
+}
+
+/// As [`append`] for many changes in one folder: few statements, whatever their number. Gives their positions.
+pub async fn append_all(tx: &mut Tx, folder: ItemId, changes: &[NewChange<'_>]) -> Result<Vec<Cursor>, StoreError> {
+    let Some(last) = changes.last() else { return Ok(Vec::new()) };
+    let many = i64::try_from(changes.len()).unwrap_or(i64::MAX);
+    let row = sqlx::query("UPDATE journal SET head = head + $1 WHERE id = 1 RETURNING head")
+        .bind(many)
+        .fetch_one(&mut **tx)
+        .await?;
+    let head: i64 = row.try_get(0)?;
+    let cursors: Vec<Cursor> = (head - many + 1..=head).map(Cursor).collect();
+    let numbered: Vec<(Cursor, &NewChange<'_>)> = cursors.iter().copied().zip(changes).collect();
+    for some in numbered.chunks(placeholders::ROWS) {
+        let sql = format!(
+            "INSERT INTO changes (cursor, space_id, item_id, folder_id, old_folder_id, kind, name, run_id, actor_id, at)
+             VALUES {}",
+            placeholders::rows(some.len(), 10)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(placeholders::is_common(some.len()));
+        for (cursor, change) in some {
+            query = query
+                .bind(cursor.0)
+                .bind(change.space.0)
+                .bind(change.item.0)
+                .bind(folder.0)
+                .bind(change.old_folder.map(|folder| folder.0))
+                .bind(change.kind.as_str())
+                .bind(change.name)
+                .bind(change.run.map(|run| run.0))
+                .bind(change.actor.map(|user| user.0))
+                .bind(change.at.0);
+        }
+        query.execute(&mut **tx).await?;
+    }
+    let size_delta = changes.iter().map(|change| change.size_delta).sum();
+    raise(tx, folder, Cursor(head), size_delta, last.at).await?;
+    Ok(cursors)
 }
 
 /// Moves ETag, size and time of a folder and of every folder above it to those of a change already written.

@@ -1,5 +1,6 @@
 //! One contract, two databases: every rule that leans on SQL, on SQLite and on a PostgreSQL of the test's own.
 
+mod access;
 mod attest;
 mod federation;
 mod feed;
@@ -76,6 +77,12 @@ contract! {
     tree::broken_and_damaged_bodies_change_nothing
     tree::verify_finds_what_was_damaged
     model::any_sequence_of_changes_agrees_with_a_model
+    access::who_follows_a_share_ends_with_what_is_shared
+    access::what_ends_in_the_middle_of_an_upload_takes_nothing
+    access::a_share_ends_with_its_time_and_so_does_what_was_made_through_it
+    access::who_leaves_a_group_sees_nothing_of_it_any_more
+    access::a_disabled_owner_closes_links_and_not_what_colleagues_have
+    access::a_place_above_or_beside_the_top_is_none_by_the_share
     feed::a_client_that_follows_the_feed_ends_with_the_tree
     feed::each_way_to_change_a_tree_is_told_in_its_own_way
     feed::results_of_a_run_are_told_as_derived

@@ -742,7 +742,8 @@ pub async fn a_listing_older_than_our_change_is_not_believed(w: World) {
     assert_eq!(site.shape().await.len(), 41);
 }
 
-/// Ratio of listing 10,000 items of a dead peer to listing as many of our own, the best of some tries.
+/// Ratio of listing 10,000 items of a dead peer to listing as many of our own, the best of some tries; by the time of the
+/// processor, so that a busy machine says the same.
 pub async fn listing_a_dead_peer_is_as_fast_as_listing_our_own(w: World) {
     const FILES: usize = 10_000;
     let site = Site::new(w).await;
@@ -775,13 +776,13 @@ pub async fn listing_a_dead_peer_is_as_fast_as_listing_our_own(w: World) {
     }
     assert_eq!(site.peer.with(|state| state.requests), asked, "nobody was asked");
     let ratio = theirs.as_secs_f64() / ours.as_secs_f64();
-    eprintln!("listing 10,000 items: received, peer dead {theirs:?}; our own {ours:?}; ratio {ratio:.3}");
+    eprintln!("listing 10,000 items: received, peer dead {theirs:?}; our own {ours:?} of processor; ratio {ratio:.3}");
     assert!(ratio <= 1.2, "{ratio}");
 }
 
 /// As a listing with checksums and letters reads it, page by page.
 async fn list(site: &Site, at: &Location) -> Duration {
-    let begun = Instant::now();
+    let begun = processor_time();
     let (membership, folder) = site.domain.item(&site.w.anna, at).await.unwrap();
     let (mut after, mut count) = (None::<String>, 0);
     loop {
@@ -791,5 +792,15 @@ async fn list(site: &Site, at: &Location) -> Duration {
         count += page.iter().filter(|listed| !membership.letters(&listed.item).is_empty()).count();
     }
     assert_eq!(count, 10_000);
-    begun.elapsed()
+    processor_time() - begun
+}
+
+/// What all threads of this process have computed.
+fn processor_time() -> Duration {
+    let threads = std::fs::read_dir("/proc/self/task").expect("Linux");
+    let of_thread = |thread: std::fs::DirEntry| {
+        let told = std::fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+        told.split(' ').next().and_then(|nanoseconds| nanoseconds.parse().ok()).unwrap_or(0)
+    };
+    Duration::from_nanos(threads.flatten().map(of_thread).sum())
 }

@@ -92,9 +92,14 @@ impl Replica {
 
 /// The tree as it is, by the listings of its folders and the contents of its files.
 pub async fn truth(w: &World, space: SpaceId) -> Items {
-    let membership = w.domain.membership(&w.anna, space).await.unwrap();
     let root = stitchbox_domain::Location::in_space(space, Default::default());
     let root = w.domain.item(&w.anna, &root).await.unwrap().1;
+    truth_below(w, root).await
+}
+
+/// As [`truth`], of a folder and what lies below it.
+pub async fn truth_below(w: &World, root: Item) -> Items {
+    let membership = w.domain.membership(&w.anna, root.space).await.unwrap();
     let mut found = Items::new();
     found.insert(root.id, known(&root, None));
     let mut open = vec![root];

@@ -5,6 +5,7 @@ mod dialects;
 mod faults;
 mod invites;
 mod outage;
+mod proof;
 mod sharing;
 mod ssrf;
 mod tables;

@@ -48,6 +48,10 @@ impl Domain {
         at: &Location,
         any_engine: bool,
     ) -> Result<RerunDocument, RerunError> {
+        // Who has only a link or a secret may read, but has no work done here.
+        if principal.scope.share.is_some() {
+            return Err(Error::NotFound.into());
+        }
         let (principal, at, now) = (principal.clone(), at.clone(), self.now());
         let (id, job) = (RerunId(self.ids.next(now)), JobId(self.ids.next(now)));
         let work = self.transact(move |tx| {

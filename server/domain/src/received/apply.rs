@@ -7,7 +7,7 @@ use crate::{Domain, Error, Ids, Item, ItemKind, ItemPath, Location, Version};
 use std::collections::{HashMap, HashSet};
 use stitchbox_formats::Content;
 use stitchbox_schema::{BlobId, Cursor, ItemId, ItemName, SpaceId, VersionId};
-use stitchbox_store::changes::ChangeKind;
+use stitchbox_store::changes::{self, ChangeKind, NewChange};
 use stitchbox_store::remote::{self, RemoteBlob, RemoteItem};
 use stitchbox_store::versions::{self, NewBlob};
 use stitchbox_store::{Rights, Tx, items, purge, received};
@@ -351,11 +351,24 @@ async fn make(tx: &mut Tx, ids: &Ids, folder: &Item, made: Vec<(Item, RemoteEntr
     record(tx, folder.space, &files, act).await?;
     let remote: Vec<RemoteItem> = made.iter().map(|(item, entry)| as_told(item, entry)).collect();
     remote::put_items(tx, &remote).await?;
-    for item in &new {
-        let cursor = act.append(tx, ChangeKind::Created, item, folder.id, item.size).await?;
-        if item.is_folder() {
-            items::set_last_change(tx, item.id, cursor).await?;
-        }
+    let told: Vec<NewChange<'_>> = new
+        .iter()
+        .map(|item| NewChange {
+            space: item.space,
+            item: item.id,
+            folder: folder.id,
+            old_folder: None,
+            kind: ChangeKind::Created,
+            name: &item.name,
+            run: act.run,
+            actor: act.actor,
+            at: act.at,
+            size_delta: item.size,
+        })
+        .collect();
+    let cursors = changes::append_all(tx, folder.id, &told).await?;
+    for (item, cursor) in new.iter().zip(cursors).filter(|(item, _)| item.is_folder()) {
+        items::set_last_change(tx, item.id, cursor).await?;
     }
     Ok(())
 }

@@ -154,3 +154,16 @@ pub(super) fn jittered(now: Timestamp, interval: Duration, seed: i64) -> Timesta
     let share = u32::try_from(seed.wrapping_mul(0x9E37_79B9).wrapping_add(now.0 >> 20).rem_euclid(256)).unwrap_or(0);
     now.after(interval + interval / 4 * share / 256)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comparisons_are_spread_and_never_early() {
+        let (now, interval) = (Timestamp(1_700_000_000_000_000_000), Duration::from_secs(40));
+        let times: std::collections::HashSet<Timestamp> = (0..50).map(|seed| jittered(now, interval, seed)).collect();
+        assert!(times.len() > 25, "{}", times.len());
+        assert!(times.iter().all(|at| *at >= now.after(interval) && *at <= now.after(Duration::from_secs(50))));
+    }
+}

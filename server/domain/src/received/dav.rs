@@ -244,3 +244,36 @@ impl PeerFiles for DavFiles {
         Box::pin(async move { self.0.relocate(&joined(from), &joined(to), overwrite).await.map(drop).map_err(trouble) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16) -> PeerTrouble {
+        let host = "nc.example".to_owned();
+        trouble(PeerError::Refused { host, status, words: "no".to_owned(), retry_after: None })
+    }
+
+    #[test]
+    fn only_what_says_that_nobody_is_there_opens_the_breaker() {
+        for status in [408, 429, 502, 503, 504] {
+            assert!(matches!(refused(status), PeerTrouble::Unreachable(_)), "{status}");
+        }
+        // One broken file is no reason to leave the others alone.
+        assert!(matches!(refused(500), PeerTrouble::Nonsense(_)));
+        for status in [401, 403] {
+            assert!(matches!(refused(status), PeerTrouble::Denied(_)), "{status}");
+        }
+        assert_eq!(refused(404), PeerTrouble::Missing);
+        assert_eq!(refused(412), PeerTrouble::Changed);
+        assert!(matches!(refused(507), PeerTrouble::Full(words) if words.contains("507")));
+        assert!(matches!(refused(415), PeerTrouble::Refused(_)));
+    }
+
+    #[test]
+    fn a_weak_etag_promises_too_little() {
+        let entry = |etag: &str| entry_of(dav::RemoteEntry { etag: Some(etag.to_owned()), ..Default::default() });
+        assert_eq!(entry("W/\"1\"").etag, None);
+        assert_eq!(entry("\"1\"").etag.as_deref(), Some("\"1\""));
+    }
+}

@@ -95,7 +95,7 @@ pub struct Outgoing {
 #[derive(Debug, Clone)]
 enum Source {
     Memory(Bytes),
-    Pieces(Domain, Vec<(BlobId, Range<u64>)>),
+    Pieces(Box<Domain>, Vec<(BlobId, Range<u64>)>),
 }
 
 impl Outgoing {
@@ -108,7 +108,7 @@ impl Outgoing {
     /// Ranges of blobs, one after the other.
     pub(crate) fn pieces(domain: &Domain, pieces: Vec<(BlobId, Range<u64>)>) -> Self {
         let size = pieces.iter().map(|(_, range)| range.end.saturating_sub(range.start)).sum();
-        Self { size, sha256: None, source: Source::Pieces(domain.clone(), pieces) }
+        Self { size, sha256: None, source: Source::Pieces(Box::new(domain.clone()), pieces) }
     }
 
     /// With the SHA-256 of the whole, for peers that check it.

@@ -290,7 +290,7 @@ impl Walk {
                 let words = format!("it has more than {MOST_LISTINGS} folders that changed; the rest follows later");
                 return Err(PeerTrouble::Nonsense(words).into());
             }
-            if self.requests.load(Ordering::Relaxed) % 64 == 0 {
+            if self.requests.load(Ordering::Relaxed).is_multiple_of(64) {
                 self.domain.keep_refresh(self.share.space).await?;
             }
             let epoch = received::epoch(&mut *self.domain.store.read().await.map_err(Error::from)?, self.share.space)

@@ -56,6 +56,9 @@ impl Domain {
         into: &Location,
         recipe: Option<String>,
     ) -> Result<RunDocument, RunIntoError> {
+        if principal.scope.share.is_some() {
+            return Err(Error::NotFound.into());
+        }
         self.bring_series(principal, inputs).await?;
         let (asking, inputs, into, now) = (principal.clone(), inputs.clone(), into.clone(), self.now());
         let ids = self.ids.clone();

@@ -15,7 +15,7 @@ use stitchbox_recipe::RECIPE_NAME;
 use stitchbox_schema::documents::{AttestationDocument, RunDocument, RunState};
 use stitchbox_schema::{ItemId, RunId, SpaceId};
 use stitchbox_store::runs::{self, Listed};
-use stitchbox_store::{Connection, attest, items, spaces};
+use stitchbox_store::{Connection, attest, items, received_offers, spaces};
 
 /// Most runs in one listing.
 pub const MAX_LISTED: i64 = 1000;
@@ -120,6 +120,11 @@ pub(crate) async fn source(db: &mut Connection, folder: Option<ItemId>) -> Resul
     let Some(folder) = folder else { return Ok(None) };
     let Some(item) = items::by_id(db, folder).await? else { return Ok(Some("a folder that was removed".to_owned())) };
     let (names, _) = items::path(db, folder).await?;
+    let path = format!("/{}", names.join("/"));
+    // A received space is called by a number; what people know is the partner and what it is called there.
+    if let Some(known) = received_offers::by_space(db, item.space).await? {
+        return Ok(Some(format!("{}: /{}{}", known.peer, known.name, path.trim_end_matches('/'))));
+    }
     let space = spaces::by_id(db, item.space).await?.map(|space| space.name).unwrap_or_default();
-    Ok(Some(format!("{space}: /{}", names.join("/"))))
+    Ok(Some(format!("{space}: {path}")))
 }

@@ -42,7 +42,4 @@ pub enum ShareFault {
     /// No address of a person elsewhere.
     #[error("\"{0}\" is no address of a person elsewhere; it is written name@host")]
     BadRecipient(String),
-    /// This site speaks to no others.
-    #[error("sharing with other sites is turned off here; ask the administrator, or make a link")]
-    FederationOff,
 }

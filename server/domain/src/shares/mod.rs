@@ -5,6 +5,7 @@
 //! with ([`sharees`]), groups ([`groups`]) and the record of it all ([`audit`]). What a share opens is tested at every use in
 //! `access`; nothing here is asked for that.
 
+mod ask;
 mod audit;
 mod change;
 mod documents;
@@ -18,6 +19,7 @@ mod rights;
 mod sharees;
 mod token;
 
+pub use ask::Given;
 pub use audit::AuditQuery;
 pub use change::ShareChange;
 pub use fault::ShareFault;

@@ -11,8 +11,8 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
-use serde_json::Value;
-use stitchbox_domain::{Error, Grantee, NewShare, Principal, Refusal, ShareFault};
+use serde_json::{Value, json};
+use stitchbox_domain::{Error, Given, Grantee, NewShare, Principal, Refusal, ShareFault};
 use stitchbox_schema::sharing::ShareRights;
 use stitchbox_schema::{Timestamp, expiry};
 
@@ -74,15 +74,39 @@ async fn make(ocs: &Ocs, principal: &Principal, own: &OwnAddress, fields: &Field
         label: fields.text("label").or_else(|| fields.text("name")).unwrap_or_default(),
         note: fields.text("note").unwrap_or_default(),
     };
-    let made = match ocs.domain.share(principal, new.clone()).await {
+    let shown = (path, new.to.clone(), bits);
+    let given = match ocs.domain.share_or_ask(principal, new.clone()).await {
         // Nobody asked for more than there is to give.
         Err(Error::Forbidden(Refusal::RoleAboveOwn { own, .. })) if asked.is_none() => {
             new.role = own;
-            ocs.domain.share(principal, new).await?
+            ocs.domain.share_or_ask(principal, new).await?
         }
-        made => made?,
+        given => given?,
     };
-    Ok(document::of(&made, principal, own))
+    Ok(match given {
+        Given::Made(made) => document::of(&made, principal, own),
+        Given::Asked(id) => wish(id, shown),
+    })
+}
+
+/// What stands for a share that its owner at another site was asked for.
+fn wish(id: i64, (path, to, bits): (String, Grantee, u32)) -> Value {
+    let with = match to {
+        Grantee::Federated { recipient, .. } => recipient,
+        Grantee::User(name) | Grantee::Group(name) => name,
+        Grantee::Link => String::new(),
+    };
+    json!({
+        "id": format!("asked-{id}"),
+        "share_type": word::FEDERATED,
+        "share_with": with,
+        "share_with_displayname": with,
+        "permissions": bits,
+        "path": path,
+        "accepted": false,
+        "can_edit": false,
+        "can_delete": false,
+    })
 }
 
 const UNKNOWN_TYPE: &str =
