@@ -224,8 +224,7 @@ async fn who_passed_on_can_undo_it_and_who_may_not_pass_on_is_refused() {
     assert_eq!(theirs.say().await, 1);
     assert_eq!(ours.say().await, 1);
     assert_eq!(third.received("eve").await.state, ReceivedState::Gone);
-    let mut change = stitchbox_domain::ShareChange::default();
-    change.may_reshare = Some(false);
+    let change = stitchbox_domain::ShareChange { may_reshare: Some(false), ..Default::default() };
     ours.domain.change_share(&ours.user("anna").await, first.id, change).await.unwrap();
     theirs.domain.ask_reshare(&bob, space, &format!("eve2@{}", third.host)).await.unwrap();
     theirs.say().await;
