@@ -14,6 +14,7 @@ mod groups;
 mod invites;
 mod item;
 mod parameters;
+mod peers;
 mod place;
 mod purge;
 mod received;
@@ -72,6 +73,12 @@ pub fn router(domain: Domain, stop: CancellationToken) -> Router {
         .route("/api/v1/invites", get(invites::get).post(invites::post))
         .route("/api/v1/invites/accept", post(invites::accept))
         .route("/api/v1/invites/{id}", delete(invites::delete))
+        .route("/api/v1/peers", get(peers::get))
+        .route("/api/v1/peers/{host}", get(peers::one).patch(peers::patch))
+        .route("/api/v1/peers/{host}/reset", post(peers::reset))
+        .route("/api/v1/peers/{host}/signature", delete(peers::forget_signature))
+        .route("/api/v1/peers/{host}/test", post(peers::test))
+        .route("/api/v1/federation/self-test", post(peers::self_test))
         .route("/api/v1/contacts", get(contacts::get))
         .route("/api/v1/contacts/{id}", delete(contacts::delete))
         .route("/api/v1/changes", get(changes::get))

@@ -2,6 +2,7 @@
 //! local socket, or performs it itself where no server runs: the same function either way.
 
 use crate::config::Size;
+use crate::peer_orders::{FederationOrder, PeerOrder, carry_out_federation, carry_out_peer};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use stitchbox_domain::{AppPassword, AuditQuery, Domain, Error, NewSpace, NewUser, Quota, Space, User};
@@ -133,6 +134,10 @@ pub enum Order {
         /// At most so many rows.
         limit: i64,
     },
+    /// About another site.
+    Peer(PeerOrder),
+    /// About this site as one of the federation.
+    Federation(FederationOrder),
     /// Check every blob and the whole tree.
     Verify,
     /// The database was restored from a backup: tell every client.
@@ -168,6 +173,9 @@ impl fmt::Debug for Order {
             Self::RemoveGroup { .. } => "RemoveGroup",
             Self::SetGroupMember { .. } => "SetGroupMember",
             Self::Audit { .. } => "Audit",
+            // No secrets in these.
+            Self::Peer(order) => return write!(f, "Peer({order:?})"),
+            Self::Federation(order) => return write!(f, "Federation({order:?})"),
             Self::Verify => "Verify",
             Self::Restored => "Restored",
         })
@@ -304,6 +312,8 @@ async fn carry_out(domain: &Domain, order: Order) -> Result<Report, Error> {
             rows.reverse();
             Ok(Report { lines: rows.iter().map(audit_line).collect(), ..Report::default() })
         }
+        Order::Peer(order) => carry_out_peer(domain, order).await,
+        Order::Federation(order) => carry_out_federation(domain, order).await,
         Order::Verify => verify(domain).await,
         Order::Restored => {
             let fingerprint = domain.mark_restored().await?;
@@ -380,6 +390,9 @@ async fn explain(domain: &Domain, order: &Order, error: &Error) -> String {
                 Some(what) => what,
                 None => format!("{user} has no app password {id}; `app-password list {user}` shows those there are"),
             }
+        }
+        (Order::Peer(_), Error::NotFound) => {
+            "no such peer was ever heard of; `peer list` shows those there are".to_owned()
         }
         (_, Error::NotFound) => {
             let (user, space) = names(order);

@@ -2,6 +2,7 @@
 
 use crate::administration::Order;
 use crate::config::Size;
+use crate::peer_orders::{FederationOrder, PeerOrder};
 use clap::{Args, Parser, Subcommand};
 use std::io::BufRead;
 use std::net::SocketAddr;
@@ -99,6 +100,24 @@ pub enum Action {
         /// The latest so many
         #[arg(long, value_name = "N", default_value_t = 1000)]
         limit: i64,
+    },
+    /// Other sites of the federation: trust, trouble, tests
+    Peer {
+        /// Where everything is
+        #[command(flatten)]
+        place: Place,
+        /// What to do
+        #[command(subcommand)]
+        action: PeerOrder,
+    },
+    /// This site as one of the federation: its keys, and what peers see of it
+    Federation {
+        /// Where everything is
+        #[command(flatten)]
+        place: Place,
+        /// What to do
+        #[command(subcommand)]
+        action: FederationOrder,
     },
     /// Check a configuration and print it with all defaults, without secrets
     CheckConfig {
@@ -408,6 +427,11 @@ mod tests {
             &["verify", "--data", "d"],
             &["restored", "--data", "d"],
             &["check-config"],
+            &["peer", "list", "--data", "d"],
+            &["peer", "deny", "nc.example:8443", "--data", "d"],
+            &["peer", "test", "nc.example", "--data", "d"],
+            &["federation", "rotate-keys", "--data", "d"],
+            &["federation", "self-test", "--data", "d"],
         ] {
             parse(line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
         }

@@ -12,6 +12,7 @@ mod machine;
 mod observe;
 mod operation;
 mod patience;
+mod peer_orders;
 mod proxies;
 mod serve;
 mod socket;
@@ -83,6 +84,8 @@ async fn act(action: Action) -> Result<ExitCode, Failure> {
         Action::User { place, action } => administer(place, action.order(&mut input).map_err(Failure::Refused)?).await,
         Action::Space { place, action } => administer(place, action.order()).await,
         Action::AppPassword { place, action } => administer(place, action.order()).await,
+        Action::Peer { place, action } => administer(place, action.order()).await,
+        Action::Federation { place, action } => administer(place, Order::Federation(action)).await,
         Action::Group { place, action } => administer(place, action.order()).await,
         Action::Audit { place, item, share, since, limit } => {
             administer(place, Order::Audit { item, share, since: since.map(|since| since.0), limit }).await

@@ -2,6 +2,7 @@
 
 mod access;
 mod attest;
+mod federation;
 mod feed;
 mod guards;
 mod keep;
@@ -144,4 +145,9 @@ contract! {
     shares::shares_that_make_no_sense_are_refused
     shares::managers_decide_and_others_do_not
     shares::people_and_groups_are_found
+    federation::the_outbox_keeps_the_order_of_a_subject_and_one_call_to_a_peer
+    federation::a_resting_peer_is_not_called
+    federation::a_federated_share_waits_in_the_outbox_and_is_cancelled_with_it
+    federation::a_share_of_a_peer_is_one_share_however_often_it_comes
+    federation::keys_are_made_once_for_all_processes
 }

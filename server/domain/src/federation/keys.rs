@@ -10,9 +10,12 @@ use stitchbox_federation::keys::{self, KeyError, SigningKey, SiteKeys};
 use stitchbox_store::site_keys::{self, KeyKind, SiteKey};
 use stitchbox_store::{StoreError, Tx};
 
-/// The keys as they were read last, with the ids of their rows.
+/// The rows that keys were read from: ids, and whether they had retired.
+type Rows = Vec<(i64, bool)>;
+
+/// The keys as they were read last.
 #[derive(Debug, Default)]
-pub(crate) struct KeyShelf(RwLock<Option<(Vec<(i64, bool)>, Arc<SiteKeys>)>>);
+pub(crate) struct KeyShelf(RwLock<Option<(Rows, Arc<SiteKeys>)>>);
 
 /// A key of this site, without its private half.
 #[derive(Debug, Clone, PartialEq, Eq)]

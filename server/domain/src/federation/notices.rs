@@ -34,9 +34,10 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    /// The site at the other end.
-    fn host(&self) -> Option<Host> {
+    /// The site that may say this of it: the one at the other end, or, to undo it, the one that asked for it.
+    fn speaker(&self, kind: NotificationKind) -> Option<Host> {
         Host::parse(match self {
+            Self::Ours(share) if kind == NotificationKind::ReshareUndo => share.sender.as_deref()?.rsplit_once('@')?.1,
             Self::Ours(share) => &share.peer,
             Self::Theirs(known) => &known.peer,
             Self::Asked(asked) => &asked.1.peer,
@@ -53,7 +54,7 @@ impl Domain {
         let mut hosts = Vec::new();
         for subject in subjects(&mut db, notification).await? {
             if (signed || self.shows_secret(&subject, notification)?)
-                && let Some(host) = subject.host()
+                && let Some(host) = subject.speaker(notification.kind)
                 && !hosts.contains(&host)
             {
                 hosts.push(host);
@@ -85,7 +86,7 @@ impl Domain {
         let mut meant = None;
         let mut db = self.store.read().await?;
         for subject in subjects(&mut db, &said).await? {
-            let is_of_caller = subject.host().as_ref() == Some(&caller.host);
+            let is_of_caller = subject.speaker(said.kind).as_ref() == Some(&caller.host);
             if is_of_caller && (caller.has_signed || self.shows_secret(&subject, &said)?) {
                 meant = Some(subject);
                 break;
@@ -150,12 +151,6 @@ impl Domain {
                 answer::end(tx, postbox, known).await?;
             }
             (NotificationKind::ReshareUndo, Subject::Ours(share)) => {
-                // Only who asked for it may undo it; its recipient declines.
-                if share.sender.as_deref().and_then(|sender| sender.rsplit_once('@')).map(|(_, host)| host)
-                    != Some(caller.host.as_str())
-                {
-                    return Err(CallRefusal::NotAllowed("only who asked for the share can undo it"));
-                }
                 let acting = self.acting_as(caller.host.as_str());
                 end_with_peer(tx, &acting, share.share).await?;
             }

@@ -127,7 +127,7 @@ async fn known(db: &mut Connection, name: &Host) -> Result<KnownPeer, Error> {
     peers::by_host(db, name.as_str()).await?.ok_or(Error::NotFound)
 }
 
-fn may_administer(principal: Option<&Principal>) -> Result<(), Error> {
+pub(super) fn may_administer(principal: Option<&Principal>) -> Result<(), Error> {
     match principal {
         Some(principal) if !principal.is_admin => Err(Refusal::NotAdmin.into()),
         _ => Ok(()),

@@ -1,8 +1,9 @@
 //! What a peer sees of this site: our own documents fetched through the configured origin, and calls to ourselves, signed
 //! both ways. Most trouble between sites is a wrong origin, a certificate, or a proxy that drops a header.
 
+use super::peers::may_administer;
 use super::{CallRefusal, Federation, PeerRequest};
-use crate::{Domain, Error};
+use crate::{Domain, Error, Principal};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
@@ -39,7 +40,8 @@ impl Step {
 
 impl Domain {
     /// Looks at this site from outside. [`crate::federation::FederationRefusal::Off`] without an origin.
-    pub async fn federation_self_test(&self) -> Result<Vec<Step>, Error> {
+    pub async fn federation_self_test(&self, principal: Option<&Principal>) -> Result<Vec<Step>, Error> {
+        may_administer(principal)?;
         let site = self.site()?.clone();
         // Our own address may be private: only others' may not.
         let policy = Policy { allow_private: true, ..Federation::policy(&site.settings) };
@@ -134,7 +136,8 @@ impl Domain {
     }
 
     /// Looks at a peer: what it says about itself, and how it would be spoken with. Nothing is changed here or there.
-    pub async fn test_peer(&self, host: &str) -> Result<Vec<Step>, Error> {
+    pub async fn test_peer(&self, principal: Option<&Principal>, host: &str) -> Result<Vec<Step>, Error> {
+        may_administer(principal)?;
         let site = self.site()?.clone();
         let host = super::peers::host(host)?;
         let peer = match discover(&site.http, &host).await {

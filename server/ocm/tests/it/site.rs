@@ -128,6 +128,10 @@ impl Site {
         self.clock.0.fetch_add(by.as_nanos() as i64, Ordering::SeqCst);
     }
 
+    pub fn go_back(&self, by: Duration) {
+        self.clock.0.fetch_sub(by.as_nanos() as i64, Ordering::SeqCst);
+    }
+
     pub async fn user(&self, name: &str) -> Principal {
         let user = self.domain.users().await.unwrap().into_iter().find(|user| user.name == name).unwrap();
         Principal { user: user.id, name: user.name, is_admin: false, scope: Scope::default() }
