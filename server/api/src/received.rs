@@ -7,8 +7,12 @@ use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use serde::Serialize;
+use std::time::Duration;
 use stitchbox_domain::received::{PeerState, ReceivedSpace};
 use stitchbox_schema::{SpaceId, Timestamp};
+
+/// How long the answer to an acceptance waits for the first comparison with the peer.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// How a received space stands with its peer.
 #[derive(Debug, Serialize)]
@@ -101,6 +105,10 @@ pub(crate) async fn accept(
     let id = id_of(&id)?;
     api.domain.accept_received(&principal, id).await?;
     api.domain.refresh_soon(id).await?;
+    // So that what was accepted is there when it is looked for, if the peer is quick; the refresher does it otherwise.
+    let domain = api.domain.clone();
+    let first = tokio::spawn(async move { domain.refresh(id).await });
+    let _ = tokio::time::timeout(FIRST_LOOK, first).await;
     Ok(Json(told(&api, &principal, id).await?))
 }
 

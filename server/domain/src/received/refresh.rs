@@ -13,7 +13,6 @@ use super::single::SingleFile;
 use super::state::GONE_WORDS;
 use crate::{Domain, Error, Item, ItemPath};
 use futures::future::BoxFuture;
-use futures::{StreamExt, TryStreamExt, stream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,6 +20,7 @@ use stitchbox_schema::SpaceId;
 use stitchbox_store::received::{self, ReceivedShare, ReceivedState};
 use stitchbox_store::{items, remote, spaces};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 /// Listings asked of one peer at the same time.
 const AT_ONCE: usize = 4;
@@ -266,11 +266,23 @@ impl Walk {
                 }
                 wanted.push(below);
             }
-            let complete = stream::iter(wanted)
-                .map(|below| self.clone().folder(below))
-                .buffer_unordered(AT_ONCE)
-                .try_fold(true, |all, one| std::future::ready(Ok(all && one)))
-                .await?;
+            // Each is a task of its own: a peer decides how deep folders are nested, and our stack is not as deep.
+            let (mut wanted, mut walking, mut complete) = (wanted.into_iter(), JoinSet::new(), true);
+            loop {
+                while walking.len() < AT_ONCE
+                    && let Some(below) = wanted.next()
+                {
+                    walking.spawn(self.clone().folder(below));
+                }
+                match walking.join_next().await {
+                    None => break,
+                    Some(Ok(done)) => complete &= done?,
+                    Some(Err(error)) => {
+                        tracing::error!(%error, "comparing a folder broke; this is a defect of the program");
+                        return Err(PeerTrouble::Nonsense("a folder could not be compared".to_owned()).into());
+                    }
+                }
+            }
             if complete && itself.as_deref().unwrap_or_default() != folder.known {
                 let (id, etag) = (folder.item.id, itself.unwrap_or_default());
                 let work =
