@@ -207,7 +207,8 @@ fn exactly(bytes: BlobStream, length: u64, peer: String) -> BlobStream {
                     Some(0) if !matches!(tokio::time::timeout(SILENCE, bytes.next()).await, Ok(None)) => {
                         broken("it does not end where the file ends".to_owned())
                     }
-                    Some(left) => Some((Ok(piece), Some((bytes, left)))),
+                    // Once it has ended it must not be asked again.
+                    Some(left) => Some((Ok(piece), (left > 0).then_some((bytes, left)))),
                     None => broken("it sent more bytes than the file has".to_owned()),
                 },
                 Ok(Some(Err(error))) => broken(error.to_string()),
