@@ -32,6 +32,14 @@ macro_rules! contract {
         /// One cluster for all rules: starting it takes longer than any of them.
         #[test]
         fn postgres() {
+            // Unoptimised, every rule has a place of its own on the stack of this function.
+            let rules = std::thread::Builder::new().stack_size(64 << 20).spawn(all_on_postgres);
+            if let Err(panic) = rules.expect("a thread").join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+
+        fn all_on_postgres() {
             let cluster = match Postgres::start() {
                 Ok(cluster) => cluster,
                 Err(why) => skip!("contract on PostgreSQL", "{why}"),

@@ -4,9 +4,11 @@ use super::AttestationRefused;
 use crate::access::enter_at;
 use crate::read::resolve;
 use crate::{Action, Domain, Error, Location, Principal};
+use futures::TryStreamExt;
 use stitchbox_federation::address::Host;
 use stitchbox_federation::jws::{self, JwsError};
 use stitchbox_federation::keys::{Jwks, KeyError, PublicKey};
+use stitchbox_recipe::recipe_among;
 use stitchbox_schema::sharing::ShareKind;
 use stitchbox_schema::{ItemId, SpaceKind, Timestamp};
 use stitchbox_store::federated::FederatedState;
@@ -29,20 +31,26 @@ impl Domain {
         }
     }
 
-    /// Brings the files of a received folder here, so that it is known what they are; nothing for a folder of our own.
-    pub(crate) async fn bring_series(&self, principal: &Principal, at: &Location) -> Result<(), Error> {
+    /// Brings the files of a received folder here, so that it is known what they are, and reads the recipe among them;
+    /// nothing for a folder of our own.
+    pub(crate) async fn bring_series(&self, principal: &Principal, at: &Location) -> Result<Option<String>, Error> {
         let mut db = self.store.read().await?;
         let membership = enter_at(&mut db, principal, at, self.now()).await?;
         if membership.space.kind != SpaceKind::Received {
-            return Ok(());
+            return Ok(None);
         }
         let folder = resolve(&mut db, membership.space.root, &at.path).await?;
         membership.check(Action::Read, &folder)?;
         let shown = versions::shown_in(&mut db, folder.id).await?;
         drop(db);
+        let own = recipe_among(shown.iter().map(|(name, _)| name.as_str())).map(str::to_owned);
+        let own = shown.iter().find(|(name, _)| Some(name) == own.as_ref()).map(|(_, version)| version.clone());
         let versions: Vec<_> = shown.into_iter().map(|(_, version)| version).collect();
         self.fetch_inputs(&versions).await?;
-        Ok(())
+        let Some(own) = own.filter(|own| own.size <= crate::uploads::SMALL_BYTES as i64) else { return Ok(None) };
+        let bytes = self.open(&own, 0..u64::try_from(own.size).unwrap_or(0)).await?;
+        let bytes: Vec<bytes::Bytes> = bytes.try_collect().await.map_err(|_| Error::BodyBroken)?;
+        Ok(String::from_utf8(bytes.concat()).ok())
     }
 }
 

@@ -59,7 +59,8 @@ impl Domain {
         if principal.scope.share.is_some() {
             return Err(Error::NotFound.into());
         }
-        self.bring_series(principal, inputs).await?;
+        let beside = self.bring_series(principal, inputs).await?;
+        let recipe = recipe.or(beside);
         let (asking, inputs, into, now) = (principal.clone(), inputs.clone(), into.clone(), self.now());
         let ids = self.ids.clone();
         let work = self.transact(move |tx| {
