@@ -50,12 +50,21 @@ fn a_peer_killed_in_the_middle_of_a_transfer_cuts_it_and_leaves_no_half_file() {
     }
     here.gate().set(Mode::Open);
     wait_until("the file again", || eve.dav().get("/Shares/mirror/large").attempt().is_ok_and(|r| r.body == content));
-    // writing: the other site gets a part of it and dies
+    // writing: every connection is cut after a part; what arrives arrives whole, by going on where it was cut
     here.gate().set(Mode::CutUploadAfter(1 << 20));
+    let cut = eve.dav().put("/Shares/mirror/in parts", content.clone()).send();
+    here.gate().set(Mode::Open);
+    match cut.status {
+        201 => assert_eq!(sha256(&ada.dav().read("/mirror/in parts")), sha256(&content)),
+        status => {
+            assert!((500..600).contains(&status), "{cut:?}");
+            assert!(!ada.dav().exists("/mirror/in parts"), "half a file");
+        }
+    }
+    // the other site is killed under it
+    here.kill();
     let refused = eve.dav().put("/Shares/mirror/from eve", content.clone()).send();
     assert!((500..600).contains(&refused.status), "{refused:?}");
-    here.kill();
-    here.gate().set(Mode::Open);
     here.restart();
     assert!(!here.person("ada").dav().exists("/mirror/from eve"), "half a file");
     wait_until("the write at last", || {

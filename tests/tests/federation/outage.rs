@@ -104,7 +104,7 @@ fn no_outage_of_ours_makes_a_nextcloud_delete_a_share() {
     }
 
     // The folder of the data is closed to everybody; root is not stopped by that, so the outcome may be that it works.
-    std::fs::set_permissions(site.data(), Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(site.data(), Permissions::from_mode(0o000)).unwrap();
     judge(&site, "the data folder is closed", &[Verdict::Works, Verdict::Keeps]);
     std::fs::set_permissions(site.data(), Permissions::from_mode(0o700)).unwrap();
 

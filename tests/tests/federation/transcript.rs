@@ -96,9 +96,9 @@ fn a_share_is_given_read_written_repeated_and_taken_back() {
     let offer = eve.wait_received("mirror", "pending")["id"].as_str().expect("an id").to_owned();
     story.run(&mut at_there.command(&["received", "accept", &offer]));
     eve.wait_path("/Shares/mirror/Stitched/ro-crate-metadata.json.jws");
-    story.say("She reads what is there, results included:");
-    story.run(&mut at_there.command(&["ls", "eve:/Shares/mirror"]));
     let files = format!("{}/remote.php/dav/files/eve/Shares/mirror", there.origin());
+    story.say("She reads what is there, results included:");
+    story.run(&mut at_there.command(&["ls", &files]));
     story.run(&mut curl("eve", &[], &format!("{files}/Stitched/summary.json")));
     story.say("She writes, and ada has it:");
     let put = ["-X", "PUT", "--data-binary", "seen at the other site", "-w", "%{http_code}\n"];
@@ -106,7 +106,7 @@ fn a_share_is_given_read_written_repeated_and_taken_back() {
     let note = format!("{}/remote.php/dav/files/ada/mirror/note.txt", here.origin());
     assert_eq!(story.run(&mut curl("ada", &[], &note)), "seen at the other site");
     story.say("She repeats the run at her site; the outcome is attested, and ada's folder shows it:");
-    story.run(&mut at_there.command(&["rerun", "eve:/Shares/mirror", "--wait"]));
+    story.run(&mut at_there.command(&["rerun", &files, "--wait"]));
     let reproduced = || ada.dav().names("/mirror/Stitched").into_iter().find(|name| name.starts_with("Reproduced at"));
     let name = stitchbox_tests::wait_for("the attestation", reproduced);
     story.run(&mut at_here.command(&["ls", "ada:/mirror/Stitched"]));
