@@ -50,7 +50,7 @@ pub async fn serve(config: &Config, data: &DataFolder, listen: Option<SocketAddr
     life.start("trigger", run_triggers(domain.clone(), life.stop()));
     life.start("refresher", run_refreshes(domain.clone(), life.stop()));
     life.start("sweeper", run_sweeper(domain.clone(), life.stop()));
-    federate(&mut life, &domain).await?;
+    federate(&mut life, config, &domain).await?;
     workers::start(&mut life, &domain, data, &config.jobs, config.jobs.workers);
     let mut serving = Serving::new(&config.server.trusted_proxies);
     let mut scheme = "http";
@@ -81,12 +81,15 @@ pub async fn work(config: &Config, data: &DataFolder) -> Result<(), Failure> {
 }
 
 /// What this site says to others, if it is part of a federation.
-async fn federate(life: &mut Lifecycle, domain: &Domain) -> Result<(), Failure> {
+async fn federate(life: &mut Lifecycle, config: &Config, domain: &Domain) -> Result<(), Failure> {
     if domain.federation().is_none() {
         return Ok(());
     }
     // Made at the first start, which takes a moment; whoever calls then finds them.
     domain.site_keys().await?;
+    if !wire::is_elsewhere(config) {
+        domain.release_outgoing().await?;
+    }
     life.start("outbox", run_outbox(domain.clone(), workers::unique_name(0), Backoff::default(), life.stop()));
     life.start("word to peers", run_moved(domain.clone(), life.stop()));
     Ok(())

@@ -7,7 +7,7 @@ use crate::access::enter;
 use crate::share_access::enter_by;
 use crate::shares::touch_files;
 use crate::{Domain, Error, Item, Membership, Principal, Refusal};
-use stitchbox_schema::{ItemName, SpaceId};
+use stitchbox_schema::{ItemName, SpaceId, SpaceKind};
 use stitchbox_store::shares_folder::{self, SharesEntry};
 use stitchbox_store::{Connection, StoreError, items};
 
@@ -101,6 +101,9 @@ impl Domain {
         let membership = self.shares_entry(principal, name).await?;
         if let Some(via) = &membership.via {
             return self.leave_share(principal, via.share).await;
+        }
+        if membership.space.kind == SpaceKind::Received {
+            return self.decline_received(principal, membership.space.id).await;
         }
         let (user, name, now) = (principal.user, name.to_owned(), self.now());
         let work = self.transact(move |tx| {

@@ -133,6 +133,13 @@ pub async fn lease(tx: &mut Tx, owner: &str, now: Timestamp, until: Timestamp) -
     row.as_ref().map(outgoing).transpose()
 }
 
+/// Takes every lease back: for the start of the only process that says what is in this outbox.
+pub async fn release_all(tx: &mut Tx) -> Result<(), StoreError> {
+    let released = "UPDATE outbox SET lease_owner = NULL, lease_until = NULL WHERE lease_owner IS NOT NULL";
+    sqlx::query(released).execute(&mut **tx).await?;
+    Ok(())
+}
+
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {

@@ -108,8 +108,8 @@ impl Meeting<'_> {
         match self.peer.dialect() {
             Dialect::OpenCloud if known.iter().any(|sent| sent.target.ends_with("/invite-accepted")) => {
                 let contacts = self.ada.contacts();
-                let ids = contacts.iter().filter_map(|contact| contact["id"].as_str());
-                ids.filter(|id| !id.starts_with("bob@")).last().map_or(self.peer.id("bob"), str::to_owned)
+                let mut ids = contacts.iter().filter_map(|contact| contact["id"].as_str());
+                ids.rfind(|id| !id.starts_with("bob@")).map_or(self.peer.id("bob"), str::to_owned)
             }
             _ => self.peer.id("bob"),
         }

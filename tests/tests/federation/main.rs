@@ -10,5 +10,6 @@ mod sharing;
 mod ssrf;
 mod tables;
 mod tls;
+mod transcript;
 mod trust;
 mod world;

@@ -5,7 +5,8 @@ use std::cell::RefCell;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 
-use stitchbox_tests::federation::{Dialect, FakePeer, OurShare, Site, exchange};
+use stitchbox_tests::federation::{Dialect, FakePeer, Gate, Mode, OurShare, Site, SiteSettings, exchange};
+use stitchbox_tests::{Postgres, skip, wait_until};
 
 use crate::tables;
 
@@ -104,7 +105,7 @@ fn no_outage_of_ours_makes_a_nextcloud_delete_a_share() {
     }
 
     // The folder of the data is closed to everybody; root is not stopped by that, so the outcome may be that it works.
-    std::fs::set_permissions(site.data(), Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(site.data(), Permissions::from_mode(0o000)).unwrap();
     judge(&site, "the data folder is closed", &[Verdict::Works, Verdict::Keeps]);
     std::fs::set_permissions(site.data(), Permissions::from_mode(0o700)).unwrap();
 
@@ -125,4 +126,39 @@ fn no_outage_of_ours_makes_a_nextcloud_delete_a_share() {
     ada.revoke(&share);
     judge(&site, "taken back", &[Verdict::Keeps, Verdict::Removes]);
     tables::write("federation-outage.md", &rows.borrow());
+}
+
+#[test]
+fn a_database_that_does_not_answer_is_503_everywhere_and_never_401() {
+    let cluster = match Postgres::start() {
+        Ok(cluster) => cluster,
+        Err(why) => skip!("federation.outage", "{why}"),
+    };
+    let url = cluster.url();
+    let (before, rest) = url.rsplit_once(':').expect("an address with a port");
+    let (port, database) = rest.split_once('/').expect("a port and a database");
+    let gate = Gate::new();
+    gate.lead_to(port.parse().expect("a port"));
+    let url = format!("{before}:{}/{database}", gate.port());
+    let site = Site::start_with(SiteSettings::default().with("DATABASE__URL", &url));
+    let ada = site.new_person("ada");
+    let peer = FakePeer::start(Dialect::Nextcloud34);
+    ada.dav().mkcol("/mirror").send().expect(201);
+    ada.share("/mirror", &peer.id("bob"), "viewer");
+    let ours = peer.takes(&site.origin(), &peer.wait_share("mirror")).unwrap();
+    assert_eq!(nextcloud_looks(&site.origin(), &ours).1, Verdict::Works);
+    gate.set(Mode::Closed);
+    // it looks again and again while we are down
+    for _ in 0..3 {
+        let (seen, verdict) = nextcloud_looks(&site.origin(), &ours);
+        assert_eq!((seen.as_str(), verdict), ("DAV 503, shareinfo 503", Verdict::Keeps), "{}", site.log_tail());
+    }
+    // a wrong secret cannot be told from a right one now, so it is not called wrong
+    let wrong = ours.by("Basic bm90LXRoZS1zZWNyZXQ6").look("", "0").answer;
+    assert!(wrong.status == 503 && !wrong.header("Retry-After").is_empty(), "{wrong:?}");
+    gate.set(Mode::Open);
+    wait_until("it to be good again", || nextcloud_looks(&site.origin(), &ours).1 == Verdict::Works);
+    let table = "| the database | what a Nextcloud 34 sees | what it does |\n|---|---|---|\n| answers | DAV 207 | Works |\n\
+                 | does not answer | DAV 503, shareinfo 503 | Keeps |\n| answers again | DAV 207 | Works |\n";
+    tables::write("federation-outage-database.md", table);
 }

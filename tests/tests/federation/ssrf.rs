@@ -27,6 +27,14 @@ fn outcome(ada: &Person, id: &str) -> String {
     format!("{}: {}", delivery["state"].as_str().unwrap_or_default(), delivery["answer"].as_str().unwrap_or_default())
 }
 
+/// The outcomes of all of them, at the same time.
+fn outcomes(ada: &Person, ids: &[String]) -> Vec<String> {
+    std::thread::scope(|scope| {
+        let all: Vec<_> = ids.iter().map(|id| scope.spawn(move || outcome(ada, id))).collect();
+        all.into_iter().map(|one| one.join().expect("an outcome")).collect()
+    })
+}
+
 /// A listener that counts whoever gets as far as a request.
 fn trap() -> (Listener, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
@@ -66,8 +74,8 @@ fn private_addresses_are_not_called_without_the_switch() {
         "[fe80::1]".to_owned(),
     ];
     let mut table = String::from("| peer named by a user | verdict |\n|---|---|\n");
-    for host in &hosts {
-        let words = outcome(&ada, &format!("bob@{host}"));
+    let ids: Vec<String> = hosts.iter().map(|host| format!("bob@{host}")).collect();
+    for (host, words) in hosts.iter().zip(outcomes(&ada, &ids)) {
         table.push_str(&format!("| `{host}` | {} |\n", words.replace(['|', '\n'], " ")));
         let lower = words.to_lowercase();
         let is_clear = ["private", "address", "not allowed", "refused"].iter().any(|word| lower.contains(word));
@@ -128,8 +136,8 @@ fn endpoints_elsewhere_redirects_and_endless_answers_are_not_followed() {
         ("the share is redirected to another port", posting(Answer::status(307).with("Location", &elsewhere))),
         ("the share is answered with 8 MiB", posting(Answer::status(400).text(&"x".repeat(8 << 20)))),
     ];
-    for (what, peer) in &cases {
-        let words = outcome(&ada, &peer.id("bob"));
+    let ids: Vec<String> = cases.iter().map(|(_, peer)| peer.id("bob")).collect();
+    for ((what, peer), words) in cases.iter().zip(outcomes(&ada, &ids)) {
         let short: String = words.chars().take(220).collect();
         table.push_str(&format!("| {what} | {} |\n", short.replace(['|', '\n'], " ")));
         assert!(words.len() < 3000, "{what}: {} bytes of words", words.len());

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use stitchbox_tests::federation::{Person, Site};
+use stitchbox_tests::wait_until;
 
 /// Two sites that know nothing of each other.
 pub struct Pair {
@@ -44,6 +45,10 @@ pub fn name(stem: &str) -> String {
 pub fn shared(ada: &Person, eve: &Person, role: &str) -> serde_json::Value {
     let share = ada.share("/mirror", eve.id(), role);
     eve.accept("mirror");
-    eve.wait_path("/Shares/mirror");
+    // the first comparison with the peer comes a moment after the yes
+    let count = |person: &Person, path: &str| person.dav().names(path).len();
+    wait_until("the first listing", || {
+        eve.dav().exists("/Shares/mirror") && count(eve, "/Shares/mirror") == count(ada, "/mirror")
+    });
     share
 }
