@@ -34,5 +34,5 @@ pub(crate) fn etag(shown: &[Mounted]) -> ETag {
 pub(crate) fn base_of(folder: &str, one: &Mounted) -> Base {
     let mut url = folder.to_owned();
     crate::mount::push_segment(&mut url, &one.name);
-    Base::new(url, one.membership.via.as_ref().map_or(0, |via| via.above()))
+    Base::new(url, one.top.path.names().len())
 }

@@ -6,8 +6,9 @@
 use crate::access::enter;
 use crate::share_access::enter_by;
 use crate::shares::touch_files;
-use crate::{Domain, Error, Item, Membership, Principal, Refusal};
-use stitchbox_schema::{ItemName, SpaceId, SpaceKind};
+use crate::{Domain, Error, Item, ItemPath, Location, Membership, Principal, Refusal};
+use stitchbox_schema::{ItemName, SpaceKind};
+use stitchbox_store::received::{self, ReceivedShare, ReceivedState};
 use stitchbox_store::shares_folder::{self, SharesEntry};
 use stitchbox_store::{Connection, StoreError, items};
 
@@ -20,6 +21,16 @@ pub struct Mounted {
     pub membership: Membership,
     /// What is shared: a folder or a file.
     pub item: Item,
+    /// Where that is.
+    pub top: Location,
+}
+
+/// An entry looked up.
+pub(crate) struct Entered {
+    /// What the person may do there.
+    pub membership: Membership,
+    /// What the entry shows.
+    pub top: Location,
 }
 
 impl Domain {
@@ -32,9 +43,9 @@ impl Domain {
         let mut shown = Vec::new();
         for entry in shares_folder::of_user(&mut db, principal.user).await? {
             match self.seen(&mut db, principal, &entry).await {
-                Ok(membership) if !membership.scope.create_only || membership.is_drop() => {
-                    let item = items::by_id(&mut db, membership.top()).await?;
-                    shown.extend(item.map(|item| Mounted { name: entry.name, membership, item }));
+                Ok(Entered { membership, top }) if !membership.scope.create_only || membership.is_drop() => {
+                    let item = items::at_path(&mut db, membership.space.root, top.path.names()).await?;
+                    shown.extend(item.map(|item| Mounted { name: entry.name, membership, item, top }));
                 }
                 Ok(_) | Err(Error::NotFound) => {}
                 Err(other) => return Err(other),
@@ -44,7 +55,7 @@ impl Domain {
     }
 
     /// What one entry shows; [`Error::NotFound`] for one that is hidden or whose share has ended.
-    pub(crate) async fn shares_entry(&self, principal: &Principal, name: &str) -> Result<Membership, Error> {
+    pub(crate) async fn shares_entry(&self, principal: &Principal, name: &str) -> Result<Entered, Error> {
         // What nothing can be called is not looked up: a NUL would be an error of one database and not of the other.
         ItemName::parse(name).map_err(|_| Error::NotFound)?;
         if principal.scope.share.is_some() {
@@ -55,10 +66,22 @@ impl Domain {
         self.seen(&mut db, principal, &entry).await
     }
 
-    async fn seen(&self, db: &mut Connection, principal: &Principal, entry: &SharesEntry) -> Result<Membership, Error> {
+    async fn seen(&self, db: &mut Connection, principal: &Principal, entry: &SharesEntry) -> Result<Entered, Error> {
         match (entry.hidden, entry.share, entry.space) {
-            (false, Some(share), _) => enter_by(db, principal, share, self.now()).await,
-            (false, None, Some(space)) if is_received(db, space).await? => enter(db, principal, space).await,
+            (false, Some(share), _) => {
+                let membership = enter_by(db, principal, share, self.now()).await?;
+                let top = membership.place(ItemPath::default());
+                Ok(Entered { membership, top })
+            }
+            (false, None, Some(space)) => {
+                let accepted = |share: &ReceivedShare| share.state == ReceivedState::Accepted;
+                let share = received::by_space(db, space).await?.filter(accepted).ok_or(Error::NotFound)?;
+                let membership = enter(db, principal, space).await?;
+                // The tree of a space begins with a folder, so a single file lies in one, which nobody needs to see.
+                let shown = if share.is_file { share.name.as_str() } else { "" };
+                let top = membership.place(ItemPath::parse(shown).map_err(|_| Error::NotFound)?);
+                Ok(Entered { membership, top })
+            }
             _ => Err(Error::NotFound),
         }
     }
@@ -98,7 +121,7 @@ impl Domain {
     /// Puts an entry out of sight: the grantee leaves the share. What is shared stays as it is.
     pub async fn hide_entry(&self, principal: &Principal, name: &str) -> Result<(), Error> {
         refuse_limited(principal)?;
-        let membership = self.shares_entry(principal, name).await?;
+        let membership = self.shares_entry(principal, name).await?.membership;
         if let Some(via) = &membership.via {
             return self.leave_share(principal, via.share).await;
         }
@@ -118,11 +141,6 @@ impl Domain {
         self.announce();
         Ok(())
     }
-}
-
-/// Whether a space was received and taken by whom it is for.
-async fn is_received(db: &mut Connection, space: SpaceId) -> Result<bool, Error> {
-    Ok(shares_folder::is_accepted(db, space).await?)
 }
 
 /// The folder is the person's: a credential with limits does not change it.

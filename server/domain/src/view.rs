@@ -132,8 +132,8 @@ impl Domain {
             [SHARES_FOLDER] => Ok(FilesView::SharesFolder),
             [SHARES_FOLDER, name, rest @ ..] => {
                 let below = ItemPath::from_segments(rest.iter().copied())?;
-                let seen = self.shares_entry(principal, name).await?;
-                let (top, at) = (seen.place(ItemPath::default()), seen.place(below));
+                let top = self.shares_entry(principal, name).await?.top;
+                let at = top.at(top.path.append(below));
                 Ok(FilesView::Shared { entry: (*name).to_owned(), top, at })
             }
             within => {

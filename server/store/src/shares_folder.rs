@@ -150,15 +150,6 @@ pub async fn hide(tx: &mut Tx, user: UserId, name: &str) -> Result<bool, StoreEr
     Ok(done.rows_affected() > 0)
 }
 
-/// Whether a received space was accepted by whom it is for.
-pub async fn is_accepted(db: &mut Connection, space: SpaceId) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT space_id FROM received_shares WHERE space_id = $1 AND state = 'accepted'")
-        .bind(space.0)
-        .fetch_optional(db)
-        .await?;
-    Ok(row.is_some())
-}
-
 /// Takes a received space out of one user's folder; whether it was there.
 pub async fn remove_space(tx: &mut Tx, space: SpaceId, user: UserId) -> Result<bool, StoreError> {
     let done = sqlx::query("DELETE FROM shares_folder WHERE space_id = $1 AND user_id = $2")

@@ -31,8 +31,6 @@ pub enum Mood {
     Long,
     /// Contents break off in the middle.
     Breaks,
-    /// The first byte of a content never comes.
-    Silent,
     /// Changes arrive, their answers do not.
     LosesAnswers,
     /// No room.
@@ -69,7 +67,6 @@ pub struct State {
     /// Every folder shows itself as its child.
     pub looped: bool,
     pub keeps_etag_secret: bool,
-    pub root_is_file: bool,
     count: u64,
 }
 
@@ -287,7 +284,6 @@ impl PeerFiles for FakePeer {
                     Mood::Short => bytes.truncate(bytes.len().saturating_sub(10)),
                     Mood::Long => bytes.extend([0; 10]),
                     Mood::Damaged => bytes[0] ^= 1,
-                    Mood::Silent => return Ok(stream::pending().boxed()),
                     _ => {}
                 }
                 let mood = state.mood;

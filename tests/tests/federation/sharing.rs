@@ -76,7 +76,6 @@ fn a_contributor_brings_new_files_and_changes_none() {
 }
 
 #[test]
-#[ignore = "a received single file shows as a folder that holds it (domain::shares_folder)"]
 fn a_single_file_is_a_file_there() {
     let pair = Pair::get();
     let (ada, eve) = pair.people();
