@@ -147,7 +147,7 @@ def measure(given, folder, sites):
 
     for site, user, name in [(here, "ada", "flat"), (there, "eve", "local")]:
         assert site.call("MKCOL", files(user, name), user)[0] == 201
-        site.fill(user, [files(user, f"{name}/file-{number:05}.dat") for number in range(given.files)])
+        site.fill(user, [files(user, f"{name}/file-{number:05}.bin") for number in range(given.files)])
     here.call("MKCOL", files("ada", "tree"), "ada")
     for number in range(100):
         here.call("MKCOL", files("ada", f"tree/{number:03}"), "ada")
@@ -185,7 +185,8 @@ def measure(given, folder, sites):
     for turn in range(given.rounds + 2):
         for path in times:
             begun = time.perf_counter()
-            assert entries(there, "eve", path, connection=connection) == given.files + 1
+            count = entries(there, "eve", path, connection=connection)
+            assert count == given.files + 1, (path, count)
             if turn >= 2:
                 times[path].append(time.perf_counter() - begun)
     received, local = (statistics.median(times[path]) * 1000 for path in ("Shares/flat", "local"))
