@@ -269,6 +269,7 @@ impl PeerFiles for FakePeer {
         &'a self,
         path: &'a ItemPath,
         range: Range<u64>,
+        _: u64,
         etag: Option<&'a str>,
     ) -> BoxFuture<'a, Result<BlobStream, PeerTrouble>> {
         Box::pin(async move {

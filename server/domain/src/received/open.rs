@@ -81,9 +81,10 @@ impl Domain {
         let peer = self.reach(placed.space).await?;
         let length = range.end.saturating_sub(range.start);
         let etag = Some(placed.etag.as_str()).filter(|etag| !etag.is_empty());
+        let size = u64::try_from(placed.size).unwrap_or(0);
         let opened = self
             .ask(&peer.share, FIRST_BYTES, async {
-                let mut bytes = peer.files.read(&path, range, etag).await?;
+                let mut bytes = peer.files.read(&path, range, size, etag).await?;
                 let first = match bytes.next().await {
                     Some(Ok(first)) => first,
                     Some(Err(error)) => return Err(PeerTrouble::Unreachable(error.to_string())),
