@@ -714,7 +714,7 @@ pub async fn the_cache_is_bounded_and_copies_are_no_cache(w: World) {
 impl Site {
     async fn read_and_keep_or_evict(&self, path: &str) -> Vec<u8> {
         let bytes = self.read(path).await.expect("bytes");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
         bytes
     }
 }
