@@ -17,6 +17,8 @@ use crate::ls::printable;
 
 /// Longest signature or attestation that is read, bytes.
 const MOST_TEXT: u64 = 4 << 20;
+/// Most names of other files that are told.
+const MOST_NAMES: usize = 20;
 
 /// Arguments of `verify`.
 #[derive(Debug, clap::Args)]
@@ -176,6 +178,14 @@ fn look(folder: &Path, keys: Option<&Jwks>) -> Told {
         Some(Err(why)) => told.problems.push(format!("height.h5: no result digest can be made of it: {why}")),
     }
     attestations(folder, &check, keys, &mut told);
+    let is_attested = |name: &str| told.attestations.iter().any(|attested| attested.file == name);
+    let others: Vec<&str> = check.others.iter().map(String::as_str).filter(|name| !is_attested(name)).collect();
+    if !others.is_empty() {
+        let more = others.len().saturating_sub(MOST_NAMES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let names = others.iter().take(MOST_NAMES).copied().collect::<Vec<_>>().join(", ");
+        told.remarks.push(format!("not part of the result, and vouched for by nobody: {names}{more}"));
+    }
     told.good = told.problems.is_empty();
     told
 }
@@ -275,10 +285,20 @@ fn signature(folder: &Path, check: &FolderCheck, keys: Option<&Jwks>, told: &mut
     } else if statement.result_digest != check.run_crate.digest {
         told.problems.push(wrong("it names another result digest than the crate"));
     }
+    told.remarks.extend(stranger(&told.signature).map(|why| wrong(&why)));
     if keys.is_none() && told.signature.state == "good" {
         told.remarks
             .push("the signature fits the key that came with it; whose key that is, only --keys can tell".to_owned());
     }
+}
+
+/// A remark where the key that signed is, by its name, another site's than the one in whose name it speaks.
+fn stranger(signature: &Signature) -> Option<String> {
+    let (kid, site) = (signature.kid.as_ref()?, signature.site.as_ref()?);
+    let (of, _) = kid.split_once('#')?;
+    let host = |text: &str| text.split_once("://").map_or(text, |(_, host)| host).trim_end_matches('/').to_owned();
+    (host(of) != host(site))
+        .then(|| format!("it speaks in the name of {site}, and the key that signed it is called {kid}"))
 }
 
 /// What sites say that repeated the run: files beside the results.
@@ -315,6 +335,7 @@ fn attestations(folder: &Path, check: &FolderCheck, keys: Option<&Jwks>, told: &
                 }
                 signature.site = Some(said.iss.clone()).filter(|site| !site.is_empty());
                 signature.signed_at = Some(said.iat);
+                told.remarks.extend(stranger(&signature).map(|why| format!("{name}: {why}")));
                 let verdict = said.verdict.as_str().to_owned();
                 told.attestations.push(Attested { file: name, site: said.site, verdict, signature });
             }

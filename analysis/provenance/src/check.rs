@@ -56,6 +56,8 @@ pub struct FolderCheck {
     pub inputs: Vec<Checked>,
     /// The result digest as made again from `height.h5`, or why it could not be; none where the result is no height map.
     pub digest: Option<Result<String, String>>,
+    /// What else lies in the folder, by name: the crate does not speak of it, and nothing vouches for it.
+    pub others: Vec<String>,
 }
 
 impl FolderCheck {
@@ -109,16 +111,31 @@ pub fn check_folder(folder: &Path) -> Result<FolderCheck, CrateError> {
     };
     let outputs = check(folder, &run_crate.outputs);
     let inputs = check(&above, &run_crate.inputs);
-    let digest = run_crate.output(RESULT_NAME).map(|_| {
+    let result = outputs.iter().find(|checked| checked.file.name == RESULT_NAME);
+    let digest = result.map(|result| {
+        // Anything else is not opened: it may be a link to what never ends.
+        if result.state != FileState::Good {
+            return Err("it is not the file that the crate names".to_owned());
+        }
         let path = folder.join(RESULT_NAME);
-        let size = path.metadata().map_err(|error| error.to_string())?.len();
-        if size > MOST_RESULT_BYTES {
+        if result.file.bytes > MOST_RESULT_BYTES {
             return Err(format!("{RESULT_NAME} is too large to be read"));
         }
         let bytes = std::fs::read(&path).map_err(|error| error.to_string())?;
         result_digest(&bytes, &result_limits(bytes.len())).map_err(|error| error.to_string())
     });
-    Ok(FolderCheck { run_crate, metadata, outputs, inputs, digest })
+    let others = others(folder, &run_crate);
+    Ok(FolderCheck { run_crate, metadata, outputs, inputs, digest, others })
+}
+
+/// Names in a folder that are neither the crate, its signature nor an output, sorted.
+fn others(folder: &Path, run_crate: &RunCrate) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut others: Vec<String> =
+        names.filter(|name| name != CRATE_NAME && name != SIGNATURE_NAME && run_crate.output(name).is_none()).collect();
+    others.sort();
+    others
 }
 
 /// The folder above, also of `.` and of a link.

@@ -11,6 +11,9 @@ use crate::file_name::is_file_name;
 /// Largest crate that is read, bytes: ten thousand inputs take four million.
 pub const MAX_CRATE_BYTES: usize = 16 << 20;
 
+/// Longest name of a series, engine or run, bytes.
+const LONGEST_LINE: usize = 1000;
+
 /// Why a crate cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CrateError {
@@ -96,7 +99,7 @@ impl RunCrate {
             .find_map(|id| by_id.get(id).copied().filter(|entity| is_a(entity, "CreateAction")));
         let action = action.ok_or(CrateError::Missing("the action of the run"))?;
         let engine = references(action.get("instrument")).first().copied().unwrap_or_default();
-        let engine = text(entity(engine, "the engine")?, "softwareVersion").ok_or(CrateError::Missing("the engine"))?;
+        let engine = line(entity(engine, "the engine")?, "softwareVersion").ok_or(CrateError::Missing("the engine"))?;
         let digest = text(entity(RESULT_DIGEST_ID, "the result digest")?, "value");
         let digest = digest.filter(|hex| is_sha256(hex)).ok_or(CrateError::Missing("the result digest"))?;
         let recipe_entity = entity(RECIPE_ID, "the recipe")?;
@@ -107,8 +110,8 @@ impl RunCrate {
         }
         let of = |ids: Vec<&str>, is_input: bool| files(&by_id, ids, is_input);
         Ok(Self {
-            title: text(root, "name").unwrap_or_default(),
-            run: text(action, "identifier"),
+            title: line(root, "name").unwrap_or_default(),
+            run: line(action, "identifier"),
             engine,
             recipe,
             recipe_sha256,
@@ -185,6 +188,11 @@ fn files(
 
 fn text(entity: &Map<String, Value>, key: &str) -> Option<String> {
     entity.get(key)?.as_str().map(str::to_owned)
+}
+
+/// A text that is told to people and kept: one line of bounded length.
+fn line(entity: &Map<String, Value>, key: &str) -> Option<String> {
+    text(entity, key).filter(|text| text.len() <= LONGEST_LINE && !text.contains(char::is_control))
 }
 
 /// The ids that a property refers to, one or many.

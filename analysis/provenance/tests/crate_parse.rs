@@ -36,6 +36,18 @@ fn the_least_crate_is_read_whether_values_stand_alone_or_in_lists() {
 }
 
 #[test]
+fn what_is_told_to_people_is_one_short_line() {
+    for bad in ["stitchbox\u{0}", "a\nb", "\u{1b}[2J", "x".repeat(1001).as_str()] {
+        let mut changed = least();
+        changed["@graph"][2]["softwareVersion"] = json!(bad);
+        assert!(matches!(parse(&changed), Err(CrateError::Missing(_))), "{bad:?}");
+        let mut changed = least();
+        changed["@graph"][0]["name"] = json!(bad);
+        assert_eq!(parse(&changed).unwrap().title, "", "{bad:?}");
+    }
+}
+
+#[test]
 fn what_could_harm_or_mislead_is_refused() {
     let with = |change: &dyn Fn(&mut Value)| {
         let mut value = least();

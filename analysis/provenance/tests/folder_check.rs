@@ -120,7 +120,14 @@ fn what_was_written_is_good_and_a_changed_byte_anywhere_is_found_and_named() {
     {
         std::os::unix::fs::symlink(folder.path().join("elsewhere.png"), &picture).unwrap();
         assert_eq!(wrong(&check(&results)), ["height.png"]);
+        // A link to what never ends is not read, whatever its name.
+        fs::remove_file(results.join("height.h5")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", results.join("height.h5")).unwrap();
+        assert_eq!(wrong(&check(&results)), ["height.h5", "height.png", "digest"]);
     }
+    assert!(check(&results).others.is_empty());
+    fs::write(results.join("more.pdf"), "x").unwrap();
+    assert_eq!(check(&results).others, ["more.pdf"], "nobody vouches for it");
 }
 
 #[test]

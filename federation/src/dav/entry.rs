@@ -19,6 +19,8 @@ pub struct RemoteEntry {
     pub checksums: Vec<String>,
     /// MIME type.
     pub content_type: Option<String>,
+    /// The peer names it and does not say what it is: in its place stands an error other than that nothing is there.
+    pub is_unclear: bool,
 }
 
 impl RemoteEntry {

@@ -105,7 +105,10 @@ impl RemoteDav {
         {
             return Err(PeerError::Changed { host });
         }
-        let is_cut = fetch.length.is_some();
+        // what goes up to the end as listed must end there
+        let is_to_end =
+            fetch.size.is_some() && fetch.size == fetch.length.and_then(|length| fetch.from.checked_add(length));
+        let is_cut = fetch.length.is_some() && !is_to_end;
         Ok(Fetched { etag, content_type, total, incoming, skip, left, is_cut, got: 0 })
     }
 }

@@ -139,6 +139,10 @@ struct Response {
     found: RemoteEntry,
     is_propstat: bool,
     is_missing: bool,
+    /// Some propstat brought what was asked for.
+    is_told: bool,
+    /// The response as such says that nothing is there (404, 410).
+    is_gone: bool,
 }
 
 impl State {
@@ -184,13 +188,15 @@ impl State {
             (Space::Dav, "href") if !response.is_propstat => response.name = Some(names.member(text)),
             (Space::Dav, "status") => {
                 // `HTTP/1.1 404 Not Found`
-                let is_good = text.split_whitespace().nth(1).is_some_and(|code| code.starts_with('2'));
-                response.is_missing |= !is_good;
+                let code = text.split_whitespace().nth(1).unwrap_or_default();
+                response.is_missing |= !code.starts_with('2');
+                response.is_gone |= !response.is_propstat && matches!(code, "404" | "410");
             }
             (Space::Dav, "propstat") => {
                 response.is_propstat = false;
                 let found = std::mem::take(&mut response.found);
                 if !response.is_missing {
+                    response.is_told = true;
                     merge(&mut response.entry, found);
                 }
                 response.is_missing = false;
@@ -201,8 +207,10 @@ impl State {
                     self.left_out += 1;
                     return None;
                 };
-                // a response with a status of its own instead of properties is of an item that is not there
-                return (!response.is_missing).then_some(RemoteEntry { name, ..response.entry });
+                // with a status of its own instead of properties it is not there, or the peer cannot say now what it is
+                let is_unclear = if response.is_missing { !response.is_gone } else { !response.is_told };
+                let is_there = is_unclear || !response.is_missing;
+                return is_there.then_some(RemoteEntry { name, is_unclear, ..response.entry });
             }
             (space, name) if response.is_propstat => set(&mut response.found, space, name, text),
             _ => {}

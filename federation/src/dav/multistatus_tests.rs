@@ -68,6 +68,31 @@ async fn what_a_propstat_says_is_missing_is_not_there() {
 }
 
 #[tokio::test]
+async fn an_item_the_peer_cannot_speak_of_now_is_not_taken_for_one_that_is_gone_or_for_an_empty_file() {
+    let propstat = |status: &str| {
+        format!("<d:propstat><d:prop><d:resourcetype/></d:prop><d:status>HTTP/1.1 {status}</d:status></d:propstat>")
+    };
+    let status = |status: &str| format!("<d:status>HTTP/1.1 {status}</d:status>");
+    for (inside, expected) in [
+        (propstat("200 OK"), Some(false)),
+        (format!("{}{}", propstat("200 OK"), propstat("500 Oops")), Some(false)),
+        (propstat("500 Internal Server Error"), Some(true)),
+        (propstat("404 Not Found"), Some(true)),
+        (status("503 Service Unavailable"), Some(true)),
+        (status("403 Forbidden"), Some(true)),
+        (String::new(), Some(true)),
+        (status("404 Not Found"), None),
+        (status("410 Gone"), None),
+    ] {
+        let xml = format!(
+            "<d:multistatus xmlns:d='DAV:'><d:response><d:href>/dav/ocm/77/a</d:href>{inside}</d:response></d:multistatus>"
+        );
+        let found = read_all(xml.as_bytes()).await.unwrap();
+        assert_eq!(found.first().map(|entry| entry.is_unclear), expected, "{inside}");
+    }
+}
+
+#[tokio::test]
 async fn entries_that_lie_elsewhere_are_left_out() {
     let hrefs = [
         "/dav/ocm/78/x",

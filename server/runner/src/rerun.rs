@@ -24,6 +24,10 @@ use tokio_util::sync::CancellationToken;
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 /// Largest `height.h5` of theirs that is compared, bytes.
 const MAX_RESULT_BYTES: u64 = 4 << 30;
+/// And how many times as large as ours it may be, where that is more than [`SMALL_RESULT_BYTES`]: a stranger's file must
+/// not take more memory than the run did.
+const MOST_TIMES_OURS: u64 = 16;
+const SMALL_RESULT_BYTES: u64 = 64 << 20;
 
 /// Why it ends before there is a verdict.
 enum Stop {
@@ -115,9 +119,14 @@ async fn keep_alive(
             () = stop.cancelled(), if !asked => {
                 asked = true;
                 watch.cancel();
+                // A slow peer does not keep the program from stopping.
+                if stage.get() == RerunState::Fetching {
+                    return Err(Stop::Asked);
+                }
             }
             () = tokio::time::sleep(beat) => match domain.keep_rerun(leased, stage.get()).await {
                 Ok(true) => {}
+                Ok(false) if stage.get() == RerunState::Fetching => return Err(Stop::Asked),
                 Ok(false) => watch.cancel(),
                 Err(error) => tracing::warn!(%error, "no sign of life could be given; trying again"),
             },
@@ -316,11 +325,17 @@ async fn differing(
     path: &Path,
 ) -> Result<Outcome, Stop> {
     let ours = output.files.into_iter().find(|file| file.name == RESULT_NAME).map(|file| file.bytes);
-    let theirs = run_crate.output(RESULT_NAME).filter(|file| file.bytes <= MAX_RESULT_BYTES);
-    let (Some(ours), Some(theirs)) = (ours, theirs) else {
-        let remark = "the result is no height map, so only the digests were compared".to_owned();
-        return Ok(Outcome { verdict: Verdict::Diverged, numbers: Some(without_numbers(remark)), ..outcome });
+    let digests_only = |why: &str| {
+        let numbers = Some(without_numbers(format!("{why}, so only the digests were compared")));
+        Ok(Outcome { verdict: Verdict::Diverged, numbers, ..outcome.clone() })
     };
+    let (Some(ours), Some(theirs)) = (ours, run_crate.output(RESULT_NAME)) else {
+        return digests_only("the result is no height map");
+    };
+    let most = (ours.len() as u64).saturating_mul(MOST_TIMES_OURS).clamp(SMALL_RESULT_BYTES, MAX_RESULT_BYTES);
+    if theirs.bytes > most {
+        return digests_only("the result is far larger than that of the repetition");
+    }
     let version = version_of(&leased.results, RESULT_NAME);
     if version.is_none_or(|version| u64::try_from(version.size) != Ok(theirs.bytes)) {
         return Err(Stop::refused(format!("{RESULT_NAME} of the result is not the file that the crate names.")));

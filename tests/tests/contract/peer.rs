@@ -64,6 +64,8 @@ pub struct State {
     pub tells_sha256: bool,
     /// Further children in every listing.
     pub extra: Vec<RemoteEntry>,
+    /// Names in the top of which it cannot say what they are.
+    pub unclear: Vec<String>,
     /// Every folder shows itself as its child.
     pub looped: bool,
     pub keeps_etag_secret: bool,
@@ -257,7 +259,9 @@ impl PeerFiles for FakePeer {
                 if state.looped {
                     children.push(RemoteEntry { name: "again".into(), ..itself.clone() });
                 }
-                Ok(RemoteFolder { itself, children, left_out: Vec::new() })
+                let left_out = if path == "/" { state.unclear.clone() } else { Vec::new() };
+                children.retain(|child| !left_out.contains(&child.name));
+                Ok(RemoteFolder { itself, children, left_out })
             })
         })
     }
@@ -266,6 +270,7 @@ impl PeerFiles for FakePeer {
         &'a self,
         path: &'a ItemPath,
         range: Range<u64>,
+        _: u64,
         etag: Option<&'a str>,
     ) -> BoxFuture<'a, Result<BlobStream, PeerTrouble>> {
         Box::pin(async move {

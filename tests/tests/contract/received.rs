@@ -545,6 +545,7 @@ pub async fn lies_of_a_peer_are_never_kept(w: World) {
     site.peer.with(|state| state.mood = Mood::Damaged);
     let version = site.domain.content(&site.w.anna, &site.at("/f")).await.unwrap().version;
     assert!(matches!(site.domain.fetch(&version).await, Err(Error::ChecksumMismatch { .. })));
+    assert!(site.read("/f").await.is_err(), "a whole file of other bytes is not given out to its end");
     site.peer.with(|state| state.mood = Mood::Good);
     site.w.advance(Duration::from_secs(700));
     assert_eq!(site.read_and_keep("/f").await, bytes);
@@ -615,6 +616,25 @@ pub async fn strange_trees_are_taken_as_far_as_they_can_be(w: World) {
     });
     site.refresh().await;
     site.assert_equal("a file again").await;
+    // What the peer cannot speak of now stays as it was known, with all that is in it, and is asked for again.
+    site.peer.with(|state| {
+        state.mkcol("/d");
+        state.put("/d/in", b"1");
+    });
+    site.refresh().await;
+    site.peer.with(|state| {
+        state.unclear = vec!["d".to_owned(), "unknown".to_owned()];
+        state.put("/good", b"22");
+    });
+    let done = site.refresh().await;
+    assert_eq!(done.skipped.len(), 2, "{:?}", done.skipped);
+    site.assert_equal("nothing is lost").await;
+    site.peer.with(|state| {
+        state.unclear.clear();
+        state.put("/d/in", b"333");
+    });
+    site.refresh().await;
+    site.assert_equal("it speaks again").await;
 }
 
 pub async fn without_etags_of_folders_everything_is_listed(w: World) {
@@ -694,7 +714,7 @@ pub async fn the_cache_is_bounded_and_copies_are_no_cache(w: World) {
 impl Site {
     async fn read_and_keep_or_evict(&self, path: &str) -> Vec<u8> {
         let bytes = self.read(path).await.expect("bytes");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
         bytes
     }
 }

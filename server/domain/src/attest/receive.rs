@@ -2,12 +2,15 @@
 
 use super::publish;
 use crate::{Domain, Error, Ids, Run};
-use stitchbox_provenance::{ATTESTATION_TYPE, Attestation, CRATE_NAME};
+use stitchbox_provenance::{ATTESTATION_TYPE, Attestation, CRATE_NAME, Verdict};
 use stitchbox_recipe::recipe_hash;
 use stitchbox_schema::documents::RunState;
 use stitchbox_schema::{RunId, Timestamp};
 use stitchbox_store::attest::{self, AttestationRow};
 use stitchbox_store::{Connection, Tx, items, runs, versions};
+
+/// How far a peer's clock may be ahead, seconds: nothing later could replace a statement dated far into the future.
+const MOST_AHEAD: i64 = 24 * 60 * 60;
 
 /// Why a statement is not taken in.
 #[derive(Debug, thiserror::Error)]
@@ -77,10 +80,19 @@ impl Domain {
         if attestation.kind != ATTESTATION_TYPE {
             return Err(AttestationRefused::NotAnAttestation(format!("its type is {:?}", attestation.kind)));
         }
+        let equal = attestation.result_digest.ours == attestation.result_digest.theirs;
+        if equal != (attestation.verdict == Verdict::Identical) {
+            let why = "its verdict is not that of its digests".to_owned();
+            return Err(AttestationRefused::NotAnAttestation(why));
+        }
+        let (now, said_at) = (self.now(), Timestamp(attestation.iat.saturating_mul(1_000_000_000)));
+        if attestation.iat > now.0.div_euclid(1_000_000_000).saturating_add(MOST_AHEAD) {
+            return Err(AttestationRefused::NotAnAttestation("its date lies in the future".to_owned()));
+        }
         if host_of(&attestation.iss) != Some(peer) {
             return Err(AttestationRefused::OtherSite { peer: peer.to_owned(), iss: attestation.iss });
         }
-        let (ids, now, peer, jws) = (self.ids.clone(), self.now(), peer.to_owned(), jws.trim().to_owned());
+        let (ids, peer, jws) = (self.ids.clone(), peer.to_owned(), jws.trim().to_owned());
         // Refusals must not undo what others do in the same group of transactions, so they travel as values.
         let work = self.transact(move |tx| {
             Box::pin(async move {
@@ -91,6 +103,11 @@ impl Domain {
                     return Ok(Err(AttestationRefused::NotShared { peer }));
                 }
                 let id = run.id;
+                // Whoever reads the folder has the statements in it: an older one that comes again takes nothing back.
+                let known = attest::attestations(tx, id).await?.into_iter().find(|row| row.peer == peer);
+                if known.is_some_and(|known| known.attested_at > said_at) {
+                    return Ok(Ok(id));
+                }
                 accept(tx, &ids, run, &peer, &attestation, &jws, now).await?;
                 Ok(Ok(id))
             })

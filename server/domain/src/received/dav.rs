@@ -143,6 +143,11 @@ fn entry_of(entry: dav::RemoteEntry) -> RemoteEntry {
     }
 }
 
+/// Whether the peer said what it is. A file without a size must not be taken for an empty one, nor for one that is gone.
+fn is_clear(entry: &dav::RemoteEntry) -> bool {
+    !entry.is_unclear && (entry.is_folder || entry.size.is_some())
+}
+
 fn expect_of(expected: &Expected) -> Expect {
     match expected {
         Expected::Nothing => Expect::Absent,
@@ -164,22 +169,24 @@ impl PeerFiles for DavFiles {
     fn look<'a>(&'a self, path: &'a ItemPath) -> BoxFuture<'a, Result<RemoteEntry, PeerTrouble>> {
         Box::pin(async move {
             let mut found = self.0.list(&joined(path), Depth::Zero).await.map_err(trouble)?.into_iter();
-            let entry = found.find(|entry| entry.name.is_empty()).map(entry_of);
+            let entry = found.find(|entry| entry.name.is_empty()).filter(is_clear).map(entry_of);
             entry.ok_or_else(|| PeerTrouble::Nonsense("it did not list what it was asked for".to_owned()))
         })
     }
 
     fn list<'a>(&'a self, path: &'a ItemPath) -> BoxFuture<'a, Result<RemoteFolder, PeerTrouble>> {
         Box::pin(async move {
-            let (mut itself, mut children) = (None, Vec::new());
+            let (mut itself, mut children, mut left_out) = (None, Vec::new(), Vec::new());
             for entry in self.0.list(&joined(path), Depth::One).await.map_err(trouble)? {
-                match entry.name.is_empty() {
-                    true => itself = Some(entry_of(entry)),
-                    false => children.push(entry_of(entry)),
+                match (entry.name.is_empty(), is_clear(&entry)) {
+                    (true, true) => itself = Some(entry_of(entry)),
+                    (true, false) => {}
+                    (false, true) => children.push(entry_of(entry)),
+                    (false, false) => left_out.push(entry.name),
                 }
             }
             match itself {
-                Some(itself) if itself.is_folder => Ok(RemoteFolder { itself, children, left_out: Vec::new() }),
+                Some(itself) if itself.is_folder => Ok(RemoteFolder { itself, children, left_out }),
                 // It was a folder when its own folder was listed.
                 Some(_) => Err(PeerTrouble::Missing),
                 None => Err(PeerTrouble::Nonsense("it did not list what it was asked for".to_owned())),
@@ -191,11 +198,12 @@ impl PeerFiles for DavFiles {
         &'a self,
         path: &'a ItemPath,
         range: Range<u64>,
+        size: u64,
         etag: Option<&'a str>,
     ) -> BoxFuture<'a, Result<BlobStream, PeerTrouble>> {
         Box::pin(async move {
             let length = Some(range.end.saturating_sub(range.start));
-            let fetch = Fetch { from: range.start, length, etag, size: None };
+            let fetch = Fetch { from: range.start, length, etag, size: Some(size) };
             let fetched = self.0.get(&joined(path), fetch).await.map_err(trouble)?;
             Ok(fetched.into_stream().map(|piece| piece.map_err(io::Error::other)).boxed())
         })
@@ -268,6 +276,14 @@ mod tests {
         assert_eq!(refused(412), PeerTrouble::Changed);
         assert!(matches!(refused(507), PeerTrouble::Full(words) if words.contains("507")));
         assert!(matches!(refused(415), PeerTrouble::Refused(_)));
+    }
+
+    #[test]
+    fn a_file_without_a_size_is_no_empty_file() {
+        let entry =
+            |is_folder, size, is_unclear| dav::RemoteEntry { is_folder, size, is_unclear, ..Default::default() };
+        assert!(is_clear(&entry(false, Some(0), false)) && is_clear(&entry(true, None, false)));
+        assert!(!is_clear(&entry(false, None, false)) && !is_clear(&entry(true, Some(1), true)));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod cache;
 mod dav;
 mod open;
 mod peer;
+mod plan;
 mod refresh;
 mod shares;
 mod single;

@@ -6,10 +6,11 @@
 use super::breaker::refusal;
 use super::open_lock;
 use super::peer::PeerTrouble;
-use crate::uploads::{Fetched, Wanted, wanted};
+use crate::uploads::{Fetched, Wanted, hex, wanted};
 use crate::{BlobStream, Domain, Error, ItemPath, Version};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
+use sha2::{Digest, Sha256};
 use std::io;
 use std::ops::Range;
 use std::time::Duration;
@@ -57,9 +58,13 @@ impl Domain {
     pub(crate) async fn bytes_there(&self, blob: BlobId, range: Range<u64>) -> Result<BlobStream, Error> {
         let placed = remote::placed(&mut *self.store.read().await?, blob).await?.ok_or(Error::NotFound)?;
         let size = u64::try_from(placed.size).unwrap_or(0);
-        let whole = range == (0..size) && size <= self.received_settings().cache_bytes / 2;
+        let is_whole = range == (0..size);
+        let whole = is_whole && size <= self.received_settings().cache_bytes / 2;
         let (share_space, item) = (placed.space, placed.item);
-        let bytes = self.stream_there(&placed, range).await?;
+        let mut bytes = self.stream_there(&placed, range).await?;
+        if is_whole && !placed.sha256.is_empty() {
+            bytes = verified(bytes, size, placed.sha256.clone());
+        }
         let turn = if whole { Turn::take(self, blob) } else { None };
         let Some(turn) = turn else { return Ok(bytes) };
         let wanted = Wanted { blob, space: share_space, item, size, sha256: placed.sha256 };
@@ -81,9 +86,10 @@ impl Domain {
         let peer = self.reach(placed.space).await?;
         let length = range.end.saturating_sub(range.start);
         let etag = Some(placed.etag.as_str()).filter(|etag| !etag.is_empty());
+        let size = u64::try_from(placed.size).unwrap_or(0);
         let opened = self
             .ask(&peer.share, FIRST_BYTES, async {
-                let mut bytes = peer.files.read(&path, range, etag).await?;
+                let mut bytes = peer.files.read(&path, range, size, etag).await?;
                 let first = match bytes.next().await {
                     Some(Ok(first)) => first,
                     Some(Err(error)) => return Err(PeerTrouble::Unreachable(error.to_string())),
@@ -215,6 +221,29 @@ fn exactly(bytes: BlobStream, length: u64, peer: String) -> BlobStream {
                 Ok(None) if left > 0 => broken(format!("{left} bytes are missing at the end")),
                 Ok(None) => None,
             }
+        }
+    })
+    .boxed()
+}
+
+/// A whole file of known SHA-256. Its last piece comes only if this is that file; else the answer breaks off.
+fn verified(bytes: BlobStream, length: u64, sha256: String) -> BlobStream {
+    stream::unfold(Some((bytes, Sha256::new(), length)), move |state| {
+        let sha256 = sha256.clone();
+        async move {
+            let (mut bytes, mut hash, left) = state?;
+            let piece = match bytes.next().await? {
+                Ok(piece) => piece,
+                Err(error) => return Some((Err(error), None)),
+            };
+            hash.update(&piece);
+            let left = left.saturating_sub(piece.len() as u64);
+            if left > 0 {
+                return Some((Ok(piece), Some((bytes, hash, left))));
+            }
+            let found = hex(&hash.finalize());
+            let wrong = || io::Error::other(format!("these are other bytes: SHA-256 {found} instead of {sha256}"));
+            Some((if found == sha256 { Ok(piece) } else { Err(wrong()) }, None))
         }
     })
     .boxed()

@@ -37,7 +37,7 @@ pub struct RemoteFolder {
     pub itself: RemoteEntry,
     /// What lies in it.
     pub children: Vec<RemoteEntry>,
-    /// Entries that could not be understood or pointed elsewhere.
+    /// Names that are there, of which the peer did not say now what they are: what is known of them stays.
     pub left_out: Vec<String>,
 }
 
@@ -172,12 +172,13 @@ pub trait PeerFiles: Debug + Send + Sync {
     fn look<'a>(&'a self, path: &'a ItemPath) -> BoxFuture<'a, Result<RemoteEntry, PeerTrouble>>;
     /// A folder with what lies in it.
     fn list<'a>(&'a self, path: &'a ItemPath) -> BoxFuture<'a, Result<RemoteFolder, PeerTrouble>>;
-    /// Bytes of a file, which must have this ETag, if one is known. Exactly as many as asked for, or an error in the
-    /// stream.
+    /// Bytes of a file, which must have this size and this ETag, if one is known. Exactly as many as asked for, or an error
+    /// in the stream.
     fn read<'a>(
         &'a self,
         path: &'a ItemPath,
         range: Range<u64>,
+        size: u64,
         etag: Option<&'a str>,
     ) -> BoxFuture<'a, Result<BlobStream, PeerTrouble>>;
     /// Makes or replaces a file.

@@ -267,7 +267,7 @@ impl Walk {
                 wanted.push(below);
             }
             // Each is a task of its own: a peer decides how deep folders are nested, and our stack is not as deep.
-            let (mut wanted, mut walking, mut complete) = (wanted.into_iter(), JoinSet::new(), true);
+            let (mut wanted, mut walking, mut complete) = (wanted.into_iter(), JoinSet::new(), !applied.unclear);
             loop {
                 while walking.len() < AT_ONCE
                     && let Some(below) = wanted.next()
@@ -316,6 +316,11 @@ impl Walk {
                 Err(PeerTrouble::Denied(words)) if !folder.path.is_root() => {
                     open_lock(&self.skipped).push(format!("{}: {words}", folder.path));
                     return Ok(Some((folder.told.clone(), Applied::default())));
+                }
+                // One broken folder must not keep what changed in the others from being taken over.
+                Err(PeerTrouble::Nonsense(words) | PeerTrouble::Refused(words)) if !folder.path.is_root() => {
+                    open_lock(&self.skipped).push(format!("{}: {words}", folder.path));
+                    return Ok(None);
                 }
                 Err(trouble) => return Err(trouble.into()),
             };

@@ -61,11 +61,12 @@ impl PeerFiles for SingleFile {
         &'a self,
         path: &'a ItemPath,
         range: Range<u64>,
+        size: u64,
         etag: Option<&'a str>,
     ) -> BoxFuture<'a, Result<BlobStream, PeerTrouble>> {
         Box::pin(async move {
             self.is_it(path)?;
-            self.files.read(&ItemPath::default(), range, etag).await
+            self.files.read(&ItemPath::default(), range, size, etag).await
         })
     }
 

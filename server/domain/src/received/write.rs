@@ -88,7 +88,8 @@ impl Domain {
             (Some(sent), Some(there)) => seconds(sent) == seconds(there),
             _ => true,
         };
-        (moved && entry.size == body.size() && same_time).then_some(entry.etag)
+        let same_bytes = entry.sha256.is_none() || body.sha256().is_none() || entry.sha256.as_deref() == body.sha256();
+        (moved && entry.size == body.size() && same_time && same_bytes).then_some(entry.etag)
     }
 
     /// Makes a folder at the peer; one that is there already is as good.

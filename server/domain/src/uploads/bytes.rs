@@ -23,7 +23,11 @@ impl Domain {
             segments::Bytes::Segments(segments) => self.put_together(segments.into()).await,
             segments::Bytes::Cached(segments, used_at) => {
                 self.note_use_of_cache(blob, used_at);
-                self.put_together(segments.into()).await
+                match self.put_together(segments.into()).await {
+                    // Let go between the question and the answer.
+                    Err(Error::Blob(BlobError::Missing(_))) => self.bytes_there(blob, range).await,
+                    opened => opened,
+                }
             }
             segments::Bytes::AtPeer => self.bytes_there(blob, range).await,
         }

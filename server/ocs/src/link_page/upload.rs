@@ -9,19 +9,28 @@ use crate::error::OcsError;
 use crate::form::field;
 use crate::origin::Origin;
 use crate::page::{escape, is_from_here, page};
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::response::Response;
+use futures::{Stream, StreamExt, stream};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode, Uri};
 use multer::{Constraints, Multipart, SizeLimit};
+use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use stitchbox_domain::uploads::Intent;
 use stitchbox_domain::{Error, Use};
 use stitchbox_schema::ItemName;
 
 /// Most parts of one form.
 const MOST_FILES: u32 = 1000;
+/// What is read ahead of the disk at a time, bytes.
+const AHEAD: u64 = 4 << 20;
+/// Most bytes in which there is neither the beginning nor a piece of a file: headers without end would fill the memory.
+const MOST_BETWEEN: u64 = 64 << 20;
 
 pub(crate) async fn post(
     State(ocs): State<Ocs>,
@@ -72,7 +81,8 @@ async fn receive(
     };
     // What is no file is read into memory by nobody; files stream.
     let constraints = Constraints::new().size_limit(SizeLimit::new().whole_stream(u64::MAX));
-    let mut parts = Multipart::with_constraints(body.into_data_stream(), boundary, constraints);
+    let between = Arc::new(AtomicU64::new(0));
+    let mut parts = Multipart::with_constraints(bounded(body, between.clone()), boundary, constraints);
     let mut arrived = 0;
     for _ in 0..MOST_FILES {
         let part = match parts.next_field().await {
@@ -84,7 +94,7 @@ async fn receive(
         };
         let named = part.file_name().map(last_name).filter(|name| !name.is_empty());
         let Some(name) = named else { continue };
-        match store(ocs, visit, client, &name, part).await {
+        match store(ocs, visit, client, &name, part, &between).await {
             Ok(()) => arrived += 1,
             Err(error) => {
                 let error = OcsError::from(error);
@@ -95,17 +105,55 @@ async fn receive(
     (arrived, Some((StatusCode::PAYLOAD_TOO_LARGE, format!("More than {MOST_FILES} files are not taken at once."))))
 }
 
+/// A body that brings no more than [`AHEAD`] without a pause, since the reader of forms takes all there is before it looks
+/// at it, and that ends with an error where `between` grows too large.
+fn bounded(body: Body, between: Arc<AtomicU64>) -> impl Stream<Item = io::Result<Bytes>> {
+    let (mut pieces, mut at_once) = (body.into_data_stream(), 0);
+    stream::poll_fn(move |context| {
+        if at_once >= AHEAD {
+            at_once = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let next = pieces.poll_next_unpin(context);
+        match next {
+            Poll::Ready(Some(Ok(piece))) => {
+                at_once += piece.len() as u64;
+                let before = between.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                let item = if before > MOST_BETWEEN { Err(io::Error::other("no file in it")) } else { Ok(piece) };
+                Poll::Ready(Some(item))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(io::Error::other(error)))),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => {
+                at_once = 0;
+                Poll::Pending
+            }
+        }
+    })
+}
+
 /// Some browsers send the whole path of a file.
 fn last_name(name: &str) -> String {
     name.rsplit(['/', '\\']).next().unwrap_or_default().to_owned()
 }
 
-async fn store(ocs: &Ocs, visit: &Visit, client: IpAddr, name: &str, mut part: multer::Field<'_>) -> Result<(), Error> {
+async fn store(
+    ocs: &Ocs,
+    visit: &Visit,
+    client: IpAddr,
+    name: &str,
+    mut part: multer::Field<'_>,
+    between: &AtomicU64,
+) -> Result<(), Error> {
     let at = visit.at.at(visit.at.path.join(ItemName::parse(name)?));
     let mut upload = ocs.domain.begin_upload(&visit.principal, &at, Intent::default()).await?;
     loop {
         match part.chunk().await {
-            Ok(Some(bytes)) => upload.write(bytes).await?,
+            Ok(Some(bytes)) => {
+                between.store(0, Ordering::Relaxed);
+                upload.write(bytes).await?;
+            }
             Ok(None) => break,
             Err(_) => return Err(Error::BodyBroken),
         }
