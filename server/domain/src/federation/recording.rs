@@ -3,7 +3,7 @@
 
 use super::journal::Noted;
 use super::outbox::Message;
-use super::{Answered, Backoff, Delivery, Leased, Postbox};
+use super::{Answered, Backoff, Delivery, Leased, Postbox, reshare};
 use crate::seal::Sealed;
 use crate::{Domain, Error};
 use serde_json::{Value, json};
@@ -183,7 +183,8 @@ async fn follow_up(tx: &mut Tx, postbox: &Postbox, row: &Outgoing, answered: Ans
                 Some(token) => Some(postbox.seal.seal(Sealed::ReceivedSecret, row.subject, &token)?),
                 None => None,
             };
-            reshares::set_made(tx, row.subject, text("providerId").as_deref(), sealed.as_deref()).await?;
+            let provider_id = text("providerId");
+            reshare::answered(tx, postbox, &row.peer, row.subject, provider_id.as_deref(), sealed.as_deref()).await?;
         }
         Answered::Notification(..) => {}
     }
