@@ -187,6 +187,38 @@ async fn what_breaks_is_told_apart() {
     assert!(error.retryable());
 }
 
+#[tokio::test]
+async fn what_only_asks_is_said_once_more_when_the_connection_breaks_before_an_answer() {
+    let peer = FakePeer::start(|heard| match heard.header("x-try") {
+        "breaks always" => vec![],
+        _ => answer(200, &[], "here"),
+    })
+    .await;
+    let tries = async |method: &str| {
+        // The first connection is closed without a word, as one that waited too long in the pool.
+        let calls = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = calls.clone();
+        let once = FakePeer::start(move |_| match count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => vec![],
+            _ => answer(207, &[], "here"),
+        })
+        .await;
+        let call = Call::new(Method::from_bytes(method.as_bytes()).unwrap(), once.url("/"));
+        let answered = http().ask(call).await.map(|answer| answer.status);
+        (answered.ok(), once.heard().len())
+    };
+    assert_eq!(tries("GET").await, (Some(207), 2));
+    assert_eq!(tries("PROPFIND").await, (Some(207), 2));
+    // These may have done something.
+    for method in ["POST", "PUT", "DELETE", "MOVE", "MKCOL", "PATCH"] {
+        assert_eq!(tries(method).await, (None, 1), "{method}");
+    }
+    let mut call = Call::get(peer.url("/"));
+    call.headers.insert("x-try", "breaks always".parse().unwrap());
+    assert!(http().ask(call).await.is_err());
+    assert_eq!(peer.heard().len(), 2, "once more, and not for ever");
+}
+
 fn body(pieces: Vec<std::io::Result<Bytes>>) -> ByteStream {
     stream::iter(pieces).boxed()
 }

@@ -242,6 +242,17 @@ async fn a_token_is_exchanged_signed_by_rfc_9421() {
 }
 
 #[tokio::test]
+async fn the_time_in_a_signature_is_that_of_the_clock_it_was_given() {
+    let extra = json!({"capabilities": ["http-sig"], "jwksUri": "ORIGIN/jwks", "tokenEndPoint": "ORIGIN/token"});
+    let (fake, peer) =
+        peer_with(extra, |_| json(200, &json!({"access_token": "t", "token_type": "Bearer", "expires_in": 60}))).await;
+    let client = client().with_clock(|| 1_234_567_890);
+    client.exchange_token(&peer, &Secret::new("s3cret")).await.unwrap();
+    let heard = fake.heard().pop().unwrap();
+    assert!(heard.header("signature-input").contains(";created=1234567890;"), "{}", heard.header("signature-input"));
+}
+
+#[tokio::test]
 async fn notifications_invites_and_keys() {
     let extra = json!({"jwksUri": "ORIGIN/ocm/jwks"});
     let set = keys().jwks().encode();

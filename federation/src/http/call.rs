@@ -107,6 +107,11 @@ pub(crate) fn same_origin(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme() && a.host_str() == b.host_str() && a.port_or_known_default() == b.port_or_known_default()
 }
 
+/// Whether a method changes nothing at the peer, so that it may be said twice.
+fn only_asks(method: &Method) -> bool {
+    matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS" | "PROPFIND")
+}
+
 /// The client that calls peers. Cheap to clone; one per site is enough.
 #[derive(Debug, Clone)]
 pub struct Http {
@@ -276,14 +281,16 @@ impl Http {
     async fn send(&self, mut call: Call) -> Result<Incoming, PeerError> {
         for _ in 0..=MOST_REDIRECTS {
             self.check(&call.url)?;
-            let request = self.client.request(call.method.clone(), call.url.clone()).headers(call.headers.clone());
-            // an empty body is sent as none, but a POST then still tells its length, which is signed
-            let request = if call.body.is_empty() && call.method != Method::POST {
-                request
-            } else {
-                request.body(call.body.clone())
+            let response = match self.request(&call).send().await {
+                // a connection that waited in the pool, and that the peer has closed meanwhile, says nothing of the peer
+                Err(error)
+                    if only_asks(&call.method) && error.is_request() && !error.is_connect() && !error.is_timeout() =>
+                {
+                    self.request(&call).send().await
+                }
+                first => first,
             };
-            let response = request.send().await.map_err(|error| self.failure(&call.url, &error))?;
+            let response = response.map_err(|error| self.failure(&call.url, &error))?;
             let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
             let target = to.and_then(|to| call.url.join(to).ok()).filter(|to| same_origin(to, &call.url));
             match target {
@@ -294,6 +301,12 @@ impl Http {
             }
         }
         Err(PeerError::Redirected { host: name_of(&call.url), status: 302, to: "itself, again and again".to_owned() })
+    }
+
+    fn request(&self, call: &Call) -> reqwest::RequestBuilder {
+        let request = self.client.request(call.method.clone(), call.url.clone()).headers(call.headers.clone());
+        // an empty body is sent as none, but a POST then still tells its length, which is signed
+        if call.body.is_empty() && call.method != Method::POST { request } else { request.body(call.body.clone()) }
     }
 
     /// What a failure of the network code is.

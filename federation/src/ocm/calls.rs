@@ -25,13 +25,35 @@ pub struct OcmClient {
     http: Http,
     keys: Arc<SiteKeys>,
     us: Host,
+    clock: SigningClock,
+}
+
+/// Where the time in signatures comes from: Unix seconds.
+#[derive(Clone)]
+struct SigningClock(Arc<dyn Fn() -> i64 + Send + Sync>);
+
+impl std::fmt::Debug for SigningClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SigningClock")
+    }
+}
+
+fn machine_time() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    i64::try_from(now).unwrap_or(i64::MAX)
 }
 
 impl OcmClient {
     /// A client that signs with `keys` for the site `us` (`host[:port]` of its configured origin).
     #[must_use]
     pub fn new(http: Http, keys: Arc<SiteKeys>, us: Host) -> Self {
-        Self { http, keys, us }
+        Self { http, keys, us, clock: SigningClock(Arc::new(machine_time)) }
+    }
+
+    /// The same, signing with the time of another clock (Unix seconds) than the machine's.
+    #[must_use]
+    pub fn with_clock(self, now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
+        Self { clock: SigningClock(Arc::new(now)), ..self }
     }
 
     /// The HTTP client beneath.
@@ -129,8 +151,7 @@ impl OcmClient {
     }
 
     async fn signed(&self, peer: &Peer, url: &Url, kind: &'static str, body: Bytes) -> Result<Answer, PeerError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        let now = (self.clock.0)();
         let mut call = Call::new(Method::POST, url.clone());
         call.headers = match signing(peer.discovery()) {
             Signing::Message => message::sign(&self.keys.ed25519, "POST", url.as_str(), &body, now)?,

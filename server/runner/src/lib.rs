@@ -2,6 +2,7 @@
 //! in any number of processes; what is to be done, and what was done, stands in the metadata store.
 
 mod execute;
+mod guard;
 mod outbox;
 mod refresh;
 mod rerun;

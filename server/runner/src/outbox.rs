@@ -3,12 +3,13 @@
 //! Rows are leased, so any number of these may run in any number of processes, and may be killed at any moment: what was
 //! not recorded is said again when its lease ends.
 
+use crate::guard::guarded;
 use crate::{AFTER_TROUBLE, LOOK_AGAIN};
 use futures::stream::{self, StreamExt};
 use std::sync::Arc;
 use std::time::Duration;
 use stitchbox_domain::Domain;
-use stitchbox_domain::federation::Backoff;
+use stitchbox_domain::federation::{Backoff, Delivery};
 use tokio_util::sync::CancellationToken;
 
 /// Calls under way at once; to one peer there is never more than one.
@@ -65,7 +66,11 @@ async fn send_one(
     let delivery = tokio::select! {
         // The lease ends by itself, and another process says it.
         () = stop.cancelled() => return Ok(false),
-        delivery = domain.say(&leased) => delivery?,
+        // What one peer answers must not end the calls to all others.
+        delivery = guarded(domain.say(&leased)) => match delivery {
+            Ok(delivery) => delivery?,
+            Err(_) => Delivery::internal_error(),
+        },
     };
     domain.record_delivery(leased, delivery, backoff).await?;
     Ok(true)

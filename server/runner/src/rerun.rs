@@ -1,6 +1,7 @@
 //! Repeating the run of a folder: every input fetched and checked against the crate, the same recipe, the results compared.
 
 use crate::execute::{PANICKED, bring_one, moment};
+use crate::guard::guarded;
 use crate::watch::Watch;
 use crate::worker::WorkerOptions;
 use std::panic::AssertUnwindSafe;
@@ -46,6 +47,11 @@ impl Stop {
     fn failed(message: impl Into<String>) -> Self {
         Self::End(RerunEnding::Failed { message: message.into(), permanent: false })
     }
+
+    /// A defect of ours: trying again does not help.
+    fn panicked() -> Self {
+        Self::End(RerunEnding::Failed { message: PANICKED.to_owned(), permanent: true })
+    }
 }
 
 /// Does a leased repetition to its end, or gives it back when asked to stop.
@@ -61,7 +67,11 @@ pub(crate) async fn work_on_rerun(
     let watch = Arc::new(Watch::default());
     let stage = Stage::default();
     let ended = {
-        let work = repeat(domain, options, &leased, watch.clone(), &stage);
+        let work = async {
+            guarded(repeat(domain, options, &leased, watch.clone(), &stage))
+                .await
+                .unwrap_or_else(|_| Err(Stop::panicked()))
+        };
         keep_alive(domain, &leased, &watch, &stage, stop, work).await
     };
     let written = match ended {
@@ -311,7 +321,7 @@ async fn compute(
             let message = format!("The recipe did not run here: {}", failure.message);
             Err(Stop::End(RerunEnding::Failed { message, permanent: failure.permanent }))
         }
-        Ok(Err(_)) | Err(_) => Err(Stop::End(RerunEnding::Failed { message: PANICKED.to_owned(), permanent: true })),
+        Ok(Err(_)) | Err(_) => Err(Stop::panicked()),
     }
 }
 
@@ -357,7 +367,7 @@ async fn differing(
             let numbers = Some(without_numbers(format!("the results could not be compared: {why}")));
             Ok(Outcome { verdict: Verdict::Diverged, numbers, ..outcome })
         }
-        Err(_) => Err(Stop::End(RerunEnding::Failed { message: PANICKED.to_owned(), permanent: true })),
+        Err(_) => Err(Stop::panicked()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A worker: leases one run after the other, computes it, keeps the lease meanwhile.
 
-use crate::execute::{Computed, Ended, execute};
+use crate::execute::{Computed, Ended, PANICKED, execute};
+use crate::guard::guarded;
 use crate::rerun::work_on_rerun;
 use crate::watch::Watch;
 use crate::{AFTER_TROUBLE, LOOK_AGAIN};
@@ -88,12 +89,14 @@ async fn work_on(domain: &Domain, options: &WorkerOptions, leased: Leased, stop:
     let (run, attempt) = (leased.run.id, leased.run.attempts);
     tracing::info!(%run, attempt, inputs = leased.inputs.len(), "run begins");
     let watch = Arc::new(Watch::default());
-    let computation = async {
+    let computation = guarded(async {
         match execute(domain, options, &leased, watch.clone()).await {
             Computed::Files { files, digest } => store_outputs(domain, &leased, files, digest).await,
             Computed::Ended(ended) => ended,
         }
-    };
+    });
+    let computation =
+        async { computation.await.unwrap_or_else(|_| Ended::Failed { message: PANICKED.to_owned(), permanent: true }) };
     let ended = keep_alive(domain, &leased, &watch, stop, computation).await;
     let seconds = begun.elapsed().as_secs_f64();
     metrics::histogram!("stitchbox_run_seconds").record(seconds);

@@ -1,7 +1,7 @@
 //! A share that somebody at another site makes for somebody here.
 
 use super::journal::Noted;
-use super::sending::lives;
+use super::recording::lives;
 use super::{AutoAccept, CallRefusal, Caller, FederationSettings, Postbox, answer};
 use crate::members::insert_space;
 use crate::seal::Sealed;

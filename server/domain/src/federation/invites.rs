@@ -3,7 +3,8 @@
 
 use super::journal::Noted;
 use super::outbox::Message;
-use super::sending::{letters_to, lives};
+use super::recording::lives;
+use super::sending::letters_to;
 use super::trust::check_trust;
 use super::{CallRefusal, Caller, FederationRefusal, no_randomness};
 use crate::{Domain, Error, Excess, Principal};

@@ -6,6 +6,7 @@
 
 mod answer;
 mod authenticate;
+mod backoff;
 mod caller;
 mod changed;
 mod incoming;
@@ -19,6 +20,7 @@ mod offer;
 mod outbox;
 mod peers;
 mod postbox;
+mod recording;
 mod refusal;
 mod reshare;
 mod self_test;
@@ -41,7 +43,8 @@ pub use self_test::Step;
 pub use settings::{AutoAccept, FederationSettings, TrustPolicy};
 pub use stitchbox_store::invites::{Contact, TakenInvite};
 
-pub use sending::{Answered, Backoff, Delivery, Leased};
+pub use backoff::Backoff;
+pub use sending::{Answered, Delivery, Leased};
 pub use share_info::{NoShareInfo, ShareInfo};
 pub use tokens::ExchangeRefusal;
 

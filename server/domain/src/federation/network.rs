@@ -95,7 +95,9 @@ impl Domain {
     /// The client that signs in the name of this site.
     pub async fn ocm_client(&self) -> Result<OcmClient, Error> {
         let site = self.site()?.clone();
-        Ok(OcmClient::new(site.http.clone(), self.site_keys().await?, site.host.clone()))
+        let clock = self.clock.clone();
+        let client = OcmClient::new(site.http.clone(), self.site_keys().await?, site.host.clone());
+        Ok(client.with_clock(move || clock.now().unix_seconds()))
     }
 
     /// A peer with its discovery document, kept or fetched.

@@ -5,7 +5,7 @@
 
 use super::journal::Noted;
 use super::outbox::Message;
-use super::sending::lives;
+use super::recording::lives;
 use super::{CallRefusal, Caller, Postbox, answer, reshare};
 use crate::attest::AttestationRefused;
 use crate::auth::secret_hash;

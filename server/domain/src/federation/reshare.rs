@@ -4,7 +4,7 @@
 //! of it.
 
 use super::outbox::Message;
-use super::{CallRefusal, FederationRefusal, answer};
+use super::{CallRefusal, FederationRefusal, Postbox, answer};
 use crate::seal::Sealed;
 use crate::shares::described_reshare;
 use crate::{Domain, Error, Principal};
@@ -14,11 +14,14 @@ use stitchbox_federation::wire::Notification;
 use stitchbox_schema::sharing::ShareKind;
 use stitchbox_schema::{ShareId, SpaceId};
 use stitchbox_store::Tx;
-use stitchbox_store::federated::FederatedShare;
-use stitchbox_store::outbox::OutboxKind;
+use stitchbox_store::federated::{self, FederatedShare};
+use stitchbox_store::outbox::{self, OutboxKind};
 use stitchbox_store::received::ReceivedState;
 use stitchbox_store::reshares::{self, AskedReshare, AskedState};
 use stitchbox_store::shares::{self, Share};
+
+/// Shares made through one of ours: more is no honest use, and each is a call to a site that the peer names.
+const MOST_PASSED_ON: usize = 200;
 
 /// Makes the share that the recipient of `of` asks for, and says by which secret and id it is known.
 pub(super) async fn make(
@@ -39,6 +42,21 @@ pub(super) async fn make(
     if domain.federation.as_ref().is_some_and(|federation| federation.host == with.host) {
         return Err(CallRefusal::NotAllowed("the recipient is at the owner's site; ask the owner to share there"));
     }
+    let id = said.sender_id.clone().unwrap_or_default();
+    let recipient = with.to_string();
+    // Who heard no answer asks again: the same wish is the same share.
+    let earlier = shares::made_through(tx, parent.id).await?;
+    for share in &earlier {
+        let Some(row) = federated::by_share(tx, share.id).await? else { continue };
+        let by_same = row.sender.as_deref() == Some(of.recipient.as_str());
+        if by_same && row.recipient == recipient && row.sender_id.as_deref().unwrap_or_default() == id {
+            let secret = domain.seal.open(Sealed::ShareSecret, share.id.0, &row.secret_sealed)?;
+            return Ok(json!({"token": secret, "providerId": row.provider_id}));
+        }
+    }
+    if earlier.len() >= MOST_PASSED_ON {
+        return Err(CallRefusal::NotAllowed("this share was passed on as often as it may be"));
+    }
     let acting = domain.acting_as(&of.recipient);
     let share = Share {
         id: ShareId(acting.ids.next(acting.now)),
@@ -54,12 +72,41 @@ pub(super) async fn make(
         ..parent
     };
     shares::insert(tx, &share).await?;
-    let id = said.sender_id.clone().unwrap_or_default();
-    let offer = domain.prepare_offer(&share, &with.to_string(), false)?.asked_for_by(&of.recipient, &id);
+    let offer = domain.prepare_offer(&share, &recipient, false)?.asked_for_by(&of.recipient, &id);
     super::offer(tx, &offer).await?;
-    acting.note(tx, "granted", &share, described_reshare(&share, &with.to_string())).await?;
+    acting.note(tx, "granted", &share, described_reshare(&share, &recipient)).await?;
     let secret = domain.seal.open(Sealed::ShareSecret, share.id.0, offer.secret_sealed())?;
     Ok(json!({"token": secret, "providerId": share.id.to_string()}))
+}
+
+/// The owner answered a wish. One that was taken back before the answer came is undone now that the owner's id is known.
+pub(super) async fn answered(
+    tx: &mut Tx,
+    postbox: &Postbox,
+    peer: &str,
+    id: i64,
+    provider_id: Option<&str>,
+    secret_sealed: Option<&str>,
+) -> Result<(), Error> {
+    let Some(before) = reshares::by_id(tx, id).await? else { return Ok(()) };
+    reshares::set_made(tx, id, provider_id, secret_sealed).await?;
+    // What the third site said, or the user took back, may have come before this answer.
+    if before.state != AskedState::Pending {
+        reshares::set_state(tx, id, before.state, before.answer.as_deref()).await?;
+    }
+    if before.state == AskedState::Ended { tell_undone(tx, postbox, peer, id).await } else { Ok(()) }
+}
+
+/// Tells the owner that a share it made for us is to end, if it is known which.
+async fn tell_undone(tx: &mut Tx, postbox: &Postbox, peer: &str, id: i64) -> Result<(), Error> {
+    let Some(asked) = reshares::by_id(tx, id).await? else { return Ok(()) };
+    let (Some(provider_id), Some(sealed)) = (&asked.provider_id, &asked.secret_sealed) else { return Ok(()) };
+    let message = Message {
+        secret: Some(postbox.seal.open(Sealed::ReceivedSecret, id, sealed)?),
+        ..Message::notification("RESHARE_UNDO", provider_id, "The share was taken back.")
+    };
+    postbox.put(tx, peer, OutboxKind::Notification, id, message).await?;
+    Ok(())
 }
 
 impl Domain {
@@ -127,15 +174,8 @@ impl Domain {
                     return Err(Error::NotFound);
                 }
                 reshares::set_state(tx, id, AskedState::Ended, None).await?;
-                let (Some(provider_id), Some(sealed)) = (&asked.provider_id, &asked.secret_sealed) else {
-                    return Ok(());
-                };
-                let message = Message {
-                    secret: Some(postbox.seal.open(Sealed::ReceivedSecret, id, sealed)?),
-                    ..Message::notification("RESHARE_UNDO", provider_id, "The share was taken back.")
-                };
-                postbox.put(tx, &known.peer, OutboxKind::Notification, id, message).await?;
-                Ok(())
+                outbox::cancel_untried(tx, &known.peer, OutboxKind::Notification, id, postbox.now).await?;
+                tell_undone(tx, &postbox, &known.peer, id).await
             })
         })
         .await?;

@@ -2,7 +2,8 @@
 //! good on a wrong answer, so a share is called gone only where it was taken back or has run out.
 
 use crate::auth::{ShareCredential, secret_hash};
-use crate::{Domain, Error, Item};
+use crate::share_access::open;
+use crate::{Domain, Error, Item, Scope};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::net::IpAddr;
@@ -97,7 +98,16 @@ impl Domain {
             db = self.store.read().await?;
         }
         let item = items::by_id(&mut db, share.item).await?.ok_or(NoShareInfo::Unknown)?;
-        let mut left = if share.upload_only { 0 } else { MOST };
+        // It exists, and may open nothing all the same: what lies in it is then told no more than by WebDAV.
+        let opens = match share_access::by_id(&mut db, share.id).await? {
+            Some(grant) => match open(&mut db, grant, Scope::default(), now).await {
+                Ok(_) => true,
+                Err(Error::NotFound) => false,
+                Err(error) => return Err(error.into()),
+            },
+            None => false,
+        };
+        let mut left = if share.upload_only || !opens { 0 } else { MOST };
         Ok(tell(&mut db, &share, item, depth.unwrap_or(DEEPEST).min(DEEPEST), &mut left).await?)
     }
 }

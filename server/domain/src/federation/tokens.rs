@@ -2,7 +2,7 @@
 //! their hash is kept. Several may hold at once.
 
 use super::journal::Noted;
-use super::sending::lives;
+use super::recording::lives;
 use super::{Caller, no_randomness};
 use crate::{Domain, Error};
 use serde_json::json;
@@ -38,7 +38,8 @@ impl Domain {
         let token = Secret::generate().map_err(no_randomness)?;
         let (secret, postbox) = (asked.code.sha256_hex(), self.postbox());
         let hash = token.sha256_hex();
-        self.store
+        let expires_in = self
+            .store
             .write(move |tx| {
                 Box::pin(async move {
                     let row = federated::by_secret_hash(tx, &secret).await?.ok_or(TokenError::InvalidGrant)?;
@@ -57,10 +58,11 @@ impl Domain {
                     (noted.client, noted.share) = (Some(caller.client), Some(row.share));
                     noted.details = json!({"signed": caller.has_signed});
                     postbox.note(tx, &noted).await?;
-                    Ok::<_, ExchangeRefusal>(())
+                    let left = (until.0 - postbox.now.0) / 1_000_000_000;
+                    Ok::<_, ExchangeRefusal>(u64::try_from(left).unwrap_or(0))
                 })
             })
             .await?;
-        Ok(TokenAnswer { access_token: token, expires_in: LIFETIME })
+        Ok(TokenAnswer { access_token: token, expires_in })
     }
 }

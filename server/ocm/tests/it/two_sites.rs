@@ -234,6 +234,40 @@ async fn who_passed_on_can_undo_it_and_who_may_not_pass_on_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wish_whose_answer_was_lost_or_that_was_taken_back_meanwhile_leaves_one_share_or_none() {
+    let (ours, theirs, third) = (Site::listening().await, Site::listening().await, Site::listening().await);
+    ours.folder("anna", "/mirror").await;
+    let first = ours.share("anna", "/mirror", at("bob", &theirs), Role::Viewer).await;
+    ours.say().await;
+    let (bob, space) = (theirs.user("bob").await, theirs.received("bob").await.space);
+    theirs.domain.accept_received(&bob, space).await.unwrap();
+    assert_eq!(theirs.say().await, 1);
+    let made = async || {
+        let mut db = ours.store.read().await.unwrap();
+        stitchbox_store::shares::made_through(&mut db, first.id).await.unwrap().len()
+    };
+    let id = theirs.domain.ask_reshare(&bob, space, &format!("eve@{}", third.host)).await.unwrap();
+    // Killed between the answer and writing it down.
+    let leased = theirs.domain.lease_outgoing("killed").await.unwrap().unwrap();
+    theirs.domain.say(&leased).await.unwrap();
+    assert_eq!(made().await, 1);
+    theirs.domain.release_outgoing().await.unwrap();
+    let leased = theirs.domain.lease_outgoing("next").await.unwrap().unwrap();
+    let delivery = theirs.domain.say(&leased).await.unwrap();
+    assert_eq!(made().await, 1, "asked twice, made once");
+    // Taken back before the answer is written down.
+    theirs.domain.undo_reshare(&bob, space, id).await.unwrap();
+    theirs.domain.record_delivery(leased, delivery, &Default::default()).await.unwrap();
+    assert_eq!(theirs.domain.asked_reshares(&bob, space).await.unwrap()[0].state.as_str(), "ended");
+    assert_eq!(theirs.say().await, 1, "the owner hears that it is not wanted any more");
+    assert_eq!(made().await, 0);
+    // Taken back before it was said: nothing is said at all.
+    let id = theirs.domain.ask_reshare(&bob, space, &format!("eve@{}", third.host)).await.unwrap();
+    theirs.domain.undo_reshare(&bob, space, id).await.unwrap();
+    assert_eq!((theirs.say().await, made().await), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stitchbox_is_told_once_that_something_moved() {
     let (ours, theirs) = (Site::listening().await, Site::listening().await);
     ours.folder("anna", "/mirror").await;
