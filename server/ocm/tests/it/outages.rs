@@ -30,6 +30,7 @@ async fn a_share_with_a_peer_that_is_away_waits_and_arrives_once() {
     theirs.come_back().await;
     assert_eq!(ours.say().await, 0);
     ours.advance(Duration::from_secs(61));
+    theirs.advance(Duration::from_secs(61));
     assert_eq!(ours.say().await, 1);
     assert_eq!(ours.federated(&share).await.state, FederatedState::Sent);
     assert_eq!(theirs.received("bob").await.state, ReceivedState::Pending);
@@ -73,6 +74,7 @@ async fn who_dies_between_saying_and_recording_makes_no_second_share() {
     // The first is dead; nobody says it before the lease ends.
     assert!(ours.domain.lease_outgoing("second").await.unwrap().is_none());
     ours.advance(Duration::from_secs(241));
+    theirs.advance(Duration::from_secs(241));
     assert_eq!(ours.say().await, 1);
     assert_eq!(ours.federated(&share).await.state, FederatedState::Sent);
     assert_eq!(theirs.received("bob").await.space, space, "the same share");
