@@ -63,7 +63,7 @@ fn wrong(check: &FolderCheck) -> Vec<String> {
 fn what_was_written_is_good_and_a_changed_byte_anywhere_is_found_and_named() {
     let folder = TempDir::new().unwrap();
     let (results, digest) = stitched(folder.path());
-    assert_eq!(result_folders(folder.path()), [results.clone()]);
+    assert_eq!(result_folders(folder.path()), std::slice::from_ref(&results));
     let good = check(&results);
     assert!(good.is_good());
     assert_eq!(wrong(&good), Vec::<String>::new());
