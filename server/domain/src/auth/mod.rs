@@ -36,6 +36,7 @@ use std::time::Instant;
 use stitchbox_schema::UserName;
 use stitchbox_store::accounts::{self, AppPassword, User};
 use throttle::Throttle;
+pub(crate) use throttle::network;
 use token::TokenKeys;
 use turns::Turns;
 

@@ -1,7 +1,8 @@
-//! How often one address may call: enough for the busiest honest site, too little to fill a database.
+//! How often one network may call: enough for the busiest honest site, too little to fill a database.
 
 use super::CallRefusal;
 use crate::Domain;
+use crate::auth::network;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -11,12 +12,12 @@ use std::time::Instant;
 const BURST: f64 = 300.0;
 /// Calls a second, for as long as one likes.
 const RATE: f64 = 10.0;
-/// Addresses remembered.
+/// Networks remembered.
 const MOST: usize = 20_000;
 
-/// What is left to each address, and when that was counted.
+/// What is left to each network, and when that was counted.
 #[derive(Debug, Default)]
-pub(crate) struct CallLimits(Mutex<HashMap<IpAddr, (f64, Instant)>>);
+pub(crate) struct CallLimits(Mutex<HashMap<[u8; 8], (f64, Instant)>>);
 
 impl CallLimits {
     /// Counts a call; seconds to wait if it is one too many.
@@ -25,7 +26,7 @@ impl CallLimits {
         if counted.len() >= MOST {
             counted.retain(|_, (left, at)| *left + now.saturating_duration_since(*at).as_secs_f64() * RATE < BURST);
         }
-        let (left, at) = counted.entry(client).or_insert((BURST, now));
+        let (left, at) = counted.entry(network(client)).or_insert((BURST, now));
         *left = (*left + now.saturating_duration_since(*at).as_secs_f64() * RATE).min(BURST);
         *at = now;
         if *left < 1.0 {
@@ -59,5 +60,13 @@ mod tests {
         assert!(limits.take(other, now).is_ok());
         let later = now + Duration::from_secs(2);
         assert_eq!((0..400).filter(|_| limits.take(one, later).is_ok()).count(), 20);
+    }
+
+    #[test]
+    fn who_has_a_network_of_addresses_calls_no_more_often_with_them() {
+        let (limits, now) = (CallLimits::default(), Instant::now());
+        let of_one = |number: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, number]);
+        assert_eq!((0..400).filter(|number| limits.take(of_one(*number), now).is_ok()).count(), 300);
+        assert!(limits.take([0x2001, 0xdb8, 0, 2, 0, 0, 0, 1].into(), now).is_ok());
     }
 }
