@@ -19,6 +19,9 @@ use stitchbox_store::outbox::{self, Ended, OutboxKind, Outgoing};
 use stitchbox_store::reshares::{self, AskedState};
 use stitchbox_store::{Tx, peers};
 
+/// How long a peer that did not believe who we are is left before it is asked again.
+const UNPROVEN: Duration = Duration::from_secs(120);
+
 impl Domain {
     /// Writes down how it went: what follows here, when it is tried again, and whether the peer is left alone for a while.
     pub async fn record_delivery(&self, leased: Leased, delivery: Delivery, backoff: &Backoff) -> Result<(), Error> {
@@ -103,8 +106,12 @@ async fn fail(
         peers::note_silence(tx, &row.peer, &words, now, 0, Timestamp(0)).await?;
     }
     let asked_for = Duration::from_secs(error.retry_after().unwrap_or(0).min(3600));
+    // It did not believe who we are: a clock, a key or a certificate may be on its way to being right, and nobody here
+    // would ever know when. So it is tried again, seldom, with its words shown meanwhile.
+    let unproven = error.status() == Some(401);
+    let asked_for = if unproven { asked_for.max(UNPROVEN) } else { asked_for };
     let due_at = now.after(backoff.pause(row.attempts).max(asked_for));
-    if error.retryable() && due_at < row.gives_up_at {
+    if (error.retryable() || unproven) && due_at < row.gives_up_at {
         if row.kind == OutboxKind::Share {
             federated::set_answer(tx, ShareId(row.subject), &words).await?;
         }

@@ -51,6 +51,24 @@ async fn a_reset_peer_is_tried_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_share_that_was_not_believed_because_of_a_clock_arrives_when_the_clock_is_right() {
+    let (ours, theirs) = (Site::listening().await, Site::listening().await);
+    ours.folder("anna", "/mirror").await;
+    let share = ours.share("anna", "/mirror", bob_at(&theirs), Role::Viewer).await;
+    ours.advance(Duration::from_secs(600));
+    assert_eq!(ours.say().await, 1);
+    let waiting = ours.federated(&share).await;
+    assert_eq!(waiting.state, FederatedState::Pending, "{:?}", waiting.answer);
+    assert!(waiting.answer.as_deref().unwrap().contains("401"), "{:?}", waiting.answer);
+    ours.advance(Duration::from_secs(60));
+    assert_eq!(ours.say().await, 0, "it is not asked all the time");
+    ours.advance(Duration::from_secs(61));
+    theirs.advance(Duration::from_secs(721));
+    assert_eq!(ours.say().await, 1);
+    assert_eq!(ours.federated(&share).await.state, FederatedState::Sent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dead_peer_delays_nobody_else() {
     let (ours, theirs, mut dead) = (Site::listening().await, Site::listening().await, Site::listening().await);
     dead.go_away().await;
