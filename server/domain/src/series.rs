@@ -134,26 +134,7 @@ impl Domain {
         supersede(tx, folder.id, now).await?;
         // Later runs have larger ids, even if a clock was set back or two servers' clocks differ.
         let id = RunId(self.ids.next_after(now, latest.map_or(0, |run| run.id.0)));
-        let run = Run {
-            id,
-            space: folder.space,
-            folder: folder.id,
-            identity,
-            recipe: state.recipe_text.clone(),
-            engine: ENGINE_VERSION.to_owned(),
-            state: RunState::Queued,
-            progress: 0.0,
-            step: "waiting for a worker".to_owned(),
-            message: None,
-            digest: None,
-            attempts: 0,
-            outputs: Vec::new(),
-            created_at: now,
-            started_at: None,
-            finished_at: None,
-            revision: 0,
-            source: None,
-        };
+        let run = waiting_run(id, folder, identity, &state, None, now);
         runs::insert(tx, &run, &state.run_inputs()).await?;
         match state.recipe {
             Ok(_) => jobs::insert(tx, JobId(self.ids.next(now)), JobKind::Run, id.0, now).await?,
@@ -161,6 +142,37 @@ impl Domain {
             Err(reason) => complain(tx, &self.ids, run, &RunReason::Message(reason), now).await?,
         }
         Ok(true)
+    }
+}
+
+/// A run of a folder that waits for a worker. `source` is the folder its inputs lie in, where that is another one.
+pub(crate) fn waiting_run(
+    id: RunId,
+    folder: &Item,
+    identity: String,
+    state: &FolderState,
+    source: Option<ItemId>,
+    now: Timestamp,
+) -> Run {
+    Run {
+        id,
+        space: folder.space,
+        folder: folder.id,
+        identity,
+        recipe: state.recipe_text.clone(),
+        engine: ENGINE_VERSION.to_owned(),
+        state: RunState::Queued,
+        progress: 0.0,
+        step: "waiting for a worker".to_owned(),
+        message: None,
+        digest: None,
+        attempts: 0,
+        outputs: Vec::new(),
+        created_at: now,
+        started_at: None,
+        finished_at: None,
+        revision: 0,
+        source,
     }
 }
 

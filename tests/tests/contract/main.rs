@@ -56,14 +56,6 @@ macro_rules! contract {
     };
 }
 
-/// Takes its time, and says something only on a machine that does nothing else:
-/// `cargo test -p stitchbox-tests --release --test contract -- --ignored --nocapture`.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn listing_a_dead_peer_is_as_fast_as_listing_our_own() {
-    received::listing_a_dead_peer_is_as_fast_as_listing_our_own(World::on_sqlite().await).await;
-}
-
 contract! {
     attest::a_repetition_is_leased_and_ended_once
     attest::an_outcome_stands_beside_the_results_until_they_go

@@ -8,13 +8,13 @@
 use super::{documents, supersede};
 use crate::access::enter_at;
 use crate::read::resolve;
-use crate::series::FolderState;
+use crate::series::{FolderState, waiting_run};
 use crate::{Action, Domain, Error, Location, Principal};
-use stitchbox_recipe::{ENGINE_VERSION, RECIPE_NAME};
+use stitchbox_recipe::RECIPE_NAME;
 use stitchbox_schema::documents::{RunDocument, RunState};
 use stitchbox_schema::{JobId, RunId, SpaceKind};
 use stitchbox_store::jobs::{self, JobKind};
-use stitchbox_store::runs::{self, Listed, Run};
+use stitchbox_store::runs::{self, Listed};
 
 /// Why no run was made.
 #[derive(Debug, thiserror::Error)]
@@ -101,26 +101,7 @@ impl Domain {
                 }
                 supersede(tx, folder.id, now).await?;
                 let id = RunId(ids.next_after(now, latest.map_or(0, |run| run.id.0)));
-                let run = Run {
-                    id,
-                    space: folder.space,
-                    folder: folder.id,
-                    identity,
-                    recipe: state.recipe_text.clone(),
-                    engine: ENGINE_VERSION.to_owned(),
-                    state: RunState::Queued,
-                    progress: 0.0,
-                    step: "waiting for a worker".to_owned(),
-                    message: None,
-                    digest: None,
-                    attempts: 0,
-                    outputs: Vec::new(),
-                    created_at: now,
-                    started_at: None,
-                    finished_at: None,
-                    revision: 0,
-                    source: Some(from.id),
-                };
+                let run = waiting_run(id, &folder, identity, &state, Some(from.id), now);
                 runs::insert(tx, &run, &state.run_inputs()).await?;
                 jobs::insert(tx, JobId(ids.next(now)), JobKind::Run, id.0, now).await?;
                 Ok(Ok(id))
