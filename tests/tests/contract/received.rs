@@ -224,11 +224,11 @@ pub async fn what_a_peer_has_is_listed_and_read_through(w: World) {
     assert_eq!(site.peer.with(|state| state.contents), asked, "the second time it is here");
     assert!(sent >= 200_000);
     let kept = site.domain.version_of(&content.item).await.unwrap().unwrap();
-    assert_eq!(kept.sha256, stitchbox_tests_sha256(&[7; 200_000]), "known now");
+    assert_eq!(kept.sha256, sha256_of(&[7; 200_000]), "known now");
     site.w.assert_clean().await;
 }
 
-fn stitchbox_tests_sha256(bytes: &[u8]) -> String {
+fn sha256_of(bytes: &[u8]) -> String {
     use sha2::{Digest, Sha256};
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -561,7 +561,7 @@ pub async fn lies_of_a_peer_are_never_kept(w: World) {
     });
     let version = site.domain.content(&site.w.anna, &site.at("/g")).await.unwrap().version;
     let fetched = site.domain.fetch_inputs(std::slice::from_ref(&version)).await.unwrap();
-    assert_eq!(fetched[0].sha256, stitchbox_tests_sha256(&bytes));
+    assert_eq!(fetched[0].sha256, sha256_of(&bytes));
     assert!(site.peer.with(|state| state.bytes_sent) <= 200_001, "no byte is asked for twice");
     site.peer.with(|state| state.mood = Mood::Down);
     assert_eq!(site.read("/g").await.unwrap(), bytes, "it is here");
